@@ -1,0 +1,79 @@
+"""Every error the engine raises: one class per reaction of the workflow, matched there by name.
+
+The Lambda runtime reports the bare class name, so a name is unique over all packages and renaming
+one is a breaking change. Each message says what to do.
+"""
+
+from datetime import datetime
+
+
+class CompactionError(Exception):
+    """Base of every named error; never raised itself."""
+
+
+class InputRejected(CompactionError):
+    """The execution's input has no accepted shape. Never retried: the cause shows the shapes."""
+
+
+class MessageRejected(CompactionError):
+    """One poison message. Caught per message: it goes to the DLQ with this reason."""
+
+
+class DeltaRejected(CompactionError):
+    """One hostile or broken embedding delta. Caught per run: FAILED with this reason."""
+
+
+class LockBusy(CompactionError):
+    """Another execution holds the lease. The workflow waits with jitter, then defers."""
+
+    def __init__(self, collection: str, owner: str, expires_at: datetime) -> None:
+        super().__init__(
+            f"{collection}: leased by {owner} until {expires_at:%FT%TZ}; its next round takes "
+            f"these messages, so do nothing, or see `instep status`"
+        )
+        self.collection, self.owner, self.expires_at = collection, owner, expires_at
+
+
+class LeaseLost(CompactionError):
+    """The lease expired, was taken over or its token was overtaken. Never retried: deferred."""
+
+    def __init__(self, collection: str, owner: str, found: str) -> None:
+        super().__init__(
+            f"{collection}: {owner} no longer holds the lease ({found}); nothing was published and "
+            f"the messages go back. If this repeats, raise LOCK_DURATION_MINUTES"
+        )
+        self.collection, self.owner, self.found = collection, owner, found
+
+
+class SnapshotConflict(CompactionError):
+    """HEAD moved and does not name our version. The workflow applies again on the new head."""
+
+    def __init__(self, collection: str, expected: str | None, found: str | None) -> None:
+        super().__init__(
+            f"{collection}: expected HEAD at {expected}, found {found}; the workflow applies the "
+            f"batch again on the new head"
+        )
+        self.collection, self.expected, self.found = collection, expected, found
+
+
+class SnapshotCorrupt(CompactionError):
+    """Bytes that a live manifest names are missing or wrong in S3 itself. Never retried."""
+
+    def __init__(self, collection: str, what: str) -> None:
+        super().__init__(
+            f"{collection}: {what}; find the last good version with `instep history {collection}` "
+            f"and go back to it with `instep rollback {collection} VERSION`"
+        )
+        self.collection, self.what = collection, what
+
+
+class SnapshotUnsupported(CompactionError):
+    """A format, schema or collection setting this release cannot handle safely. Never retried."""
+
+
+class StorageUnavailable(CompactionError):
+    """S3, DynamoDB or SQS throttled, failed or timed out beyond botocore's retries. Retried."""
+
+
+class ConfigurationMissing(CompactionError):
+    """A function or caller lacks something it needs (a table, a bucket). Never counted as zero."""
