@@ -1,0 +1,59 @@
+# Everything a newcomer, CI and a maintainer run. `make help` lists it.
+unexport PYTHONDONTWRITEBYTECODE # without .pyc every start recompiles chromadb: twice the time
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: $(READY) ## Make .venv with the locked tools (needs python3 alone)
+
+$(READY): requirements/dev.txt pyproject.toml
+	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else "Instep runs on Python 3.11 to 3.13: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: demo
+demo: $(READY) ## Watch a change travel from a DynamoDB table into a snapshot on S3, on this machine
+	$(BIN)/instep demo
+
+.PHONY: test
+test: lint ## Every check and every test
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(READY) ## ruff, mypy --strict and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(READY) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: $(READY) ## Write the locks anew: hashes only, no registry's address
+	$(BIN)/uv pip compile --config-file requirements/lambda.toml pyproject.toml --universal \
+		--generate-hashes --no-header --no-annotate --quiet -o requirements/lambda.txt
+	$(BIN)/uv pip compile pyproject.toml --group dev -c requirements/lambda.txt --universal \
+		--generate-hashes --no-header --no-annotate --quiet -o requirements/dev.txt
+
+.PHONY: deploy
+deploy: $(READY) ## Deploy to the AWS account of the usual AWS environment, after showing which
+	$(BIN)/instep deploy --aws
+
+.PHONY: clean
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) .build cdk.out node_modules
