@@ -1,0 +1,1 @@
+"""What runs on a laptop or in CI: the command line, the local cloud, the demo, our own Node."""
