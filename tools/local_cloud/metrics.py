@@ -1,0 +1,55 @@
+"""Read the metrics functions print: MiniStack keeps EMF lines in the logs and counts nothing."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+NAMESPACE = "EmbeddingWorkflow"
+
+
+def metric_sums(lines: Iterable[str], namespace: str = NAMESPACE) -> Counter[str]:
+    """Sum each metric of `namespace` over EMF lines; other lines are passed over."""
+    sums: Counter[str] = Counter()
+    for line in lines:
+        document = _document(line)
+        if document is None:
+            continue
+        for directive in document["_aws"].get("CloudWatchMetrics", []):
+            if directive.get("Namespace") == namespace:
+                for metric in directive.get("Metrics", []):
+                    sums[metric["Name"]] += _total(document.get(metric["Name"], 0))
+    return sums
+
+
+def read_metrics(
+    logs: "CloudWatchLogsClient", group: str, namespace: str = NAMESPACE
+) -> Counter[str]:
+    """Sum the metrics in a log group's lines."""
+    return metric_sums(log_lines(logs, group), namespace)
+
+
+def log_lines(logs: "CloudWatchLogsClient", group: str) -> list[str]:
+    """Return the messages of a log group, oldest first; none when nothing was logged yet."""
+    try:
+        pages = list(logs.get_paginator("filter_log_events").paginate(logGroupName=group))
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+    return [event["message"] for page in pages for event in page["events"]]
+
+
+def _document(line: str) -> dict[str, Any] | None:
+    if '"_aws"' not in line:
+        return None
+    try:
+        document = json.loads(line)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) and "_aws" in document else None
+
+
+def _total(value: Any) -> int:
+    return int(sum(value)) if isinstance(value, list) else int(value)
