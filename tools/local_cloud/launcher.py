@@ -30,6 +30,9 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 
+# Those this process started: only a parent can reap, and only it needs to.
+_children: dict[int, "subprocess.Popen[bytes]"] = {}
+
 
 class CloudNotStarted(Exception):
     """The local cloud did not come up; the message ends with what it printed."""
@@ -173,6 +176,7 @@ def _launch(state: Path, environ: dict[str, str], *, tied: bool) -> "subprocess.
         )
     for descriptor in kept:
         os.close(descriptor)
+    _children[process.pid] = process
     return process
 
 
@@ -194,5 +198,6 @@ def _start_time(pid: int) -> str:
 
 
 def _reap(pid: int) -> None:
-    with suppress(ChildProcessError):  # another process of this user started it
-        os.waitpid(pid, os.WNOHANG)
+    child = _children.get(pid)
+    if child is not None and child.poll() is not None:
+        del _children[pid]

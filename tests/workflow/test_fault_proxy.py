@@ -1,0 +1,130 @@
+"""The fault proxy: each fault as a deployed function meets it through boto3's own retries."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import botocore
+import pytest
+
+from tests.support.cloud import HandMadeFunction
+from tools.local_cloud.fault_proxy import FaultProxy
+from tools.local_cloud.faults import Drop, Hold, Kill, LetRival, Moment, Refuse, calls
+from tools.local_cloud.target import Target
+
+SOURCE = """
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+def handle(event, context):
+    config = Config(retries={"total_max_attempts": event.get("tries", 1), "mode": "standard"})
+    s3 = boto3.client("s3", config=config)
+    sqs = boto3.client("sqs", config=config)
+    if event["call"] == "depth":
+        depth = sqs.get_queue_attributes(QueueUrl=event["queue"], AttributeNames=["All"])
+        return depth["Attributes"]
+    body = b"x" * event.get("size", 1)
+    try:
+        s3.put_object(Bucket="faults", Key=event["key"], Body=body, IfNoneMatch="*")
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+    return s3.get_object(Bucket="faults", Key=event["key"])["Body"].read().decode()[:3]
+"""
+
+
+@pytest.fixture(scope="module")
+def writer(target: Target) -> Iterator[HandMadeFunction]:
+    target.client("s3").create_bucket(Bucket="faults")
+    packages = str(Path(boto3.__file__).parents[1])
+    assert Path(botocore.__file__).parents[1] == Path(packages)
+    yield HandMadeFunction.deploy(target, "writer", SOURCE, timeout=5, layers=packages)
+    target.client("lambda").delete_function(FunctionName="writer")
+
+
+PUT = calls("PutObject", function="writer")
+
+
+def stored(target: Target, key: str) -> bool:
+    found = target.client("s3").list_objects_v2(Bucket="faults", Prefix=key)
+    return bool(found["KeyCount"])
+
+
+def test_without_a_rule_calls_pass_whole(writer: HandMadeFunction) -> None:
+    assert writer.call(call="put", key="plain").payload == "x"
+    assert writer.call(call="put", key="big", size=3_000_000).payload == "xxx"  # Expect: 100
+
+
+def test_an_answer_names_the_error_asked_for(
+    writer: HandMadeFunction, proxy: FaultProxy, target: Target
+) -> None:
+    with proxy.failing(PUT, Refuse(409, "ConditionalRequestConflict"), times=1) as rule:
+        assert writer.call(call="put", key="c").payload == "ConditionalRequestConflict"
+    assert rule.hits == 1
+    assert not stored(target, "c")
+    with proxy.failing(PUT, Refuse(), times=2) as rule:
+        assert writer.call(call="put", key="c", tries=3).payload == "x"  # beyond its retries
+    assert rule.hits == 2
+
+
+def test_a_queue_can_be_throttled(
+    writer: HandMadeFunction, proxy: FaultProxy, target: Target
+) -> None:
+    queue = target.client("sqs").create_queue(QueueName="faults")["QueueUrl"]
+    throttled = Refuse(400, "ThrottlingException")
+    with proxy.failing(calls("GetQueueAttributes"), throttled) as rule:
+        answer = writer.call(call="depth", queue=queue)
+        assert "ThrottlingException" in answer.payload["errorMessage"]
+    assert rule.hits == 1
+    assert writer.call(call="depth", queue=queue).payload["ApproximateNumberOfMessages"] == "0"
+
+
+def test_a_dropped_call_never_arrived(
+    writer: HandMadeFunction, proxy: FaultProxy, target: Target
+) -> None:
+    with proxy.failing(PUT, Drop()):
+        assert writer.call(call="put", key="dropped").error is not None
+    assert not stored(target, "dropped")
+
+
+def test_after_a_lost_answer_boto3_reports_a_loss_though_it_won(
+    writer: HandMadeFunction, proxy: FaultProxy, target: Target
+) -> None:
+    """Why the engine reads HEAD after a 412 (measured.md, section 3)."""
+    with proxy.failing(PUT, Drop(Moment.AFTER)):
+        answer = writer.call(call="put", key="lost", tries=2)
+    assert answer.payload == "PreconditionFailed"
+    assert stored(target, "lost")
+
+
+def test_a_held_call_runs_into_the_functions_timeout(
+    writer: HandMadeFunction, proxy: FaultProxy
+) -> None:
+    with proxy.failing(PUT, Hold(30)):
+        assert writer.call(call="put", key="held").error == "Sandbox.Timedout"
+
+
+@pytest.mark.parametrize("moment", list(Moment))
+def test_the_callers_death_is_a_crash_before_or_after_the_write(
+    moment: Moment, writer: HandMadeFunction, proxy: FaultProxy, target: Target
+) -> None:
+    with proxy.failing(PUT, Kill(moment)):
+        assert writer.call(call="put", key=f"killed-{moment.value}").error == "Runtime.ExitError"
+    assert stored(target, f"killed-{moment.value}") is (moment is Moment.AFTER)
+
+
+def test_a_rival_acts_exactly_before_the_call(
+    writer: HandMadeFunction, proxy: FaultProxy, target: Target
+) -> None:
+    def rival() -> None:
+        target.client("s3").put_object(Bucket="faults", Key="raced", Body=b"rival")
+
+    with proxy.failing(PUT, LetRival(rival)):
+        assert writer.call(call="put", key="raced").payload == "PreconditionFailed"
+
+
+def test_calls_of_the_test_itself_are_no_functions(proxy: FaultProxy, target: Target) -> None:
+    environ = {**target.environ, "AWS_ENDPOINT_URL": proxy.endpoint}
+    with proxy.failing(calls(function="writer"), Refuse()) as rule:
+        Target(environ, local=True).client("s3").list_buckets()
+    assert rule.hits == 0
