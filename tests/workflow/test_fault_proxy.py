@@ -38,7 +38,7 @@ def writer(target: Target) -> Iterator[HandMadeFunction]:
     target.client("s3").create_bucket(Bucket="faults")
     packages = str(Path(boto3.__file__).parents[1])
     assert Path(botocore.__file__).parents[1] == Path(packages)
-    yield HandMadeFunction.deploy(target, "writer", SOURCE, timeout=5, layers=packages)
+    yield HandMadeFunction.deploy(target, "writer", SOURCE, timeout=3, layers=packages)
     target.client("lambda").delete_function(FunctionName="writer")
 
 

@@ -5,6 +5,7 @@ State lies under `.instep/` of the checkout for `instep up`, in a scratch folder
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -29,6 +30,7 @@ _ATTEMPTS = 3  # a port that was free may be taken before the server binds it
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.05
+_ANSWER_SECONDS = 2.0
 
 # Those this process started: only a parent can reap, and only it needs to.
 _children: dict[int, "subprocess.Popen[bytes]"] = {}
@@ -79,9 +81,10 @@ class LocalCloud:
             endpoint = f"http://127.0.0.1:{port}"
             environ = server_environment(state, port, functions_endpoint or endpoint)
             environ |= install_runtime(state / "runtime") | (settings or {})
+            environ["MINISTACK_EDITION"] = mark = secrets.token_hex(8)
             process = _launch(state, environ, tied=tied)
             cloud = cls(endpoint, process.pid, _start_time(process.pid), str(state))
-            if cloud._answers_within(_START_SECONDS, process):
+            if cloud._answers_within(_START_SECONDS, process, mark):
                 (state / _RECORD).write_text(json.dumps(asdict(cloud)))
                 return cloud
             cloud._kill()
@@ -122,7 +125,7 @@ class LocalCloud:
 
     def _request(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
         host = self.endpoint.removeprefix("http://")
-        connection = HTTPConnection(host, timeout=5)
+        connection = HTTPConnection(host, timeout=_ANSWER_SECONDS)
         try:
             connection.request(method, path, body)
             answer = connection.getresponse()
@@ -130,15 +133,18 @@ class LocalCloud:
         finally:
             connection.close()
 
-    def _answers_within(self, seconds: float, process: "subprocess.Popen[bytes]") -> bool:
+    def _answers_within(
+        self, seconds: float, process: "subprocess.Popen[bytes]", mark: str
+    ) -> bool:
+        """Whether this very server answers: a stranger on the port does not know its mark."""
         pause = threading.Event()
         for _ in range(int(seconds / _POLL_SECONDS)):
             if process.poll() is not None:
                 return False
-            try:
-                return self._request("GET", "/_ministack/health")[0] == 200
-            except (OSError, HTTPException):
-                pause.wait(_POLL_SECONDS)
+            with suppress(OSError, HTTPException):
+                if mark.encode() in self._request("GET", "/_ministack/health")[1]:
+                    return True
+            pause.wait(_POLL_SECONDS)
         return False
 
     def _kill(self) -> None:
