@@ -18,6 +18,7 @@ from tools.local_cloud.target import Target
 Found = TypeVar("Found")
 
 _POLL_SECONDS = 0.05
+_WAIT_SCALE = 0.02  # a retry's two seconds are 40 ms here
 
 
 def eventually(probe: Callable[[], Found | None], what: str, timeout: float = 30.0) -> Found:
@@ -37,13 +38,14 @@ def eventually(probe: Callable[[], Found | None], what: str, timeout: float = 30
 
 @contextmanager
 def faulty_cloud(state: Path, **settings: str) -> Iterator[tuple[LocalCloud, FaultProxy]]:
-    """Run a local cloud whose functions reach it through a fault proxy."""
+    """Run a local cloud whose functions reach it through a fault proxy; waits are shortened."""
     with FaultProxy() as proxy:
         cloud = LocalCloud.start(
             state, functions_endpoint=proxy.endpoint, settings=settings, tied=True
         )
         proxy.upstream = cloud.endpoint
         try:
+            cloud.set(**{"stepfunctions._SFN_WAIT_SCALE": _WAIT_SCALE})
             yield cloud, proxy
         finally:
             cloud.stop()
