@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,10 +78,13 @@ def deploy(
     `report` gets each line the steps print. DeployFailed names the step that failed.
     """
     knobs = {"localCloud": "true" if target.local else "false", **(context or {})}
-    with tempfile.TemporaryDirectory(prefix="instep-cdk-") as scratch:
-        assembly = synthesize(Path(scratch) / "cdk.out", knobs, report)
-        bootstrap(target, report)
-        return deploy_assembly(target, assembly, knobs.get("name", STACK), report)
+    with (
+        tempfile.TemporaryDirectory(prefix="instep-cdk-") as scratch,
+        ThreadPoolExecutor(max_workers=1) as beside,
+    ):
+        assembly = beside.submit(synthesize, Path(scratch) / "cdk.out", knobs, report)
+        bootstrap(target, report)  # seconds of waiting, which synthesis uses
+        return deploy_assembly(target, assembly.result(), knobs.get("name", STACK), report)
 
 
 def synthesize(assembly: Path, context: Mapping[str, str], report: Report | None = None) -> Path:
