@@ -74,7 +74,7 @@ def _install(root: Path, home: Path) -> None:
         shutil.copy(root / name, home / name)
     npm = node_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     cache = root / ".build" / "npm"
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our own programs, no shell
         [node_binary(), npm, "ci", "--silent", "--ignore-scripts", "--cache", cache],
         cwd=home,
         capture_output=True,
