@@ -1,0 +1,123 @@
+"""What is wanted minus what is carried = the bulk calls: only keys that differ, never a no-op.
+
+The rules are design.md's Convergence and what was measured of Chroma: an update merges, so a key goes
+away only when it is set to None; identical values still cost pages; a document is written only when
+it changed; an empty list and an empty metadata are refused by Chroma, so neither is ever sent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+Scalar: TypeAlias = str | int | float | bool
+Value: TypeAlias = Scalar | Sequence[str] | Sequence[int] | Sequence[float] | Sequence[bool]
+Fields: TypeAlias = Mapping[str, Value | None]
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What one embedding carries now. `metadata` has no None values; `document` may be absent."""
+
+    metadata: Mapping[str, Value]
+    document: str | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What one embedding should carry.
+
+    `fields` names only the keys the caller decides: a value to set, or None to be gone; every other
+    key is left alone. `document` None leaves the document alone. With `embedding` (floats, one per
+    dimension) the record is written whole whether it is there or not.
+    """
+
+    fields: Fields
+    document: str | None = None
+    embedding: Sequence[float] | None = None
+
+
+@dataclass(frozen=True)
+class Update:
+    """The keys of one embedding that differ (None = remove) and its document if that changed.
+
+    Either may be empty, never both.
+    """
+
+    metadata: Fields
+    document: str | None = None
+
+
+@dataclass(frozen=True)
+class Addition:
+    """One record to upsert. `metadata` holds None only for a key the stored record must lose."""
+
+    embedding: Sequence[float]
+    metadata: Fields
+    document: str | None = None
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The bulk calls of one batch: an id is in at most one of the three. Empty is falsy."""
+
+    updates: Mapping[str, Update] = field(default_factory=dict)
+    adds: Mapping[str, Addition] = field(default_factory=dict)
+    deletes: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Say whether there is anything to write."""
+        return bool(self.updates or self.adds or self.deletes)
+
+
+def difference(carried: Mapping[str, Carried], wanted: Mapping[str, Wanted | None]) -> Changes:
+    """Return the smallest Changes after which `carried` agrees with `wanted`.
+
+    `wanted` maps an id to what it should carry, or to None when it should not exist. An id that is
+    not carried is added if its Wanted has an embedding, and passed over otherwise.
+    """
+    updates: dict[str, Update] = {}
+    adds: dict[str, Addition] = {}
+    deletes: list[str] = []
+    for id_, want in wanted.items():
+        have = carried.get(id_)
+        if want is None:
+            if have is not None:
+                deletes.append(id_)
+        elif want.embedding is not None:
+            adds[id_] = Addition(want.embedding, _whole(have, want), want.document)
+        elif have is not None and (update := _update(have, want)) is not None:
+            updates[id_] = update
+    return Changes(updates, adds, tuple(deletes))
+
+
+def _update(have: Carried, want: Wanted) -> Update | None:
+    changed = {
+        key: value
+        for key, value in ((key, _normal(value)) for key, value in want.fields.items())
+        if not _same(have.metadata.get(key), value)
+    }
+    document = want.document if want.document != have.document else None
+    return Update(changed, document) if changed or document is not None else None
+
+
+def _whole(have: Carried | None, want: Wanted) -> Fields:
+    kept = have.metadata if have is not None else {}
+    fields = {key: _normal(value) for key, value in want.fields.items()}
+    return {key: value for key, value in fields.items() if value is not None or key in kept}
+
+
+def _normal(value: Value | None) -> Value | None:
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return list(value) or None
+
+
+def _same(have: Value | None, want: Value | None) -> bool:
+    """Compare as Chroma stores: 1, 1.0 and True are three different values, lists ignore order."""
+    if isinstance(have, list | tuple) and isinstance(want, list | tuple):
+        return sorted(map(_typed, have)) == sorted(map(_typed, want))
+    return type(have) is type(want) and have == want
+
+
+def _typed(value: Scalar) -> tuple[str, str]:
+    return type(value).__name__, repr(value)
