@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from timeit import default_timer
 
 import boto3
 import botocore
@@ -9,7 +10,7 @@ import pytest
 
 from tests.support.cloud import HandMadeFunction
 from tools.local_cloud.fault_proxy import FaultProxy
-from tools.local_cloud.faults import Drop, Hold, Kill, LetRival, Moment, Refuse, calls
+from tools.local_cloud.faults import Delay, Drop, Hold, Kill, LetRival, Moment, Refuse, calls
 from tools.local_cloud.target import Target
 
 SOURCE = """
@@ -100,8 +101,15 @@ def test_after_a_lost_answer_boto3_reports_a_loss_though_it_won(
 def test_a_held_call_runs_into_the_functions_timeout(
     writer: HandMadeFunction, proxy: FaultProxy
 ) -> None:
-    with proxy.failing(PUT, Hold(30)):
+    with proxy.failing(PUT, Hold()):
         assert writer.call(call="put", key="held").error == "Sandbox.Timedout"
+
+
+def test_a_delayed_call_arrives_late(writer: HandMadeFunction, proxy: FaultProxy) -> None:
+    begun = default_timer()
+    with proxy.failing(PUT, Delay(0.5)):
+        assert writer.call(call="put", key="delayed").payload == "x"
+    assert default_timer() - begun > 0.5
 
 
 @pytest.mark.parametrize("moment", list(Moment))

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from tools.local_cloud.faults import Fault, Hold, Kill, LetRival, Moment, Refuse, Rule
+from tools.local_cloud.faults import Delay, Fault, Hold, Kill, LetRival, Moment, Refuse, Rule
 from tools.local_cloud.wire import AwsCall, read_call
 
 
@@ -115,9 +115,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _survives(self, call: AwsCall, rule: Rule) -> bool:
         """Do what the rule's fault does at its moment; False when nothing more is answered."""
         match rule.fault:
-            case Hold(seconds=seconds):
+            case Delay(seconds=seconds):
                 rule.lifted.wait(seconds)
                 return True
+            case Hold():
+                rule.lifted.wait()
             case LetRival(act=act):
                 act()
                 return True

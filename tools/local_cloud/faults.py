@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypeAlias
 
 from tools.local_cloud.wire import AwsCall
 
@@ -41,11 +42,18 @@ class Kill:
 
 
 @dataclass(frozen=True)
-class Hold:
-    """Answer only after `seconds`, or once the rule is lifted: longer than a timeout, it is one."""
+class Delay:
+    """Pass the call on after `seconds`, or once the rule is lifted."""
 
     seconds: float
-    moment: Moment = Moment.BEFORE
+    moment: Moment = field(default=Moment.BEFORE, init=False)
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Keep the caller waiting until the rule is lifted; the call never arrives."""
+
+    moment: Moment = field(default=Moment.BEFORE, init=False)
 
 
 @dataclass(frozen=True)
@@ -53,10 +61,10 @@ class LetRival:
     """Run `act` first, then pass the call on: what another party does at exactly this point."""
 
     act: Callable[[], None]
-    moment: Moment = Moment.BEFORE
+    moment: Moment = field(default=Moment.BEFORE, init=False)
 
 
-Fault = Refuse | Drop | Kill | Hold | LetRival
+Fault: TypeAlias = Refuse | Drop | Kill | Delay | Hold | LetRival
 
 
 @dataclass

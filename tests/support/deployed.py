@@ -1,0 +1,300 @@
+"""The deployed app as a test sees it: what it holds, how it is started, and what a run did."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from instep.collection import read
+from instep.snapshot.reader import open_snapshot
+
+from instep.objects import Objects
+from tests.support.cloud import eventually
+from tests.support.edges import Call, Edge, all_states, edges_taken
+from tools.local_cloud.deploy import Deployment
+from tools.local_cloud.executions import Outcome, Step, follow, start
+from tools.local_cloud.fault_proxy import FaultProxy
+from tools.local_cloud.metrics import log_lines, metric_sums
+from tools.local_cloud.target import Target
+
+RUN_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """An execution that ended: its steps, and its task calls in the order they ended."""
+
+    outcome: Outcome
+    steps: list[Step]
+    calls: list[Call]
+    definition: Mapping[str, Any]
+
+    @property
+    def edges(self) -> set[Edge]:
+        """Edges taken; RunNotOfDefinition for several collections at once, which interleave."""
+        return edges_taken(self.definition, self.calls, succeeded=self.outcome.succeeded)
+
+    @property
+    def states(self) -> list[str]:
+        """States whose functions were called, in order."""
+        return [call.state for call in self.calls]
+
+    def errors(self, state: str) -> list[str]:
+        """Errors of the calls of `state`, in order."""
+        return [call.error for call in self.calls if call.state == state and call.error]
+
+
+@dataclass(frozen=True)
+class DeployedApp:
+    """One deployment on the local cloud, with the fault proxy before its functions."""
+
+    target: Target
+    deployment: Deployment
+    proxy: FaultProxy
+
+    @cached_property
+    def definition(self) -> dict[str, Any]:
+        """The deployed state machine's definition."""
+        found = self.target.client("stepfunctions").describe_state_machine(
+            stateMachineArn=self.deployment.state_machine_arn
+        )
+        definition: dict[str, Any] = json.loads(found["definition"])
+        return definition
+
+    def function(self, state: str) -> str:
+        """Return the deployed name of the function that `state` calls."""
+        resource: str = all_states(self.definition)[state]["Resource"]
+        return resource.rpartition(":")[2]
+
+    # -- starting
+
+    def run(self, given: object | None = None, *, case: str = "") -> Run:
+        """Start an execution with `given` ({} drains the inbox) and follow it to its end.
+
+        `case` names a test case of MiniStack's mocked answers (Step Functions Local's feature).
+        """
+        client = self.target.client("stepfunctions")
+        machine = self.deployment.state_machine_arn + (f"#{case}" if case else "")
+        return self.ended(start(client, machine, json.dumps({} if given is None else given)))
+
+    def ended(self, arn: str) -> Run:
+        """Follow an execution, whoever started it, to its end."""
+        client = self.target.client("stepfunctions")
+        steps: list[Step] = []
+        outcome = follow(client, arn, steps.append, timeout=RUN_SECONDS)
+        return Run(outcome, steps, self._calls(arn), self.definition)
+
+    def executions(self) -> list[str]:
+        """ARNs of all executions, oldest first."""
+        listed = self.target.client("stepfunctions").list_executions(
+            stateMachineArn=self.deployment.state_machine_arn
+        )["executions"]
+        return [found["executionArn"] for found in sorted(listed, key=lambda e: e["startDate"])]
+
+    def _calls(self, arn: str) -> list[Call]:
+        pages = self.target.client("stepfunctions").get_paginator("get_execution_history")
+        events = [event for page in pages.paginate(executionArn=arn) for event in page["events"]]
+        by_function = {
+            state["Resource"]: name
+            for name, state in all_states(self.definition).items()
+            if state["Type"] == "Task"
+        }
+        calls = []
+        for event in events:
+            if event["type"] == "TaskSucceeded":
+                details = event["taskSucceededEventDetails"]
+                calls.append(Call(by_function[details["resource"]]))
+            elif event["type"] == "TaskFailed":
+                details = event["taskFailedEventDetails"]
+                calls.append(Call(by_function[details["resource"]], details["error"]))
+        return calls
+
+    # -- the table, the queues, the locks
+
+    def put(self, *items: Mapping[str, Any]) -> None:
+        """Write items (DynamoDB JSON) to the entity table."""
+        dynamodb = self.target.client("dynamodb")
+        for item in items:
+            dynamodb.put_item(TableName=self.deployment.dynamodb_table_name, Item=item)
+
+    def delete(self, *items: Mapping[str, Any]) -> None:
+        """Delete items by their keys."""
+        dynamodb = self.target.client("dynamodb")
+        for item in items:
+            key = {"PK": item["PK"], "SK": item["SK"]}
+            dynamodb.delete_item(TableName=self.deployment.dynamodb_table_name, Key=key)
+
+    def send(self, *records: object) -> None:
+        """Queue stream records as ingest would, one message for all."""
+        self.target.client("sqs").send_message(
+            QueueUrl=self.deployment.inbox_queue_url, MessageBody=json.dumps({"Records": records})
+        )
+
+    def waiting(self, url: str | None = None) -> tuple[int, int]:
+        """Return how many messages of the inbox (or `url`) are visible, and not yet (again)."""
+        kinds = ("", "NotVisible", "Delayed")
+        names = [f"ApproximateNumberOfMessages{kind}" for kind in kinds]
+        found = self.target.client("sqs").get_queue_attributes(
+            QueueUrl=url or self.deployment.inbox_queue_url, AttributeNames=names
+        )["Attributes"]
+        visible, in_flight, delayed = (int(found[name]) for name in names)
+        return visible, in_flight + delayed
+
+    def peek(self) -> list[dict[str, str]]:
+        """Return the message attributes of what is visible in the inbox, and leave it there."""
+        found = self.target.client("sqs").receive_message(
+            QueueUrl=self.deployment.inbox_queue_url,
+            MessageAttributeNames=["All"],
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=0,
+        )
+        return [
+            {
+                name: value["StringValue"]
+                for name, value in message.get("MessageAttributes", {}).items()
+            }
+            for message in found.get("Messages", [])
+        ]
+
+    def rejected(self) -> list[dict[str, Any]]:
+        """Take every message out of the DLQ and return it with its attributes."""
+        sqs, taken = self.target.client("sqs"), []
+        while found := sqs.receive_message(
+            QueueUrl=self.deployment.dlq_url, MessageAttributeNames=["All"], MaxNumberOfMessages=10
+        ).get("Messages"):
+            for message in found:
+                sqs.delete_message(
+                    QueueUrl=self.deployment.dlq_url, ReceiptHandle=message["ReceiptHandle"]
+                )
+                taken.append(message)
+        return taken
+
+    def redeliver_after(self, seconds: int) -> int:
+        """Set after how many seconds a message that was taken comes back; return the old value."""
+        sqs, url = self.target.client("sqs"), self.deployment.inbox_queue_url
+        name = "VisibilityTimeout"
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"]
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={name: str(seconds)})
+        return int(found[name])
+
+    def empty_queues(self) -> None:
+        """Forget what earlier tests left in inbox and DLQ."""
+        for url in (self.deployment.inbox_queue_url, self.deployment.dlq_url):
+            self.target.client("sqs").purge_queue(QueueUrl=url)
+
+    def lock(self, collection: str) -> dict[str, Any]:
+        """Return the lock table's item of a collection, empty when there is none."""
+        found = self.target.client("dynamodb").get_item(
+            TableName=self.deployment.lock_table_name, Key={"collection": {"S": collection}}
+        )
+        item: dict[str, Any] = found.get("Item", {})
+        return item
+
+    def free(self, collection: str) -> None:
+        """Let a lease that was not released be as if it had expired."""
+        self.target.client("dynamodb").update_item(
+            TableName=self.deployment.lock_table_name,
+            Key={"collection": {"S": collection}},
+            UpdateExpression="REMOVE #owner, expires_at",
+            ExpressionAttributeNames={"#owner": "owner"},
+        )
+
+    # -- the snapshots
+
+    def embeddings(self, collection: str, prefix: str = "") -> dict[str, dict[str, Any]]:
+        """Return the metadata of the head's embeddings whose id starts with `prefix`, by id."""
+        objects = Objects(self.target.client("s3"), self.deployment.chromadb_bucket)
+        snapshot = open_snapshot(objects, collection)
+        try:
+            carried = read(snapshot.collection)
+        finally:
+            snapshot.close()
+        return {
+            id_: dict(found.metadata) for id_, found in carried.items() if id_.startswith(prefix)
+        }
+
+    def head(self, collection: str) -> dict[str, Any] | None:
+        """Return the collection's HEAD as stored, None before the first version."""
+        s3 = self.target.client("s3")
+        listed = s3.list_objects_v2(
+            Bucket=self.deployment.chromadb_bucket, Prefix=f"{collection}/HEAD"
+        )
+        if not listed["KeyCount"]:
+            return None
+        found = s3.get_object(Bucket=self.deployment.chromadb_bucket, Key=f"{collection}/HEAD")
+        head: dict[str, Any] = json.loads(found["Body"].read())
+        return head
+
+    def objects(self) -> set[str]:
+        """Return the key of every object in the bucket."""
+        pages = self.target.client("s3").get_paginator("list_objects_v2")
+        listed = pages.paginate(Bucket=self.deployment.chromadb_bucket)
+        return {entry["Key"] for page in listed for entry in page.get("Contents", [])}
+
+    # -- functions
+
+    def log(self, state_or_function: str) -> list[str]:
+        """Return the log lines of the function of a state."""
+        function = (
+            self.function(state_or_function)
+            if state_or_function in all_states(self.definition)
+            else state_or_function
+        )
+        found = self.target.client("lambda").get_function_configuration(FunctionName=function)
+        group = found.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{function}")
+        return log_lines(self.target.client("logs"), group)
+
+    def metrics(self, state: str) -> Mapping[str, int]:
+        """Return the sums of the metrics that the function of `state` has printed so far."""
+        return metric_sums(self.log(state))
+
+    @contextmanager
+    def timeout(self, state: str, seconds: int) -> Iterator[None]:
+        """Let the function of `state` time out after `seconds` inside the block."""
+        client, name = self.target.client("lambda"), self.function(state)
+        usual = client.get_function_configuration(FunctionName=name)["Timeout"]
+        client.update_function_configuration(FunctionName=name, Timeout=seconds)
+        try:
+            yield
+        finally:
+            client.update_function_configuration(FunctionName=name, Timeout=usual)
+
+    @contextmanager
+    def triggers(self) -> Iterator[None]:
+        """Let events start the workflow inside the block."""
+        self.switch_triggers(enabled=True)
+        try:
+            yield
+        finally:
+            self.switch_triggers(enabled=False)
+
+    def switch_triggers(self, *, enabled: bool) -> None:
+        """Switch this stack's event rules."""
+        events = self.target.client("events")
+        machine = self.deployment.state_machine_arn
+        for rule in events.list_rules()["Rules"]:
+            targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+            if machine in {target["Arn"] for target in targets}:
+                switch = events.enable_rule if enabled else events.disable_rule
+                switch(Name=rule["Name"])
+
+    def schedule(self, *, enabled: bool, expression: str | None = None) -> None:
+        """Switch this stack's schedule, with another expression if one is given."""
+        scheduler = self.target.client("scheduler")
+        for listed in scheduler.list_schedules()["Schedules"]:
+            found = scheduler.get_schedule(Name=listed["Name"], GroupName=listed["GroupName"])
+            if found["Target"]["Arn"] == self.deployment.state_machine_arn:
+                scheduler.update_schedule(
+                    Name=found["Name"],
+                    GroupName=found["GroupName"],
+                    Target=found["Target"],
+                    FlexibleTimeWindow=found["FlexibleTimeWindow"],
+                    ScheduleExpression=expression or found["ScheduleExpression"],
+                    State="ENABLED" if enabled else "DISABLED",
+                )
+
+    def drained(self) -> None:
+        """Wait until the inbox is empty, in flight included."""
+        eventually(lambda: self.waiting() == (0, 0), "the inbox drains", timeout=RUN_SECONDS)

@@ -1,0 +1,249 @@
+"""What can happen to each state of the deployed workflow, and which edges it must then take.
+
+A scenario is a way to bring trouble about and the edges it promises. tests/workflow/test_edges.py
+runs each, and holds that together they promise every edge of the definition.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from instep.errors import LeaseLost, LockBusy, SnapshotConflict, StorageUnavailable
+from instep.lease import LeaseTable
+from tests.support.deployed import DeployedApp
+from tests.support.edges import Edge, all_states, edges_of, errors_of
+from tools.local_cloud.faults import Hold, Kill, LetRival, Moment, Refuse, calls
+
+TASKS = (
+    "ParseBatch",
+    "AcquireLock",
+    "ApplyUpdates",
+    "UploadSnapshot",
+    "ReleaseLock",
+    "SettleBatch",
+)
+COLLECTION = "words"
+THROTTLED = "Lambda.TooManyRequestsException"
+SHORT_TIMEOUT = 4  # seconds; a cold start of chromadb fits in
+
+Trouble = Callable[[DeployedApp], AbstractContextManager[object]]
+
+
+@dataclass(frozen=True)
+class Promise:
+    """An edge by what it is about: an error it must name, or the state a choice leads to."""
+
+    state: str
+    kind: str
+    word: str
+
+    def find(self, definition: Mapping[str, Any]) -> Edge:
+        """Return the definition's edge; AssertionError when it has none such."""
+        for edge in edges_of(definition):
+            if (edge.state, edge.kind) == (self.state, self.kind) and self.word in errors_of(edge):
+                return edge
+        raise AssertionError(f"the definition has no {self}")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One kind of trouble. `fails`: the execution itself must fail. `case`: a mocked answer of
+    the platform, which no function can give.
+    """
+
+    name: str
+    promises: tuple[Promise, ...]
+    trouble: Trouble = field(default=lambda _: nullcontext())
+    fails: bool = False
+    changed: bool = True
+    queued: bool = True
+    case: str = ""
+
+
+def scenarios() -> list[Scenario]:
+    """Return every scenario; names are unique."""
+    return [
+        *(refused(state) for state in TASKS),
+        *(dies(state) for state in TASKS),
+        *(hangs(state) for state in TASKS),
+        *(throttled(state) for state in TASKS),
+        *_ordinary(),
+        *_contended(),
+    ]
+
+
+def refused(state: str) -> Scenario:
+    """Every AWS call of the state's function is refused, beyond all retries."""
+    caught = state not in {"ParseBatch", "SettleBatch"}
+    ways = [Promise(state, "Retry", StorageUnavailable.__name__)]
+    ways += [Promise(state, "Catch", "States.ALL")] if caught else []
+    failing = state in {"AcquireLock", "ApplyUpdates", "UploadSnapshot"}
+    ways += [Promise("Outcome?", "Choice", "RunFailed")] if failing else []
+
+    def trouble(app: DeployedApp) -> AbstractContextManager[object]:
+        return app.proxy.failing(calls(function=app.function(state)), Refuse(), times=None)
+
+    return Scenario(f"refused-{state}", tuple(ways), trouble, fails=state != "ReleaseLock")
+
+
+def dies(state: str) -> Scenario:
+    """The function's process is killed in the middle of its first call."""
+
+    def trouble(app: DeployedApp) -> AbstractContextManager[object]:
+        return app.proxy.failing(calls(function=app.function(state)), Kill(Moment.AFTER))
+
+    promise = Promise(state, "Retry", "Runtime.ExitError")
+    return Scenario(f"dies-{state}", (promise,), trouble)
+
+
+def hangs(state: str) -> Scenario:
+    """The function's first call is not answered before the function's timeout."""
+
+    @contextmanager
+    def trouble(app: DeployedApp) -> Iterator[None]:
+        held = app.proxy.failing(calls(function=app.function(state)), Hold())
+        with app.timeout(state, SHORT_TIMEOUT), held:
+            yield
+
+    return Scenario(f"hangs-{state}", (Promise(state, "Retry", "Sandbox.Timedout"),), trouble)
+
+
+def throttled(state: str) -> Scenario:
+    """Lambda itself refuses the state's call, always: only a mocked answer can say so here."""
+    return Scenario(
+        f"throttled-{state}",
+        (Promise(state, "Retry", THROTTLED),),
+        fails=state != "ReleaseLock",
+        case=state,
+    )
+
+
+def mocked_platform(machine: str) -> dict[str, object]:
+    """Return MiniStack's mock configuration for the scenarios that have a `case`."""
+    refusal = {"Throw": {"Error": THROTTLED, "Cause": "Rate exceeded"}}
+    cases = {state: {state: "refusal"} for state in TASKS}
+    return {
+        "StateMachines": {machine: {"TestCases": cases}},
+        "MockedResponses": {"refusal": {"0": refusal}},
+    }
+
+
+def _ordinary() -> list[Scenario]:
+    happy = (
+        Promise("HasWork?", "Choice", "EachCollection"),
+        Promise("Changed?", "Choice", "UploadSnapshot"),
+        Promise("MoreWork?", "Choice", "Outcome?"),
+        Promise("Outcome?", "Choice", "Succeeded"),
+    )
+    idle = (Promise("HasWork?", "Choice", "Outcome?"),)
+    same = (Promise("Changed?", "Choice", "Applied"),)
+    again = (Promise("MoreWork?", "Choice", "ParseBatch"),)
+    return [
+        Scenario("happy", happy),
+        Scenario("idle", idle, queued=False, changed=False),
+        Scenario("nothing-changed", same, changed=False),
+        Scenario("more-arrives", again, _more_arrives),
+    ]
+
+
+def _contended() -> list[Scenario]:
+    busy = tuple(Promise("AcquireLock", kind, LockBusy.__name__) for kind in ("Retry", "Catch"))
+    conflict = Promise("UploadSnapshot", "Catch", SnapshotConflict.__name__)
+    return [
+        Scenario("busy", busy, _rival_holds),
+        *(
+            Scenario(
+                f"lease-lost-in-{state}",
+                (Promise(state, "Catch", LeaseLost.__name__),),
+                _rival_takes(state),
+            )
+            for state in ("ApplyUpdates", "UploadSnapshot")
+        ),
+        Scenario(
+            "conflict",
+            (conflict, Promise("Attempts?", "Choice", "ApplyUpdates")),
+            _head_moves(times=1),
+        ),
+        Scenario(
+            "conflict-always",
+            (conflict, Promise("Attempts?", "Choice", "Deferred")),
+            _head_moves(times=None),
+        ),
+    ]
+
+
+def _more_arrives(app: DeployedApp) -> AbstractContextManager[object]:
+    """While the first round settles, a message comes that says nothing new."""
+    word = {"PK": {"S": "IMAGE#more"}, "SK": {"S": "RECEIPT#00001#LINE#00001#WORD#00001"}}
+    gone = {
+        "eventID": "more",
+        "eventName": "REMOVE",
+        "awsRegion": "us-east-1",
+        "dynamodb": {"Keys": word, "OldImage": {**word, "TYPE": {"S": "RECEIPT_WORD"}}},
+    }
+    settling = calls(function=app.function("SettleBatch"))
+    return app.proxy.failing(settling, LetRival(lambda: app.send(gone)))
+
+
+def leases(app: DeployedApp) -> LeaseTable:
+    """Return the lock table as a rival would use it."""
+    client = app.target.client("dynamodb")
+    return LeaseTable(client, app.deployment.lock_table_name, timedelta(minutes=5))
+
+
+@contextmanager
+def _rival_holds(app: DeployedApp) -> Iterator[None]:
+    leases(app).acquire(COLLECTION, "rival")
+    try:
+        yield
+    finally:
+        leases(app).release(COLLECTION, "rival")
+
+
+def _rival_takes(state: str) -> Trouble:
+    """The lease expires while `state` works, and a rival takes it."""
+
+    @contextmanager
+    def trouble(app: DeployedApp) -> Iterator[None]:
+        def take() -> None:
+            app.target.client("dynamodb").update_item(
+                TableName=app.deployment.lock_table_name,
+                Key={"collection": {"S": COLLECTION}},
+                UpdateExpression="SET expires_at = :past",
+                ExpressionAttributeValues={":past": {"N": "1"}},
+            )
+            leases(app).acquire(COLLECTION, "rival")
+
+        with app.proxy.failing(calls(function=app.function(state)), LetRival(take)):
+            yield
+        leases(app).release(COLLECTION, "rival")
+
+    return trouble
+
+
+def _head_moves(times: int | None) -> Trouble:
+    """Just before HEAD is written another publisher writes it: other bytes, the same snapshot."""
+
+    def trouble(app: DeployedApp) -> AbstractContextManager[object]:
+        def move() -> None:
+            s3, bucket = app.target.client("s3"), app.deployment.chromadb_bucket
+            key = f"{COLLECTION}/HEAD"
+            body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+            s3.put_object(Bucket=bucket, Key=key, Body=body + b" ")
+
+        put = calls("PutObject", function=app.function("UploadSnapshot"), path="/HEAD")
+        return app.proxy.failing(put, LetRival(move), times=times)
+
+    return trouble
+
+
+def covered(definition: Mapping[str, Any]) -> set[Edge]:
+    """Return every edge that the scenarios promise together."""
+    return {promise.find(definition) for case in scenarios() for promise in case.promises}
+
+
+def tasks_of(definition: Mapping[str, Any]) -> set[str]:
+    """Return the names of the definition's Task states."""
+    return {name for name, state in all_states(definition).items() if state["Type"] == "Task"}
