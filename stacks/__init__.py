@@ -1,0 +1,1 @@
+"""The infrastructure as code: one construct an idea, composed by compaction_stack.py."""

@@ -1,0 +1,53 @@
+"""The stack: which construct stands on which, and what a person needs to know of the result."""
+
+from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import aws_events as events
+from constructs import Construct
+
+from stacks.config import Config
+from stacks.function import Platform
+from stacks.functions import Functions
+from stacks.ingest import Queues, StreamIngest
+from stacks.layer import Layers
+from stacks.packages import Packages
+from stacks.storage import Storage
+from stacks.triggers import Triggers
+from stacks.workflow import Workflow
+
+
+class CompactionStack(Stack):
+    """Wires the constructs, defines nothing."""
+
+    def __init__(self, scope: Construct, id_: str, *, config: Config, packages: Packages) -> None:
+        super().__init__(
+            scope, id_, description="Keeps ChromaDB collections on S3 in step with a table."
+        )
+        bus = events.EventBus.from_event_bus_name(self, "Bus", "default")
+        storage = Storage(self, "Storage", config=config)
+        queues = Queues(self, "Queues")
+        layers = Layers(self, "Layers", packages=packages)
+        platform = Platform(config=config, packages=packages, layers=layers)
+        functions = Functions(
+            self, "Functions", platform=platform, storage=storage, queues=queues, bus=bus
+        )
+        StreamIngest(
+            self, "Ingest", config=config, table=storage.entities, function=functions.ingest
+        )
+        workflow = Workflow(self, "Workflow", config=config, functions=functions)
+        Triggers(
+            self,
+            "Triggers",
+            machine=workflow.machine,
+            bus=bus,
+            every=Duration.minutes(config.schedule_minutes),
+        )
+        self._tell("DynamodbTableName", storage.entities.table_name, "The table that is mirrored")
+        self._tell("ChromadbBucket", storage.bucket.bucket_name, "Snapshots of the collections")
+        self._tell("StateMachineArn", workflow.machine.state_machine_arn, "Start it with {}")
+        self._tell("InboxQueueUrl", queues.inbox.queue_url, "Changes that wait for a run")
+        self._tell("DlqUrl", queues.dlq.queue_url, "Poison, each with its reason")
+        self._tell("EventBusName", bus.event_bus_name, "Where Compaction Requested is heard")
+        self._tell("LockTableName", storage.locks.table_name, "A collection's lease an item")
+
+    def _tell(self, name: str, value: str, what: str) -> None:
+        CfnOutput(self, name, value=value, description=what)

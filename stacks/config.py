@@ -1,0 +1,87 @@
+"""The few knobs of a deployment, typed: cdk.json's context, or `cdk deploy -c KEY=VALUE`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+Architecture: TypeAlias = Literal["arm64", "x86_64"]
+StorageMode: TypeAlias = Literal["s3", "efs", "auto"]
+
+
+class ConfigRejected(Exception):
+    """A context value has no accepted form; the message names the key and the choices."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a deployment may choose; every field is read by at least one construct."""
+
+    name: str
+    """Name of the stack; two stacks with two names live side by side."""
+    entity_table_name: str | None
+    """An existing table to mirror; None: the app creates one."""
+    entity_table_stream_arn: str | None
+    """Stream (NEW_AND_OLD_IMAGES) of the existing table."""
+    storage_mode: StorageMode
+    """Where the functions keep their copies of a snapshot; S3 is the truth in every mode."""
+    schedule_minutes: int
+    """Minutes between the starts of the backstop schedule."""
+    log_retention_days: int
+    """Days the functions' and the workflow's logs are kept."""
+    architecture: Architecture
+    """Processor of the functions and of the layer's compiled files."""
+    local_cloud: bool
+    """The one switch: functions start by our bootstrap, with a layer for this machine."""
+    retain_data: bool
+    """Deleting the stack leaves buckets and tables behind, and the tables are protected."""
+    delta_buckets: tuple[str, ...]
+    """Buckets of other stacks that embedding deltas may be read from."""
+
+    @classmethod
+    def from_context(cls, get: Callable[[str], Any]) -> "Config":
+        """Read each knob with `get(key)`; ConfigRejected names a key of no accepted form.
+
+        A value given on the command line arrives as a string, one of cdk.json as JSON.
+        """
+        table, stream = get("entityTableName") or None, get("entityTableStreamArn") or None
+        if (table is None) != (stream is None):
+            raise ConfigRejected(
+                "an existing table needs both entityTableName and entityTableStreamArn "
+                "(aws dynamodb describe-table shows LatestStreamArn)"
+            )
+        return cls(
+            name=str(get("name") or "Instep"),
+            entity_table_name=table,
+            entity_table_stream_arn=stream,
+            storage_mode=_one_of("storageMode", get("storageMode") or "s3", StorageMode),
+            schedule_minutes=_whole("scheduleMinutes", get("scheduleMinutes") or 5),
+            log_retention_days=_whole("logRetentionDays", get("logRetentionDays") or 30),
+            architecture=_one_of("architecture", get("architecture") or "arm64", Architecture),
+            local_cloud=_flag("localCloud", get("localCloud"), default=False),
+            retain_data=_flag("retainData", get("retainData"), default=True),
+            delta_buckets=_names(get("deltaBuckets")),
+        )
+
+
+def _one_of(key: str, value: Any, choices: Any) -> Any:
+    if value not in get_args(choices):
+        raise ConfigRejected(f"{key} is {value!r}: choose one of {', '.join(get_args(choices))}")
+    return value
+
+
+def _whole(key: str, value: Any) -> int:
+    if isinstance(value, bool) or not str(value).isdecimal() or int(value) < 1:
+        raise ConfigRejected(f"{key} is {value!r}: give a whole number of at least 1")
+    return int(value)
+
+
+def _flag(key: str, value: Any, *, default: bool) -> bool:
+    known = {None: default, True: True, False: False, "true": True, "false": False}
+    if not isinstance(value, bool | str | None) or value not in known:
+        raise ConfigRejected(f"{key} is {value!r}: give true or false")
+    return known[value]
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    listed = value.split(",") if isinstance(value, str) else list(value or [])
+    return tuple(name.strip() for name in listed if name.strip())

@@ -1,0 +1,249 @@
+"""A function a state: its size, its time, and what it may touch, written out on named resources."""
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration, Size, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from stacks.config import Config
+from stacks.function import Platform, WorkflowFunction
+from stacks.ingest import Queues
+from stacks.storage import BATCH_PREFIX, Storage
+
+# Lambda gives processor time by memory, 1,769 MB being one whole core.
+IO_BOUND = 512  # boto3 and Powertools take about 90 MB; the rest buys a short cold start
+ONE_CORE = 1769
+
+# A lease outlives two missed heartbeats by far, and a process that died by minutes only.
+LOCK_DURATION = Duration.minutes(5)
+HEARTBEAT_INTERVAL = Duration.seconds(30)
+LEASE = ["LOCK_TABLE_NAME", "LOCK_DURATION_MINUTES"]
+
+LOCK = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+RECEIVE = ["sqs:ReceiveMessage", "sqs:GetQueueAttributes"]
+RETURN = ["sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+
+
+class Functions(Construct):
+    """The seven functions, in the order a change meets them."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        platform: Platform,
+        storage: Storage,
+        queues: Queues,
+        bus: events.IEventBus,
+    ) -> None:
+        super().__init__(scope, id_)
+        self._platform = platform
+        self._storage = storage
+        self._queues = queues
+        self._bus = bus
+        self._names = {
+            "DYNAMODB_TABLE_NAME": storage.entities.table_name,
+            "CHROMADB_BUCKET": storage.bucket.bucket_name,
+            "LOCK_TABLE_NAME": storage.locks.table_name,
+            "INBOX_QUEUE_URL": queues.inbox.queue_url,
+            "DLQ_URL": queues.dlq.queue_url,
+            "EVENT_BUS_NAME": bus.event_bus_name,
+            "LOCK_DURATION_MINUTES": str(LOCK_DURATION.to_minutes()),
+            "HEARTBEAT_INTERVAL_SECONDS": str(HEARTBEAT_INTERVAL.to_seconds()),
+            "CHROMADB_STORAGE_MODE": platform.config.storage_mode,
+            "CHROMA_ROOT": "/tmp/chroma",  # noqa: S108 - Lambda's only writable folder, its own
+            "DELTA_BUCKETS": ",".join(platform.config.delta_buckets),
+        }
+        self.ingest = self._ingest()
+        self.parse_batch = self._parse_batch()
+        self.acquire_lock = self._acquire_lock()
+        self.apply_updates = self._apply_updates()
+        self.upload_snapshot = self._upload_snapshot()
+        self.release_lock = self._release_lock()
+        self.settle_batch = self._settle_batch()
+
+    @property
+    def of_the_workflow(self) -> list[lambda_.Function]:
+        """Those that the state machine invokes: all but ingest."""
+        return [
+            self.parse_batch,
+            self.acquire_lock,
+            self.apply_updates,
+            self.upload_snapshot,
+            self.release_lock,
+            self.settle_batch,
+        ]
+
+    def _ingest(self) -> lambda_.Function:
+        """A batch is 1,000 records, some 20 messages: seconds; a minute bounds a slow queue."""
+        made = self._function(
+            "ingest",
+            timeout=Duration.minutes(1),
+            memory=IO_BOUND,
+            reads=["INBOX_QUEUE_URL", "DLQ_URL", "LOCK_TABLE_NAME", "EVENT_BUS_NAME"],
+        )
+        made.allow(["sqs:SendMessage"], [self._inbox, self._dlq])
+        made.allow(LOCK, [self._locks])  # the wake flag
+        made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
+        return made.function
+
+    def _parse_batch(self) -> lambda_.Function:
+        """Thousands of records by four threads, held in memory: a whole core."""
+        made = self._function(
+            "parse_batch",
+            timeout=Duration.minutes(5),
+            memory=ONE_CORE,
+            reads=["INBOX_QUEUE_URL", "DLQ_URL", "LOCK_TABLE_NAME", "CHROMADB_BUCKET"],
+        )
+        made.allow([*RECEIVE, *RETURN], [self._inbox])
+        made.allow(["sqs:SendMessage"], [self._dlq])
+        made.allow(LOCK, [self._locks])  # the wake flag
+        self._allow_objects(made, "s3:PutObject", f"{BATCH_PREFIX}*")
+        return made.function
+
+    def _acquire_lock(self) -> lambda_.Function:
+        """One conditional write."""
+        made = self._function(
+            "acquire_lock",
+            timeout=Duration.seconds(30),
+            memory=IO_BOUND,
+            reads=LEASE,
+        )
+        made.allow(LOCK, [self._locks])
+        return made.function
+
+    def _apply_updates(self) -> lambda_.Function:
+        """The only one with chromadb: a core for compression and SQLite, and 4 GiB of /tmp for
+        the warm copies of both collections beside the ones being made. Fifteen minutes is Lambda's
+        longest: a first copy or a large delta may need them, a label run takes a second.
+        """
+        made = self._function(
+            "apply_updates",
+            timeout=Duration.minutes(15),
+            memory=2 * ONE_CORE,
+            scratch=Size.gibibytes(4),
+            reads=[
+                *LEASE,
+                "HEARTBEAT_INTERVAL_SECONDS",
+                "CHROMADB_BUCKET",
+                "DYNAMODB_TABLE_NAME",
+                "CHROMADB_STORAGE_MODE",
+                "CHROMA_ROOT",
+                "DELTA_BUCKETS",
+            ],
+        )
+        made.allow(LOCK, [self._locks])
+        made.allow(
+            [
+                "dynamodb:BatchGetItem",
+                "dynamodb:GetItem",
+                "dynamodb:Query",
+                "dynamodb:UpdateItem",
+            ],
+            [self._entities],
+        )
+        made.allow(["s3:ListBucket"], [self._storage.bucket.bucket_arn])
+        self._allow_objects(made, "s3:GetObject", "*")
+        self._allow_objects(made, "s3:PutObject", "*/packs/*", "*/versions/*", f"{BATCH_PREFIX}*")
+        self._allow_foreign_deltas(made)
+        return made.function
+
+    def _upload_snapshot(self) -> lambda_.Function:
+        """Lease, token, one conditional write of HEAD: its lock is held for milliseconds."""
+        made = self._function(
+            "upload_snapshot",
+            timeout=Duration.minutes(2),
+            memory=IO_BOUND,
+            reads=[*LEASE, "CHROMADB_BUCKET"],
+        )
+        made.allow(LOCK, [self._locks])
+        made.allow(["s3:ListBucket"], [self._storage.bucket.bucket_arn])
+        self._allow_objects(made, "s3:GetObject", "*/HEAD", "*/versions/*")
+        self._allow_objects(made, "s3:PutObject", "*/HEAD")
+        return made.function
+
+    def _release_lock(self) -> lambda_.Function:
+        """One conditional write."""
+        made = self._function(
+            "release_lock",
+            timeout=Duration.seconds(30),
+            memory=IO_BOUND,
+            reads=LEASE,
+        )
+        made.allow(LOCK, [self._locks])
+        return made.function
+
+    def _settle_batch(self) -> lambda_.Function:
+        """As many messages as ParseBatch drained, in batches of ten, and the runs' states."""
+        made = self._function(
+            "settle_batch",
+            timeout=Duration.minutes(5),
+            memory=IO_BOUND,
+            reads=[
+                "INBOX_QUEUE_URL",
+                "DLQ_URL",
+                "LOCK_TABLE_NAME",
+                "CHROMADB_BUCKET",
+                "DYNAMODB_TABLE_NAME",
+            ],
+        )
+        made.allow([*RETURN, "sqs:SendMessage"], [self._inbox])
+        made.allow(["sqs:SendMessage"], [self._dlq])
+        made.allow(LOCK, [self._locks])  # the wake flag, for what it sent again
+        made.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self._entities])
+        self._allow_objects(made, "s3:GetObject", f"{BATCH_PREFIX}*")
+        return made.function
+
+    def _function(
+        self,
+        name: str,
+        *,
+        timeout: Duration,
+        memory: int,
+        reads: Sequence[str],
+        scratch: Size | None = None,
+    ) -> WorkflowFunction:
+        return WorkflowFunction(
+            self,
+            "".join(part.title() for part in name.split("_")),
+            name=name,
+            platform=self._platform,
+            timeout=timeout,
+            memory=memory,
+            scratch=scratch,
+            environment={key: self._names[key] for key in reads},
+        )
+
+    def _allow_objects(self, made: WorkflowFunction, action: str, *patterns: str) -> None:
+        """Objects are named by collection, version and hash, so their keys are patterns."""
+        bucket = self._storage.bucket
+        made.allow([action], [bucket.arn_for_objects(pattern) for pattern in patterns])
+
+    def _allow_foreign_deltas(self, made: WorkflowFunction) -> None:
+        for name in self._config.delta_buckets:
+            arn = f"arn:{Stack.of(self).partition}:s3:::{name}"
+            made.allow(["s3:ListBucket"], [arn])
+            made.allow(["s3:GetObject"], [f"{arn}/*"])
+
+    @property
+    def _config(self) -> Config:
+        return self._platform.config
+
+    @property
+    def _inbox(self) -> str:
+        return self._queues.inbox.queue_arn
+
+    @property
+    def _dlq(self) -> str:
+        return self._queues.dlq.queue_arn
+
+    @property
+    def _locks(self) -> str:
+        return self._storage.locks.table_arn
+
+    @property
+    def _entities(self) -> str:
+        return self._storage.entities.table_arn

@@ -1,0 +1,62 @@
+"""Every Retry policy of the workflow, named once; the errors are the engine's own class names and
+those AWS documents for Lambda tasks (Step Functions developer guide, "Error handling").
+
+CDK's default retrier is switched off everywhere: it lacks Lambda.TooManyRequestsException.
+"""
+
+from aws_cdk import Duration
+from aws_cdk import aws_stepfunctions as sfn
+
+from instep.errors import LockBusy, StorageUnavailable
+
+LAMBDA_REFUSED = [
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+]
+PROCESS_DIED = ["Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError", "States.Timeout"]
+EVERYTHING_ELSE = ["States.ALL"]
+
+
+def retry_transient(state: sfn.TaskStateBase) -> None:
+    """Try again what may well pass: storage, the platform, a process that died.
+
+    Every state is idempotent, so a try whose answer was lost does no harm. Each kind counts its
+    own attempts.
+    """
+    state.add_retry(
+        errors=[StorageUnavailable.__name__],
+        interval=Duration.seconds(2),
+        max_attempts=5,
+        backoff_rate=2,
+        max_delay=Duration.seconds(30),
+        jitter_strategy=sfn.JitterType.FULL,
+    )
+    state.add_retry(
+        errors=LAMBDA_REFUSED,
+        interval=Duration.seconds(1),
+        max_attempts=6,
+        backoff_rate=2,
+        max_delay=Duration.seconds(30),
+        jitter_strategy=sfn.JitterType.FULL,
+    )
+    # A second death in a row is rarely bad luck, and each may have cost the whole timeout.
+    state.add_retry(
+        errors=PROCESS_DIED,
+        interval=Duration.seconds(1),
+        max_attempts=2,
+        backoff_rate=2,
+        jitter_strategy=sfn.JitterType.FULL,
+    )
+
+
+def retry_busy(state: sfn.TaskStateBase) -> None:
+    """Wait for another execution's lease: few tries, long waits, jitter; then the catch defers."""
+    state.add_retry(
+        errors=[LockBusy.__name__],
+        interval=Duration.seconds(2),
+        max_attempts=4,
+        backoff_rate=2,
+        jitter_strategy=sfn.JitterType.FULL,
+    )

@@ -1,0 +1,40 @@
+"""How a state calls its function: the payload as it is, errors by their own names, a deadline."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import Duration
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+QUEUEING = Duration.seconds(30)  # a cold start, and Lambda's own queueing, beyond the timeout
+
+
+def invoke(
+    scope: Construct,
+    name: str,
+    *,
+    function: lambda_.Function,
+    payload: Mapping[str, Any],
+    result_path: str | None,
+    comment: str,
+) -> tasks.LambdaInvoke:
+    """Return a Task named `name`; None as `result_path` replaces the state by the result.
+
+    Its deadline is the function's own timeout and a little more: it only ends what Lambda forgot.
+    """
+    assert function.timeout is not None  # noqa: S101 - functions.py states one for each
+    deadline = function.timeout.plus(QUEUEING)
+    return tasks.LambdaInvoke(
+        scope,
+        name,
+        lambda_function=function,
+        payload=sfn.TaskInput.from_object(dict(payload)),
+        payload_response_only=True,
+        retry_on_service_exceptions=False,
+        task_timeout=sfn.Timeout.duration(deadline),
+        result_path=result_path,
+        comment=comment,
+    )
