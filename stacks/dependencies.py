@@ -118,7 +118,8 @@ def _data_of_another_service(name: str) -> bool:
 def _key(lock: Path, target: Target, *, compiled: bool) -> str:
     made_of = hashlib.sha256(lock.read_bytes() + Path(__file__).read_bytes())
     made_of.update(f"{target.machine} {target.python} {compiled}".encode())
-    return f"{target.machine}-{target.python.replace(".", "_")}-{made_of.hexdigest()[:16]}"
+    # Without a dot: CDK takes what follows one in an asset's hash for a file's ending.
+    return f"{target.machine}-{target.python}-{made_of.hexdigest()[:16]}".replace(".", "_")
 
 
 def _interpreter(version: str) -> str | None:

@@ -21,7 +21,7 @@ from stacks.task import invoke
 
 MAX_ROUNDS = 50  # then the schedule starts afresh: an execution's history holds 25,000 events
 MAX_PARALLEL = 10
-COUNTERS = ("round", "failures", "deferred", "rejected")
+COUNTERS = ("round", "failures", "deferred", "rejected")  # running totals over the rounds
 
 
 class Workflow(Construct):
