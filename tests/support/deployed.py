@@ -13,10 +13,10 @@ from instep.snapshot.reader import open_snapshot
 from instep.objects import Objects
 from tests.support.cloud import eventually
 from tests.support.edges import Call, Edge, all_states, edges_taken
+from tests.support.functions import Functions
 from tools.local_cloud.deploy import Deployment
 from tools.local_cloud.executions import Outcome, Step, follow, start
 from tools.local_cloud.fault_proxy import FaultProxy
-from tools.local_cloud.metrics import log_lines, metric_sums
 from tools.local_cloud.target import Target
 
 RUN_SECONDS = 120.0
@@ -63,10 +63,14 @@ class DeployedApp:
         definition: dict[str, Any] = json.loads(found["definition"])
         return definition
 
+    @cached_property
+    def functions(self) -> Functions:
+        """The functions of its states."""
+        return Functions(self.target, self.definition)
+
     def function(self, state: str) -> str:
         """Return the deployed name of the function that `state` calls."""
-        resource: str = all_states(self.definition)[state]["Resource"]
-        return resource.rpartition(":")[2]
+        return self.functions.name(state)
 
     # -- starting
 
@@ -233,33 +237,7 @@ class DeployedApp:
         listed = pages.paginate(Bucket=self.deployment.chromadb_bucket)
         return {entry["Key"] for page in listed for entry in page.get("Contents", [])}
 
-    # -- functions
-
-    def log(self, state_or_function: str) -> list[str]:
-        """Return the log lines of the function of a state."""
-        function = (
-            self.function(state_or_function)
-            if state_or_function in all_states(self.definition)
-            else state_or_function
-        )
-        found = self.target.client("lambda").get_function_configuration(FunctionName=function)
-        group = found.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{function}")
-        return log_lines(self.target.client("logs"), group)
-
-    def metrics(self, state: str) -> Mapping[str, int]:
-        """Return the sums of the metrics that the function of `state` has printed so far."""
-        return metric_sums(self.log(state))
-
-    @contextmanager
-    def timeout(self, state: str, seconds: int) -> Iterator[None]:
-        """Let the function of `state` time out after `seconds` inside the block."""
-        client, name = self.target.client("lambda"), self.function(state)
-        usual = client.get_function_configuration(FunctionName=name)["Timeout"]
-        client.update_function_configuration(FunctionName=name, Timeout=seconds)
-        try:
-            yield
-        finally:
-            client.update_function_configuration(FunctionName=name, Timeout=usual)
+    # -- what starts it
 
     @contextmanager
     def triggers(self) -> Iterator[None]:

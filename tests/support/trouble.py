@@ -12,6 +12,7 @@ from typing import Any
 
 from instep.errors import LeaseLost, LockBusy, SnapshotConflict, StorageUnavailable
 from instep.lease import LeaseTable
+from tests.support.cloud import eventually
 from tests.support.deployed import DeployedApp
 from tests.support.edges import Edge, all_states, edges_of, errors_of
 from tools.local_cloud.faults import Hold, Kill, LetRival, Moment, Refuse, calls
@@ -104,7 +105,7 @@ def hangs(state: str) -> Scenario:
     @contextmanager
     def trouble(app: DeployedApp) -> Iterator[None]:
         held = app.proxy.failing(calls(function=app.function(state)), Hold())
-        with app.timeout(state, SHORT_TIMEOUT), held:
+        with app.functions.configured(state, timeout=SHORT_TIMEOUT), held:
             yield
 
     return Scenario(f"hangs-{state}", (Promise(state, "Retry", "Sandbox.Timedout"),), trouble)
@@ -153,13 +154,15 @@ def _contended() -> list[Scenario]:
     conflict = Promise("UploadSnapshot", "Catch", SnapshotConflict.__name__)
     return [
         Scenario("busy", busy, _rival_holds),
-        *(
-            Scenario(
-                f"lease-lost-in-{state}",
-                (Promise(state, "Catch", LeaseLost.__name__),),
-                _rival_takes(state),
-            )
-            for state in ("ApplyUpdates", "UploadSnapshot")
+        Scenario(
+            "lease-lost-in-ApplyUpdates",
+            (Promise("ApplyUpdates", "Catch", LeaseLost.__name__),),
+            _rival_takes_from_a_worker,
+        ),
+        Scenario(
+            "lease-lost-in-UploadSnapshot",
+            (Promise("UploadSnapshot", "Catch", LeaseLost.__name__),),
+            _rival_takes_before_publish,
         ),
         Scenario(
             "conflict",
@@ -202,25 +205,48 @@ def _rival_holds(app: DeployedApp) -> Iterator[None]:
         leases(app).release(COLLECTION, "rival")
 
 
-def _rival_takes(state: str) -> Trouble:
-    """The lease expires while `state` works, and a rival takes it."""
+@contextmanager
+def _rival_takes_before_publish(app: DeployedApp) -> Iterator[None]:
+    with app.proxy.failing(calls(function=app.function("UploadSnapshot")), LetRival(_take(app))):
+        yield
+    leases(app).release(COLLECTION, "rival")
 
-    @contextmanager
-    def trouble(app: DeployedApp) -> Iterator[None]:
+
+@contextmanager
+def _rival_takes_from_a_worker(app: DeployedApp) -> Iterator[None]:
+    """ApplyUpdates does not ask: its heartbeat finds out, so it works on until that has beaten."""
+    worker = app.function("ApplyUpdates")
+    beats = app.proxy.failing(calls("UpdateItem", function=worker), LetRival(_nothing), times=None)
+    hasty = app.functions.configured("ApplyUpdates", HEARTBEAT_INTERVAL_SECONDS="0.2")
+    with hasty, beats as beat:
+
         def take() -> None:
-            app.target.client("dynamodb").update_item(
-                TableName=app.deployment.lock_table_name,
-                Key={"collection": {"S": COLLECTION}},
-                UpdateExpression="SET expires_at = :past",
-                ExpressionAttributeValues={":past": {"N": "1"}},
-            )
-            leases(app).acquire(COLLECTION, "rival")
+            _take(app)()
+            before = beat.hits
+            eventually(lambda: beat.hits > before, "the worker's heart beats")
 
-        with app.proxy.failing(calls(function=app.function(state)), LetRival(take)):
+        with app.proxy.failing(calls("GetObject", function=worker), LetRival(take)):
             yield
-        leases(app).release(COLLECTION, "rival")
+    leases(app).release(COLLECTION, "rival")
 
-    return trouble
+
+def _take(app: DeployedApp) -> Callable[[], None]:
+    """The lease expires, and a rival takes it."""
+
+    def take() -> None:
+        app.target.client("dynamodb").update_item(
+            TableName=app.deployment.lock_table_name,
+            Key={"collection": {"S": COLLECTION}},
+            UpdateExpression="SET expires_at = :past",
+            ExpressionAttributeValues={":past": {"N": "1"}},
+        )
+        leases(app).acquire(COLLECTION, "rival")
+
+    return take
+
+
+def _nothing() -> None:
+    """A rival that only watches the call pass."""
 
 
 def _head_moves(times: int | None) -> Trouble:

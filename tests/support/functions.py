@@ -1,0 +1,54 @@
+"""The deployed functions: their names, logs and metrics, and their settings changed for a while."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.edges import all_states
+from tools.local_cloud.metrics import log_lines, metric_sums
+from tools.local_cloud.target import Target
+
+
+@dataclass(frozen=True)
+class Functions:
+    """The functions that the states of `definition` call."""
+
+    target: Target
+    definition: Mapping[str, Any]
+
+    def name(self, state: str) -> str:
+        """Return the deployed name of the function that `state` calls."""
+        resource: str = all_states(self.definition)[state]["Resource"]
+        return resource.rpartition(":")[2]
+
+    def log(self, state: str) -> list[str]:
+        """Return the log lines of the function of `state`."""
+        function = self.name(state)
+        found = self.target.client("lambda").get_function_configuration(FunctionName=function)
+        group = found.get("LoggingConfig", {}).get("LogGroup", f"/aws/lambda/{function}")
+        return log_lines(self.target.client("logs"), group)
+
+    def metrics(self, state: str) -> Mapping[str, int]:
+        """Return the sums of the metrics that the function of `state` has printed so far."""
+        return metric_sums(self.log(state))
+
+    @contextmanager
+    def configured(
+        self, state: str, *, timeout: int | None = None, **variables: str
+    ) -> Iterator[None]:
+        """Give the function of `state` another timeout, and variables, inside the block."""
+        client, name = self.target.client("lambda"), self.name(state)
+        usual = client.get_function_configuration(FunctionName=name)
+        given = usual["Environment"]["Variables"]
+        client.update_function_configuration(
+            FunctionName=name,
+            Timeout=timeout or usual["Timeout"],
+            Environment={"Variables": given | variables},
+        )
+        try:
+            yield
+        finally:
+            client.update_function_configuration(
+                FunctionName=name, Timeout=usual["Timeout"], Environment={"Variables": given}
+            )
