@@ -1,4 +1,4 @@
-"""What outlives every run: the snapshots' bucket, the lock table, and the table that is mirrored."""
+"""What outlives every run: the snapshots' bucket, the lock table, the table that is mirrored."""
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
