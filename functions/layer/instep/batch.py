@@ -37,6 +37,7 @@ class Signal:
     collections: Sequence[str]
     message: Mapping[str, Any]
     origin: int  # index of the record it came from
+    at: str | None = None  # when the change was made, ISO 8601 in UTC: sorts as text
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Entry:
 
     message: Mapping[str, Any]
     origins: tuple[int, ...]
+    at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,17 @@ def coalesce(signals: Iterable[Signal]) -> dict[str, list[Entry]]:
     """
     newest: dict[tuple[str, str], Mapping[str, Any]] = {}
     origins: dict[tuple[str, str], dict[int, None]] = defaultdict(dict)
+    latest: dict[tuple[str, str], str] = defaultdict(str)
     for signal in signals:
         for collection in signal.collections:
-            newest[collection, signal.identity] = signal.message
-            origins[collection, signal.identity][signal.origin] = None
+            key = collection, signal.identity
+            newest[key] = signal.message
+            origins[key][signal.origin] = None
+            latest[key] = max(latest[key], signal.at or "")
     grouped: dict[str, list[Entry]] = {}
     for key in sorted(newest):
-        grouped.setdefault(key[0], []).append(Entry(newest[key], tuple(origins[key])))
+        entry = Entry(newest[key], tuple(origins[key]), latest[key] or None)
+        grouped.setdefault(key[0], []).append(entry)
     return grouped
 
 
@@ -134,7 +140,7 @@ def fetch_entries(parking: Parking, reference: BatchRef) -> list[Entry]:
     """Read what `park` wrote of one collection."""
     content = json.loads(parking.get(reference.key).body)
     return [
-        Entry(message=entry["message"], origins=tuple(entry["origins"]))
+        Entry(entry["message"], tuple(entry["origins"]), entry["at"])
         for entry in content["entries"]
     ]
 

@@ -31,6 +31,17 @@ class Delivery:
         return self.attributes.get("collection")
 
 
+@dataclass(frozen=True)
+class Rejection:
+    """One record for the DLQ, and why."""
+
+    record: Record
+    reason: str
+    attempts: int = 0
+    message_id: str | None = None
+    collection: str | None = None
+
+
 def pack(records: Iterable[Record]) -> Iterator[str]:
     """Yield message bodies of at most 50 records and 200 KB (a larger record travels alone)."""
     texts: list[str] = []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from instep.aws_errors import storage
 from instep.clock import Clock, utc_now
-from instep.envelope import Delivery, Record, pack
+from instep.envelope import Delivery, Record, Rejection, pack
 from instep.errors import StorageUnavailable
 
 if TYPE_CHECKING:
@@ -25,17 +25,6 @@ _ENTRIES_PER_CALL: Final = 10
 _BYTES_PER_CALL: Final = 1_000_000  # SQS takes 1 MiB, attributes included
 _DRAINED_BYTES: Final = 32_000_000  # what a parse may hold in memory
 _THREADS: Final = 4
-
-
-@dataclass(frozen=True)
-class Rejection:
-    """One record for the DLQ, and why."""
-
-    record: Record
-    reason: str
-    attempts: int = 0
-    message_id: str | None = None
-    collection: str | None = None
 
 
 @dataclass(frozen=True)

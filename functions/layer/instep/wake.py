@@ -5,6 +5,7 @@ after `EXPIRY`, so that a process that died between the flip and its event block
 longer; until then the schedule is the backstop.
 """
 
+import json
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -13,11 +14,15 @@ from botocore.exceptions import ClientError
 
 from instep.aws_errors import storage
 from instep.clock import Clock, utc_now
+from instep.errors import StorageUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
 
 EXPIRY: Final = timedelta(seconds=60)
+SOURCE: Final = "instep"
+STREAM_BATCH_QUEUED: Final = "Stream Batch Queued"
 _KEY: Final = "#wake"  # beside the leases; no collection can be named so
 
 
@@ -58,3 +63,41 @@ class WakeFlag:
                 Key={"collection": {"S": _KEY}},
                 UpdateExpression="REMOVE flipped_at",
             )
+
+
+class Starter:
+    """Announces queued work on the event bus, once until an execution has begun to drain."""
+
+    def __init__(self, flag: WakeFlag, client: "EventBridgeClient", bus: str) -> None:
+        self._flag = flag
+        self._client = client
+        self._bus = bus
+
+    def announce(self, records: int) -> bool:
+        """Put the event if the flag was clear; say whether it was.
+
+        Raises StorageUnavailable when no start could be announced, for whatever reason. The flag
+        is clear again then, and what was queued waits for the next announcement or the schedule.
+        """
+        if not self._flag.flip():
+            return False
+        try:
+            with storage("announce queued work"):
+                answer = self._client.put_events(
+                    Entries=[
+                        {
+                            "EventBusName": self._bus,
+                            "Source": SOURCE,
+                            "DetailType": STREAM_BATCH_QUEUED,
+                            "Detail": json.dumps({"records": records}),
+                        }
+                    ]
+                )
+        except (ClientError, StorageUnavailable) as error:
+            self._flag.clear()
+            raise StorageUnavailable(f"announce queued work: {error}") from error
+        if answer["FailedEntryCount"]:
+            self._flag.clear()
+            code = answer["Entries"][0].get("ErrorCode", "unknown")
+            raise StorageUnavailable(f"announce queued work: the bus answered {code}")
+        return True

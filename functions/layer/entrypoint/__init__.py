@@ -1,0 +1,1 @@
+"""What a handler needs before it calls the library."""

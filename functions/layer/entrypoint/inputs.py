@@ -1,0 +1,46 @@
+"""Which execution inputs are accepted, and the answer that teaches whoever sent another.
+
+The rule is the README's "start it from the console": `{}` or an event drains the inbox, `Records`
+are worked on as they are. All else is InputRejected, never guessed at.
+"""
+
+import json
+from typing import Any, Final
+
+from instep.envelope import Record
+from instep.errors import InputRejected
+
+_EXAMPLE: Final = (
+    '{"Records": [{"eventName": "REMOVE", "dynamodb": {"Keys": {"PK": {"S": "IMAGE#i1"}, '
+    '"SK": {"S": "RECEIPT#00001"}}, "OldImage": {"TYPE": {"S": "RECEIPT"}}}}]}'
+)
+_SHAPES: Final = (
+    "Accepted are: {} (drains the inbox); an EventBridge event, with `source` and `detail-type` "
+    '(the same); and {"Records": [...]} alone, a list of DynamoDB stream records, as they are or '
+    f"each in the `body` of an SQS message. For example: {_EXAMPLE}"
+)
+
+
+def accepted_records(content: Any) -> list[Record] | None:
+    """Return the records of an execution's input, or None when the inbox is to be drained."""
+    if not isinstance(content, dict):
+        raise InputRejected(f"the input is {_kind(content)}. {_SHAPES}")
+    if not content or {"source", "detail-type"} <= content.keys():
+        return None
+    if content.keys() != {"Records"}:
+        names = _bounded(", ".join(sorted(content)))
+        raise InputRejected(f"the input is an object with the keys {names}. {_SHAPES}")
+    records = content["Records"]
+    if not isinstance(records, list):
+        raise InputRejected(f"`Records` is {_kind(records)}. {_SHAPES}")
+    return records
+
+
+def _kind(content: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "a string", type(None): "null"}
+    name = names.get(type(content), f"a {type(content).__name__}")
+    return f"{name}, {_bounded(json.dumps(content))}"
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= 120 else f"{text[:120]}… ({len(text)} characters)"

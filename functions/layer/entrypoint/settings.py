@@ -1,0 +1,82 @@
+"""The environment of a function, typed; each handler reads only its part, once a cold start.
+
+The names are the public contract of docs/domain.md and are set in stacks/functions.py.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from botocore.config import Config
+
+from instep.errors import ConfigurationMissing
+
+# Short timeouts and few tries here: what lasts longer is the workflow's to retry.
+CLIENT: Final = Config(
+    connect_timeout=3,
+    read_timeout=20,
+    retries={"mode": "standard", "total_max_attempts": 3},
+    max_pool_connections=16,
+)
+
+
+def entity_table() -> str:
+    """Return the name of the table that is mirrored."""
+    return _required("DYNAMODB_TABLE_NAME")
+
+
+def bucket() -> str:
+    """Return the bucket of snapshots, parked batches and the pipeline's own deltas."""
+    return _required("CHROMADB_BUCKET")
+
+
+def delta_buckets() -> frozenset[str]:
+    """Return the buckets that a delta may lie in: ours, and those that were allowed."""
+    listed = os.environ.get("DELTA_BUCKETS", "").split(",")
+    return frozenset({bucket(), *(name.strip() for name in listed if name.strip())})
+
+
+def lock_table() -> str:
+    """Return the table of leases and the wake flag."""
+    return _required("LOCK_TABLE_NAME")
+
+
+def lock_duration() -> timedelta:
+    """Return for how long a lease lasts unless renewed."""
+    return timedelta(minutes=float(os.environ.get("LOCK_DURATION_MINUTES", "5")))
+
+
+def heartbeat_interval() -> timedelta:
+    """Return how often a working function renews its lease."""
+    return timedelta(seconds=float(os.environ.get("HEARTBEAT_INTERVAL_SECONDS", "30")))
+
+
+def inbox_url() -> str:
+    """Return the URL of the inbox queue."""
+    return _required("INBOX_QUEUE_URL")
+
+
+def dlq_url() -> str:
+    """Return the URL of the inbox's dead-letter queue."""
+    return _required("DLQ_URL")
+
+
+def event_bus() -> str:
+    """Return the name of the bus that starts executions."""
+    return _required("EVENT_BUS_NAME")
+
+
+def chroma_root() -> Path:
+    """Return the folder of warm copies, which outlives one call."""
+    return Path(os.environ.get("CHROMA_ROOT", "/tmp/chroma"))  # noqa: S108 - Lambda's only one
+
+
+def _required(name: str) -> str:
+    value = os.environ.get(name, "")
+    if not value:
+        raise ConfigurationMissing(
+            f"the environment variable {name} is not set: deploy with `instep deploy`, which sets "
+            f"it, or see stacks/functions.py"
+        )
+    return value

@@ -1,0 +1,76 @@
+"""Logger, tracer and metrics, made once, and the one decorator that every handler wears.
+
+Names of log messages, metrics and annotations are docs/domain.md's. Counts are accumulated over a
+call and written once; the correlation id of every line is the execution's name.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import wraps
+from time import perf_counter
+from typing import Any, Final, cast
+
+from aws_lambda_powertools import Logger, Tracer
+from aws_lambda_powertools import Metrics as EmbeddedMetrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+Payload = dict[str, Any]
+Handler = Callable[[Payload, LambdaContext], Payload]
+
+logger: Final = Logger()
+tracer: Final = Tracer(auto_patch=False)  # the workflow's own trace names each state already
+
+
+class Counts:
+    """The library's metrics sink: adds up, so that a batch costs one line whatever its size."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._embedded = EmbeddedMetrics(namespace="EmbeddingWorkflow")
+
+    def count(self, name: str, value: int = 1) -> None:
+        """Add `value` to the metric `name`."""
+        self._counts[name] += value
+
+    def flush(self) -> None:
+        """Write one EMF line with everything counted since the last flush."""
+        for name, value in self._counts.items():
+            self._embedded.add_metric(name=name, unit=MetricUnit.Count, value=value)
+        self._counts.clear()
+        self._embedded.flush_metrics()
+
+
+metrics: Final = Counts()
+
+
+def observed(function: str) -> Callable[[Handler], Handler]:
+    """Give a handler its correlation id, trace segment with annotations, and metrics line."""
+
+    def decorate(handle: Handler) -> Handler:
+        @logger.inject_lambda_context(correlation_id_path="execution", clear_state=True)
+        @tracer.capture_lambda_handler(capture_response=False)
+        @wraps(handle)
+        def wrapped(event: Payload, context: LambdaContext) -> Payload:
+            tracer.put_annotation("function", function)
+            tracer.put_annotation("module", handle.__module__)
+            logger.append_keys(**_facts(event))
+            started, outcome = perf_counter(), "CompactionLambdaError"
+            try:
+                answer = handle(event, context)
+                outcome = "CompactionLambdaSuccess"
+                return answer
+            finally:
+                took = round((perf_counter() - started) * 1000)
+                metrics.count("CompactionLambdaExecutionTime", took)
+                metrics.count(outcome)
+                metrics.flush()
+
+        return cast("Handler", wrapped)
+
+    return decorate
+
+
+def _facts(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what every line of this call should carry."""
+    return {name: event[name] for name in ("collection", "round", "attempt") if name in event}

@@ -1,0 +1,64 @@
+"""SettleBatch: after publish only, what becomes of every message, and of every COMPACTION_RUN.
+
+The order is invariant 1's: what comes back or goes to the DLQ is stored there first, runs are
+written back next, and only then are messages acknowledged.
+"""
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from entrypoint import parts, settings
+from entrypoint.payloads import SettleAnswer, SettleRequest, Tally
+from entrypoint.settling import cause_of, judge, return_records
+from entrypoint.telemetry import Payload, logger, metrics, observed
+from entrypoint.write_back import write_back
+from instep.batch import fetch_deliveries
+from instep.settlement import Fate, Settlement, settle
+from receipt_chroma.compaction.runs import RunTable
+
+inbox = parts.inbox()
+objects = parts.objects()
+runs = RunTable(boto3.client("dynamodb", config=settings.CLIENT), settings.entity_table())
+
+
+@observed("settle_batch")
+def handle(event: Payload, context: LambdaContext) -> Payload:
+    """Settle one round; `more` asks for another while the inbox has work and nothing failed."""
+    request = SettleRequest.from_payload(event)
+    deliveries = fetch_deliveries(objects, request.deliveries)
+    judged = [judge(objects, outcome) for outcome in request.outcomes]
+    outcomes = [one.outcome for one in judged]
+    settlement = settle(deliveries, outcomes)
+    return_records(inbox, deliveries, settlement, request.execution)
+    for one in judged:
+        write_back(runs, one, deliveries)
+    inbox.delete(settlement.acknowledge)
+    inbox.hand_back(settlement.hand_back)
+    report(settlement)
+    before = request.tally
+    tally = Tally(
+        round=before.round + 1,
+        failures=before.failures + settlement.failed,
+        deferred=before.deferred + settlement.deferred,
+        rejected=before.rejected + settlement.rejected,
+    )
+    fates = {outcome.fate for outcome in request.outcomes}
+    more = fates == {Fate.APPLIED} and inbox.depth().visible > 0
+    return SettleAnswer(tally, more, cause_of(outcomes, settlement)).to_payload()
+
+
+def report(settlement: Settlement) -> None:
+    """Count and log what was settled."""
+    if settlement.failed or settlement.rejected:
+        metrics.count("CompactionPartialBatchFailure")
+        metrics.count("CompactionFailedMessages", settlement.failed + settlement.rejected)
+    logger.info(
+        "batch settled",
+        extra={
+            "acknowledged": len(settlement.acknowledge),
+            "handed_back": len(settlement.hand_back),
+            "failed": settlement.failed,
+            "deferred": settlement.deferred,
+            "rejected": settlement.rejected,
+        },
+    )

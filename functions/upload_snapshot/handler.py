@@ -1,0 +1,37 @@
+"""UploadSnapshot: publish what was staged, lock phase 2; readers see it from here on.
+
+Idempotent: a HEAD that names the staged version already means that an earlier try has won.
+"""
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from instep.snapshot.publish import Staged, publish
+from instep.snapshot.store import SnapshotStore
+
+from entrypoint import parts
+from entrypoint.payloads import UploadRequest
+from entrypoint.telemetry import Payload, logger, metrics, observed
+from instep.errors import LeaseLost, SnapshotConflict, StorageUnavailable
+
+leases = parts.leases()
+objects = parts.objects()
+
+
+@observed("upload_snapshot")
+def handle(event: Payload, context: LambdaContext) -> Payload:
+    """Return the version that HEAD names now; LeaseLost and SnapshotConflict go up."""
+    request = UploadRequest.from_payload(event)
+    store = SnapshotStore(objects, request.collection)
+    try:
+        published = publish(store, Staged.from_payload(request.staged), request.lease, leases)
+    except LeaseLost:
+        metrics.count("CompactionLockValidationFailed")
+        logger.warning("Failed to acquire lock for snapshot upload")
+        raise
+    except (SnapshotConflict, StorageUnavailable):
+        metrics.count("CompactionSnapshotUploadError")
+        logger.exception("Snapshot upload failed")
+        raise
+    logger.info(
+        "Snapshot uploaded", extra={"version": published.version, "held_ms": published.held_ms}
+    )
+    return {"version": published.version, "held_ms": published.held_ms, "fold": False}

@@ -1,0 +1,99 @@
+"""The services a test needs, in this process: moto, with the names the functions are given."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import RLock
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.core.botocore_stubber import BotocoreStubber
+
+REGION = "us-east-1"
+ENTITIES, LOCKS, BUCKET, BUS = "entities", "locks", "snapshots", "default"
+DELTAS = "foreign-deltas"
+
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": REGION,
+    "DYNAMODB_TABLE_NAME": ENTITIES,
+    "LOCK_TABLE_NAME": LOCKS,
+    "CHROMADB_BUCKET": BUCKET,
+    "EVENT_BUS_NAME": BUS,
+    "DELTA_BUCKETS": DELTAS,
+    "LOCK_DURATION_MINUTES": "5",
+    "HEARTBEAT_INTERVAL_SECONDS": "30",
+    "CHROMADB_STORAGE_MODE": "s3",
+    "LOG_LEVEL": "INFO",
+    "POWERTOOLS_SERVICE_NAME": "instep",
+    "POWERTOOLS_METRICS_NAMESPACE": "EmbeddingWorkflow",
+    "POWERTOOLS_TRACE_DISABLED": "true",
+}
+
+
+@dataclass(frozen=True)
+class Services:
+    """Clients as a test uses them, and the queues' URLs."""
+
+    dynamodb: Any
+    sqs: Any
+    s3: Any
+    events: Any
+    inbox_url: str
+    dlq_url: str
+
+    def messages(self, url: str) -> list[dict[str, Any]]:
+        """Return (and take, without acknowledging) every visible message of a queue."""
+        found: list[dict[str, Any]] = []
+        while True:
+            answer = self.sqs.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+            )
+            if not answer.get("Messages"):
+                return found
+            found += answer["Messages"]
+
+
+@contextmanager
+def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    """Set the functions' environment and make their resources; they end with the block."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    turn = RLock()
+    answer = BotocoreStubber.process_request
+
+    def one_at_a_time(stubber: BotocoreStubber, request: Any) -> Any:
+        with turn:  # moto's models are not safe for threads
+            return answer(stubber, request)
+
+    monkeypatch.setattr(BotocoreStubber, "process_request", one_at_a_time)
+    with mock_aws():
+        made = _make()
+        monkeypatch.setenv("INBOX_QUEUE_URL", made.inbox_url)
+        monkeypatch.setenv("DLQ_URL", made.dlq_url)
+        yield made
+
+
+def _make() -> Services:
+    dynamodb: Any = boto3.client("dynamodb")
+    sqs: Any = boto3.client("sqs")
+    s3: Any = boto3.client("s3")
+    for name, keys in ((LOCKS, ["collection"]), (ENTITIES, ["PK", "SK"])):
+        dynamodb.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+            KeySchema=[
+                {"AttributeName": key, "KeyType": kind}
+                for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
+            ],
+        )
+    for bucket in (BUCKET, DELTAS):
+        s3.create_bucket(Bucket=bucket)
+    visibility = {"VisibilityTimeout": "1200"}
+    inbox = sqs.create_queue(QueueName="inbox", Attributes=visibility)["QueueUrl"]
+    dlq = sqs.create_queue(QueueName="dlq")["QueueUrl"]
+    return Services(dynamodb, sqs, s3, boto3.client("events"), inbox, dlq)
