@@ -1,17 +1,22 @@
 """What is wanted minus what is carried = the bulk calls: only keys that differ, never a no-op.
 
-The rules are design.md's Convergence and what was measured of Chroma: an update merges, so a key goes
-away only when it is set to None; identical values still cost pages; a document is written only when
-it changed; an empty list and an empty metadata are refused by Chroma, so neither is ever sent.
+The rules are design.md's Convergence and what was measured of Chroma: an update merges, so a key
+goes away only when it is set to None; identical values still cost pages; a document is written only
+when it changed; an empty list and an empty metadata are refused, so neither is ever sent.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Scalar: TypeAlias = str | int | float | bool
-Value: TypeAlias = Scalar | Sequence[str] | Sequence[int] | Sequence[float] | Sequence[bool]
+Value: TypeAlias = Scalar | Sequence[Scalar]
 Fields: TypeAlias = Mapping[str, Value | None]
+Vector: TypeAlias = "Sequence[float] | NDArray[np.float32]"
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Wanted:
 
     fields: Fields
     document: str | None = None
-    embedding: Sequence[float] | None = None
+    embedding: Vector | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class Update:
 class Addition:
     """One record to upsert. `metadata` holds None only for a key the stored record must lose."""
 
-    embedding: Sequence[float]
+    embedding: Vector
     metadata: Fields
     document: str | None = None
 

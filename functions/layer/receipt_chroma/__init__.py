@@ -1,0 +1,1 @@
+"""What the Chroma collections should carry for the receipts of the table."""

@@ -1,0 +1,75 @@
+"""Who an embedding is: its id and the table item it stands for are one grammar (docs/domain.md).
+
+A line is `IMAGE#<id>#RECEIPT#00001#LINE#00002`, a word has `#WORD#00003` behind it. The embedding
+lives only while the item of the same name does.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+_EMBEDDING: Final = re.compile(
+    r"IMAGE#(?P<image>.+)#RECEIPT#(?P<receipt>\d{5,18})#LINE#(?P<line>\d{5,18})"
+    r"(?:#WORD#(?P<word>\d{5,18}))?",
+    re.ASCII | re.DOTALL,
+)
+
+
+class ItemKey(NamedTuple):
+    """The primary key of a table item."""
+
+    pk: str
+    sk: str
+
+
+@dataclass(frozen=True, order=True)
+class ReceiptId:
+    """One receipt: the image it was found on (any string) and its number there."""
+
+    image_id: str
+    receipt_id: int
+
+    def key(self, suffix: str = "") -> ItemKey:
+        """Return the key of the receipt's item, or of its item named by `suffix`."""
+        return ItemKey(f"IMAGE#{self.image_id}", f"RECEIPT#{self.receipt_id:05d}{suffix}")
+
+
+@dataclass(frozen=True, order=True)
+class EmbeddingId:
+    """One line (`word_id` None) or one word of a receipt."""
+
+    receipt: ReceiptId
+    line_id: int
+    word_id: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "EmbeddingId | None":
+        """Read an embedding's id; None when it has another shape and so is none of ours."""
+        found = _EMBEDDING.fullmatch(text)
+        if found is None:
+            return None
+        word = found["word"]
+        receipt = ReceiptId(found["image"], int(found["receipt"]))
+        parsed = cls(receipt, int(found["line"]), None if word is None else int(word))
+        return parsed if str(parsed) == text else None
+
+    @property
+    def key(self) -> ItemKey:
+        """The key of the LINE or WORD item without which the embedding must not exist."""
+        word = "" if self.word_id is None else f"#WORD#{self.word_id:05d}"
+        return self.receipt.key(f"#LINE#{self.line_id:05d}{word}")
+
+    def __str__(self) -> str:
+        """Return the embedding's id in its collection."""
+        return "#".join(self.key)
+
+    def fields(self) -> dict[str, str | int]:
+        """Return the metadata by which readers filter: image_id (str) and the numbers (int)."""
+        fields: dict[str, str | int] = {
+            "image_id": self.receipt.image_id,
+            "receipt_id": self.receipt.receipt_id,
+            "line_id": self.line_id,
+        }
+        if self.word_id is not None:
+            fields["word_id"] = self.word_id
+        return fields

@@ -1,0 +1,97 @@
+"""The label fields of a word, from all labels it has now (docs/domain.md, The vector store).
+
+Nothing here knows what the word carried before, but for one thing: a word without labels that a
+producer wrote as `unvalidated` with empty strings is equal to none and is not rewritten.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from receipt_chroma.compaction.attributes import text
+
+if TYPE_CHECKING:
+    from instep.difference import Fields, Value
+    from receipt_chroma.compaction.attributes import Item
+
+LABEL_FIELDS: Final = (
+    "label_status",
+    "valid_labels",
+    "invalid_labels",
+    "valid_labels_array",
+    "invalid_labels_array",
+    "label_proposed_by",
+    "label_validated_at",
+    "label_confidence",
+)
+_EQUAL_TO_NONE: Final[Mapping[str, str]] = {
+    "label_status": "unvalidated",
+    "valid_labels": "",
+    "invalid_labels": "",
+}
+_BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Label:
+    """One RECEIPT_WORD_LABEL item: `added` is its timestamp_added as written, None without one."""
+
+    name: str
+    status: str
+    proposed_by: str | None = None
+    added: str | None = None
+
+    @classmethod
+    def of(cls, item: "Item") -> "Label":
+        """Read an item; the name comes from the sort key alone, no status means NONE."""
+        name = item["SK"]["S"].partition("#LABEL#")[2].upper()
+        status = text(item, "validation_status") or "NONE"
+        return cls(name, status, text(item, "label_proposed_by"), text(item, "timestamp_added"))
+
+    @property
+    def age(self) -> tuple[datetime, str]:
+        """What orders labels, newest last: the instant (naive means UTC), then the name."""
+        return _instant(self.added), self.name
+
+
+def label_fields(labels: Iterable[Label], carried: Mapping[str, "Value"] | None = None) -> "Fields":
+    """Return every label field of a word with `labels`; None for one it must not have."""
+    present = sorted(labels, key=lambda label: label.age)
+    if not present:
+        return _no_label(carried or {})
+    valid = {label.name for label in present if label.status == "VALID"}
+    invalid = {label.name for label in present if label.status == "INVALID"} - valid
+    pending = [label for label in present if label.status == "PENDING"]
+    validated = [label for label in present if label.status == "VALID"]
+    return {
+        "label_status": ("validated" if valid else "auto_suggested" if pending else "unvalidated"),
+        "valid_labels": _joined(valid),
+        "invalid_labels": _joined(invalid),
+        "valid_labels_array": sorted(valid) or None,
+        "invalid_labels_array": sorted(invalid) or None,
+        "label_proposed_by": pending[-1].proposed_by if pending else None,
+        "label_validated_at": validated[-1].added if validated else None,
+        "label_confidence": None,
+    }
+
+
+def _no_label(carried: Mapping[str, "Value"]) -> "Fields":
+    label_part = {key: carried[key] for key in LABEL_FIELDS if key in carried}
+    if label_part and label_part.items() <= _EQUAL_TO_NONE.items():
+        return {}
+    return dict.fromkeys(LABEL_FIELDS)
+
+
+def _joined(names: Iterable[str]) -> str:
+    """Write names as `,A,B,` for readers that parse; one with a comma would read as two."""
+    plain = sorted(name for name in names if "," not in name)
+    return f",{','.join(plain)}," if plain else ""
+
+
+def _instant(added: str | None) -> datetime:
+    try:
+        instant = datetime.fromisoformat(added or "")
+    except ValueError:
+        return _BEFORE_ALL
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

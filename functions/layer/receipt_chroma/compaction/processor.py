@@ -1,0 +1,156 @@
+"""The one path of every update: from signals to the difference, written in bulk.
+
+The rule is design.md's Convergence: look up the current truth of what was touched, derive what
+every touched embedding should carry, write only what differs. Deltas come first, in slices that
+bound memory, then what was signalled, so that a label finds the word its delta brought.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import gettempdir
+from typing import TYPE_CHECKING, Any, Protocol
+
+from instep.clock import Clock, utc_now
+from instep.errors import ConfigurationMissing
+from instep.metrics import Metrics, NoMetrics
+from receipt_chroma.compaction.convergence import Applied, Convergence
+from receipt_chroma.compaction.deltas import DeltaSource
+from receipt_chroma.compaction.identity import ReceiptId
+from receipt_chroma.compaction.merge import DeltaMerger, Merged
+from receipt_chroma.compaction.receipts import ReceiptTable
+from receipt_chroma.compaction.result import CollectionUpdateResult, MessageFailure, ReceiptUpdate
+from receipt_chroma.compaction.runs import RunTable
+from receipt_chroma.compaction.touched import read_signals
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from receipt_dynamo_stream import ChromaDBCollection, StreamMessage
+
+    from instep.objects import Objects
+
+
+class Log(Protocol):
+    """What the domain asks of a logger: a stdlib logger or one of Powertools."""
+
+    def info(self, msg: str, *, extra: Mapping[str, Any]) -> None:
+        """Log `msg` with fields."""
+
+    def warning(self, msg: str, *, extra: Mapping[str, Any]) -> None:
+        """Log `msg` with fields, for a person to look at."""
+
+
+def process_collection_updates(
+    stream_messages: Sequence["StreamMessage"],
+    collection: "ChromaDBCollection | str",
+    chroma_client: "ClientAPI",
+    logger: Log,
+    metrics: Metrics | None = None,
+    dynamo_client: "DynamoDBClient | None" = None,
+    *,
+    table_name: str | None = None,
+    objects: "Objects | None" = None,
+    allowed_buckets: "Mapping[str, Objects] | None" = None,
+    scratch: Path | None = None,
+    clock: Clock = utc_now,
+) -> CollectionUpdateResult:
+    """Bring what the messages touched in `collection` in step with the table `table_name`.
+
+    `objects` is the pipeline's bucket, where deltas lie; `allowed_buckets` names the other buckets
+    a delta may lie in. Deltas are unpacked under `scratch` (default: the temporary directory).
+
+    A message that cannot be applied is a MessageFailure in the result, by its index in
+    `stream_messages`. ConfigurationMissing without a table, or without a bucket when there is a
+    delta; StorageUnavailable when the table or S3 does not answer. The collection must exist.
+    """
+    if dynamo_client is None or not table_name:
+        raise ConfigurationMissing("no table to read: pass dynamo_client and table_name")
+    name = collection if isinstance(collection, str) else str(collection.value)
+    signals = read_signals(stream_messages, name)
+    if signals.deltas and objects is None:
+        raise ConfigurationMissing("no bucket to read deltas from: pass objects")
+    updates = _Updates(name, logger, metrics or NoMetrics(), signals.failures)
+    table = ReceiptTable(dynamo_client, table_name, clock)
+    store = chroma_client.get_collection(name, embedding_function=None)
+    convergence = Convergence(store, table)
+    if signals.deltas and objects is not None:
+        merger = DeltaMerger(
+            collection=name,
+            source=DeltaSource(objects, allowed_buckets or {}),
+            runs=RunTable(dynamo_client, table_name, clock),
+            convergence=convergence,
+            scratch=scratch or Path(gettempdir()),
+            clock=clock,
+            dimension=store.get_model().dimension,
+        )
+        runs = table.runs(signal.run for signal in signals.deltas if signal.run is not None)
+        for merged in merger.merge(signals.deltas, runs):
+            updates.merged(merged)
+    updates.applied(convergence.apply(signals.touched))
+    return updates.finish(table.read_units)
+
+
+class _Updates:
+    """Adds up what was done, once for the caller, the metrics and the log."""
+
+    def __init__(
+        self, collection: str, log: Log, metrics: Metrics, failures: list[MessageFailure]
+    ) -> None:
+        self._result = CollectionUpdateResult(collection)
+        self._log, self._metrics = log, metrics
+        self._sum = Applied()
+        self._failed(failures)
+
+    def merged(self, merged: Merged) -> None:
+        """Add a slice of deltas."""
+        self.applied(merged.applied)
+        self._result.delta_merge_results.extend(merged.merges)
+        self._metrics.count("CompactionDeltaMergeError", len(merged.failures))
+        self._failed(merged.failures)
+
+    def applied(self, applied: Applied) -> None:
+        """Add what one convergence wrote."""
+        self._sum.merchants += applied.merchants
+        self._sum.labels += applied.labels
+        self._sum.deleted += applied.deleted
+        self._sum.merchants_removed += applied.merchants_removed
+        self._sum.words_not_found += applied.words_not_found
+
+    def finish(self, read_units: float) -> CollectionUpdateResult:
+        """Count, log and return the result."""
+        result, done = self._result, self._sum
+        result.metadata_updates = _by_receipt(done.merchants)
+        result.label_updates = _by_receipt(done.labels)
+        result.embeddings_deleted = done.deleted
+        result.words_not_found = done.words_not_found
+        result.read_units = read_units
+        counts = {
+            "CompactionMetadataUpdatedCount": len(result.metadata_updates),
+            "CompactionMetadataUpdatedRecords": result.total_metadata_updated,
+            "CompactionMetadataRemovedRecords": done.merchants_removed,
+            "CompactionLabelsUpdatedCount": len(result.label_updates),
+            "CompactionLabelsUpdatedRecords": result.total_labels_updated,
+            "CompactionDeltaMergeCount": result.delta_merge_count,
+            "CompactionDeltasMergedCount": result.total_vectors_merged,
+            "CompactionEmbeddingsDeleted": result.embeddings_deleted,
+            "CompactionWordEmbeddingNotFound": result.words_not_found,
+        }
+        for name, value in counts.items():
+            if value:
+                self._metrics.count(name, value)
+        self._log.info("Updates applied", extra={"collection": result.collection, **counts})
+        return result
+
+    def _failed(self, failures: Sequence[MessageFailure]) -> None:
+        self._result.failures.extend(failures)
+        for failure in failures:
+            extra = {"error": failure.error, "reason": failure.reason, "final": failure.final}
+            self._log.warning("Message not applied", extra=extra)
+
+
+def _by_receipt(counted: Mapping[ReceiptId, int]) -> list[ReceiptUpdate]:
+    return [
+        ReceiptUpdate(one.image_id, one.receipt_id, embeddings)
+        for one, embeddings in sorted(counted.items())
+        if embeddings
+    ]
