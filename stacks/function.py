@@ -18,6 +18,11 @@ from stacks.layer import Layers
 from stacks.nag import accept
 from stacks.packages import RUNTIME_PYTHON, Packages
 
+NOT_THE_NEWEST = (
+    "Python 3.13 is supported until 2029; a newer one is a change of the lock, tried with chromadb "
+    "first, and not of this line alone."
+)
+
 
 @dataclass(frozen=True)
 class Platform:
@@ -71,7 +76,7 @@ class WorkflowFunction(Construct):
         group = logs.LogGroup(
             self, "Log", retention=retention(config), removal_policy=RemovalPolicy.DESTROY
         )
-        self._role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         code = platform.packages.functions / name
         self.function = lambda_.Function(
             self,
@@ -82,7 +87,7 @@ class WorkflowFunction(Construct):
             handler="handler.handle",
             code=lambda_.Code.from_asset(str(code), exclude=["__pycache__", "*.pyc"]),
             layers=platform.layers.versions,
-            role=self._role,
+            role=self.role,
             log_group=group,
             timeout=timeout,
             memory_size=memory,
@@ -96,16 +101,18 @@ class WorkflowFunction(Construct):
                 "POWERTOOLS_METRICS_NAMESPACE": "EmbeddingWorkflow",
             },
         )
+        if not config.local_cloud:
+            accept(self.function, "AwsSolutions-L1", NOT_THE_NEWEST)
         self.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [group.log_group_arn])
         accept(
-            self._role,
+            self.role,
             "AwsSolutions-IAM5[Resource::*]",
             "X-Ray's two write actions take no resource (service authorization reference).",
         )
 
     def allow(self, actions: Sequence[str], resources: Sequence[str]) -> None:
         """Let the function do `actions` on these resources and nothing else."""
-        self._role.add_to_policy(
+        self.role.add_to_policy(
             iam.PolicyStatement(actions=list(actions), resources=list(resources))
         )
 

@@ -10,6 +10,7 @@ from constructs import Construct
 from stacks.config import Config
 from stacks.function import Platform, WorkflowFunction
 from stacks.ingest import Queues
+from stacks.nag import accept, accept_objects
 from stacks.storage import BATCH_PREFIX, Storage
 
 # Lambda gives processor time by memory, 1,769 MB being one whole core.
@@ -145,7 +146,6 @@ class Functions(Construct):
             ],
             [self._entities],
         )
-        made.allow(["s3:ListBucket"], [self._storage.bucket.bucket_arn])
         self._allow_objects(made, "s3:GetObject", "*")
         self._allow_objects(made, "s3:PutObject", "*/packs/*", "*/versions/*", f"{BATCH_PREFIX}*")
         self._allow_foreign_deltas(made)
@@ -160,7 +160,6 @@ class Functions(Construct):
             reads=[*LEASE, "CHROMADB_BUCKET"],
         )
         made.allow(LOCK, [self._locks])
-        made.allow(["s3:ListBucket"], [self._storage.bucket.bucket_arn])
         self._allow_objects(made, "s3:GetObject", "*/HEAD", "*/versions/*")
         self._allow_objects(made, "s3:PutObject", "*/HEAD")
         return made.function
@@ -218,15 +217,27 @@ class Functions(Construct):
         )
 
     def _allow_objects(self, made: WorkflowFunction, action: str, *patterns: str) -> None:
-        """Objects are named by collection, version and hash, so their keys are patterns."""
+        """Grant one action on our bucket's keys, which end in versions, hashes or executions.
+
+        Who may read may list too: without that right S3 answers 403 for a key that is not there.
+        """
         bucket = self._storage.bucket
         made.allow([action], [bucket.arn_for_objects(pattern) for pattern in patterns])
+        if action == "s3:GetObject":
+            made.allow(["s3:ListBucket"], [bucket.bucket_arn])
+        for pattern in patterns:
+            accept_objects(made.role, bucket, pattern)
 
     def _allow_foreign_deltas(self, made: WorkflowFunction) -> None:
         for name in self._config.delta_buckets:
             arn = f"arn:{Stack.of(self).partition}:s3:::{name}"
             made.allow(["s3:ListBucket"], [arn])
             made.allow(["s3:GetObject"], [f"{arn}/*"])
+            accept(
+                made.role,
+                f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::{name}/*]",
+                "The operator names the bucket; where in it a delta lies, its run says.",
+            )
 
     @property
     def _config(self) -> Config:

@@ -11,7 +11,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.config import Config
-from stacks.nag import accept
+from stacks.nag import accept, accept_objects
 from stacks.storage import NO_ACCESS_LOG
 
 # Longer than one round of the workflow, so that nobody else takes what a round holds; not much
@@ -22,6 +22,7 @@ RETENTION = Duration.days(14)  # the longest SQS offers
 # only ends what our code never got to judge.
 MAX_RECEIVES = 100
 
+LAMBDA_PREFIX = "aws/lambda/*"  # where Lambda writes records it gave up on
 # What cannot be told from keys alone is judged by ingest; other partitions never wake it.
 STREAM_PATTERNS = [json.dumps({"dynamodb": {"Keys": {"PK": {"S": [{"prefix": "IMAGE#"}]}}}})]
 
@@ -128,10 +129,11 @@ class StreamIngest(Construct):
                 ),
                 iam.PolicyStatement(
                     actions=["s3:PutObject"],
-                    resources=[self.failures.arn_for_objects("aws/lambda/*")],
+                    resources=[self.failures.arn_for_objects(LAMBDA_PREFIX)],
                 ),
             ],
         )
         assert function.role is not None  # noqa: S101 - functions.py gives each its own
         policy.attach_to_role(function.role)
+        accept_objects(policy, self.failures, LAMBDA_PREFIX)
         return policy

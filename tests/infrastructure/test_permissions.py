@@ -1,0 +1,159 @@
+"""Least privilege, and what cdk-nag's AwsSolutions pack finds."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from stacks.packages import Packages
+from tests.infrastructure.synthesis import Synthesized, synthesize
+
+# AWS's service authorization reference gives these no resource type.
+NO_RESOURCE = {
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "logs:CreateLogDelivery",
+    "logs:GetLogDelivery",
+    "logs:UpdateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:DescribeResourcePolicies",
+    "logs:DescribeLogGroups",
+}
+FUNCTIONS = {
+    "Ingest",
+    "ParseBatch",
+    "AcquireLock",
+    "ApplyUpdates",
+    "UploadSnapshot",
+    "ReleaseLock",
+    "SettleBatch",
+}
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def allowed(app: Synthesized) -> Iterator[tuple[str, set[str], list[Any]]]:
+    """Yield logical id, actions and resources of every statement of a role or its policies."""
+    for name, policy in app.resources("AWS::IAM::Policy").items():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            yield name, set(listed(statement["Action"])), listed(statement["Resource"])
+    for name, role in app.resources("AWS::IAM::Role").items():
+        for policy in role.get("Policies", []):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                yield name, set(listed(statement["Action"])), listed(statement["Resource"])
+
+
+def actions_of(app: Synthesized, function: str) -> set[str]:
+    return {
+        action
+        for name, actions, _ in allowed(app)
+        if name.startswith(f"Functions{function}Role")
+        for action in actions
+    }
+
+
+def test_nag_finds_nothing(app: Synthesized) -> None:
+    assert app.findings == ()
+
+
+def test_nag_finds_nothing_with_foreign_deltas_and_an_existing_table(
+    packages: Packages, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    variant = synthesize(
+        packages,
+        tmp_path_factory.mktemp("cdk.out"),
+        deltaBuckets="embeddings-a, embeddings-b",
+        entityTableName="Receipts",
+        entityTableStreamArn="arn:aws:dynamodb:us-east-1:123456789012:table/Receipts/stream/2026",
+    )
+    assert variant.findings == ()
+    text = json.dumps(variant.template)
+    assert ":s3:::embeddings-a/*" in text
+    assert ":s3:::embeddings-b/*" in text
+
+
+def test_no_action_is_a_wildcard(app: Synthesized) -> None:
+    assert not [(name, one) for name, actions, _ in allowed(app) for one in actions if "*" in one]
+
+
+def test_a_star_as_resource_only_where_aws_names_none(app: Synthesized) -> None:
+    for name, actions, resources in allowed(app):
+        if "*" in resources:
+            assert actions <= NO_RESOURCE, name
+
+
+def test_no_managed_policies(app: Synthesized) -> None:
+    for name, role in app.resources("AWS::IAM::Role").items():
+        assert "ManagedPolicyArns" not in role, name
+
+
+def test_each_function_has_a_role_of_its_own(app: Synthesized) -> None:
+    roles = [json.dumps(one["Role"]) for one in app.resources("AWS::Lambda::Function").values()]
+    assert len(set(roles)) == len(roles) == len(FUNCTIONS)
+
+
+@pytest.mark.parametrize("function", sorted(FUNCTIONS - {"ApplyUpdates", "SettleBatch"}))
+def test_only_apply_and_settle_touch_the_entity_table(app: Synthesized, function: str) -> None:
+    for name, actions, resources in allowed(app):
+        if name.startswith(f"Functions{function}Role"):
+            assert "StorageEntities" not in json.dumps(resources), actions
+
+
+def test_only_upload_snapshot_may_write_head(app: Synthesized) -> None:
+    """Invariant 3 by policy: no other function could move HEAD if it tried."""
+    writers = {
+        name
+        for name, actions, resources in allowed(app)
+        if "s3:PutObject" in actions
+        and any(text in json.dumps(resources) for text in ('/HEAD"', '"/*"'))
+    }
+    assert [name.startswith("FunctionsUploadSnapshotRole") for name in writers] == [True]
+
+
+def test_nobody_may_delete_an_object_or_an_item(app: Synthesized) -> None:
+    for function in FUNCTIONS:
+        deleting = {one for one in actions_of(app, function) if "Delete" in one}
+        assert deleting <= {"sqs:DeleteMessage"}, function
+
+
+def test_the_workflow_may_invoke_its_functions_and_nothing_else(app: Synthesized) -> None:
+    invoked = [
+        resources
+        for name, actions, resources in allowed(app)
+        if actions == {"lambda:InvokeFunction"}
+    ]
+    assert len(invoked) == 1
+    names = {one["Fn::GetAtt"][0] for one in invoked[0]}
+    assert {name.removeprefix("Functions").partition("Function")[0] for name in names} == (
+        FUNCTIONS - {"Ingest"}
+    )
+
+
+@pytest.mark.parametrize("kind", ["AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"])
+def test_buckets_and_queues_refuse_plain_http(app: Synthesized, kind: str) -> None:
+    policies = app.resources(kind)
+    assert len(policies) == 2
+    for policy in policies.values():
+        denied = [
+            statement
+            for statement in policy["PolicyDocument"]["Statement"]
+            if statement["Effect"] == "Deny"
+            and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        ]
+        assert len(denied) == 1
+
+
+def test_a_trigger_may_start_this_machine_and_nothing_else(app: Synthesized) -> None:
+    starters = [
+        resources for _, actions, resources in allowed(app) if "states:StartExecution" in actions
+    ]
+    machine = next(iter(app.resources("AWS::StepFunctions::StateMachine")))
+    assert starters
+    assert all(resources == [{"Ref": machine}] for resources in starters)

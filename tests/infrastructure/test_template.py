@@ -1,0 +1,164 @@
+"""What CloudFormation is told: storage, ingest, functions, triggers, outputs; and its linter."""
+
+import json
+from typing import Any
+
+import cfnlint
+import pytest
+
+from stacks.packages import Packages
+from tests.infrastructure.synthesis import Synthesized, synthesize
+
+
+def test_cfn_lint_is_content(app: Synthesized) -> None:
+    # W3005: CDK writes a DependsOn beside each GetAtt of a role.
+    config = cfnlint.ManualArgs(regions=["us-east-1"], ignore_checks=["W3005"])
+    assert [str(match) for match in cfnlint.lint_file(app.path, config)] == []
+
+
+def test_the_same_input_gives_the_same_template(
+    app: Synthesized, packages: Packages, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    again = synthesize(packages, tmp_path_factory.mktemp("cdk.out"))
+    assert again.path.read_bytes() == app.path.read_bytes()
+
+
+def test_outputs_are_what_the_command_line_reads(app: Synthesized) -> None:
+    assert set(app.template["Outputs"]) == {
+        "DynamodbTableName",
+        "ChromadbBucket",
+        "StateMachineArn",
+        "InboxQueueUrl",
+        "DlqUrl",
+        "EventBusName",
+        "LockTableName",
+    }
+
+
+def test_the_snapshots_bucket(app: Synthesized) -> None:
+    bucket = app.one("AWS::S3::Bucket", "Snapshots")
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    assert rules["parked-batches"]["Prefix"] == "batches/"
+    inbox = app.one("AWS::SQS::Queue", "Inbox")
+    waits = inbox["MessageRetentionPeriod"] / 86400
+    assert rules["parked-batches"]["ExpirationInDays"] > waits
+    assert "NoncurrentVersionExpiration" in rules["overwritten"]
+
+
+@pytest.mark.parametrize("queue", ["Inbox", "Dlq"])
+def test_queues_are_encrypted_and_keep_messages_as_long_as_sqs_can(
+    app: Synthesized, queue: str
+) -> None:
+    properties = app.one("AWS::SQS::Queue", queue)
+    assert properties["SqsManagedSseEnabled"] is True
+    assert properties["MessageRetentionPeriod"] == 14 * 86400
+
+
+def test_the_inbox_gives_up_on_nothing_that_waits(app: Synthesized) -> None:
+    inbox = app.one("AWS::SQS::Queue", "Inbox")
+    assert inbox["RedrivePolicy"]["maxReceiveCount"] == 100
+    assert "FifoQueue" not in inbox
+
+
+def test_the_entity_table_streams_both_images(app: Synthesized) -> None:
+    table = app.one("AWS::DynamoDB::Table", "Entities")
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert [key["AttributeName"] for key in table["KeySchema"]] == ["PK", "SK"]
+    assert table["TimeToLiveSpecification"]["Enabled"] is True
+
+
+@pytest.mark.invariant(1)
+def test_what_ingest_cannot_pass_is_kept_whole(app: Synthesized) -> None:
+    """Records, not their positions: an SQS destination would lose them with the stream."""
+    mapping = app.one("AWS::Lambda::EventSourceMapping")
+    failures = next(name for name in app.resources("AWS::S3::Bucket") if "Failures" in name)
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {
+        "Fn::GetAtt": [failures, "Arn"]
+    }
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert mapping["MaximumRecordAgeInSeconds"] < 24 * 3600  # the stream's own memory
+    assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (1000, 1)
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert "FunctionResponseTypes" not in mapping  # the local cloud loses such records
+
+
+def test_data_outlives_the_stack_unless_told_otherwise(
+    app: Synthesized, packages: Packages, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    def policies(one: Synthesized) -> set[str]:
+        kinds = ("AWS::S3::Bucket", "AWS::DynamoDB::Table")
+        found = one.template["Resources"].values()
+        return {resource["DeletionPolicy"] for resource in found if resource["Type"] in kinds}
+
+    assert policies(app) == {"Retain"}
+    brief = synthesize(packages, tmp_path_factory.mktemp("cdk.out"), retainData="false")
+    assert policies(brief) == {"Delete"}
+    assert not brief.one("AWS::DynamoDB::Table", "Locks").get("DeletionProtectionEnabled")
+
+
+def test_every_function_is_traced_and_logs_for_a_stated_time(app: Synthesized) -> None:
+    for name, function in app.resources("AWS::Lambda::Function").items():
+        assert function["TracingConfig"] == {"Mode": "Active"}, name
+        group = app.resources("AWS::Logs::LogGroup")[function["LoggingConfig"]["LogGroup"]["Ref"]]
+        assert group["RetentionInDays"] == 30, name
+        assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
+
+
+def test_a_function_gets_only_the_names_it_reads(app: Synthesized) -> None:
+    acquire = app.one("AWS::Lambda::Function", "AcquireLock")["Environment"]["Variables"]
+    assert {name for name in acquire if not name.startswith("POWERTOOLS")} == {
+        "LOCK_TABLE_NAME",
+        "LOCK_DURATION_MINUTES",
+        "LOG_LEVEL",
+    }
+
+
+def test_two_events_and_a_schedule_start_the_machine_with_nothing(app: Synthesized) -> None:
+    rules = app.resources("AWS::Events::Rule").values()
+    heard = {rule["EventPattern"]["detail-type"][0] for rule in rules}
+    assert heard == {"Compaction Requested", "Stream Batch Queued"}
+    assert all(rule["EventPattern"]["source"] == ["instep"] for rule in rules)
+    assert all(rule["Targets"][0]["Input"] == "{}" for rule in rules)
+    schedule = app.one("AWS::Scheduler::Schedule")
+    assert schedule["ScheduleExpression"] == "rate(5 minutes)"
+    assert schedule["Target"]["Input"] == "{}"
+
+
+def test_an_existing_table_is_used_and_none_created(
+    packages: Packages, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    stream = "arn:aws:dynamodb:us-east-1:123456789012:table/Receipts/stream/2026"
+    app = synthesize(
+        packages,
+        tmp_path_factory.mktemp("cdk.out"),
+        entityTableName="Receipts",
+        entityTableStreamArn=stream,
+    )
+    assert [name for name in app.resources("AWS::DynamoDB::Table") if "Entities" in name] == []
+    assert app.one("AWS::Lambda::EventSourceMapping")["EventSourceArn"] == stream
+    assert app.template["Outputs"]["DynamodbTableName"]["Value"] == "Receipts"
+    settle = app.one("AWS::Lambda::Function", "SettleBatch")["Environment"]["Variables"]
+    assert settle["DYNAMODB_TABLE_NAME"] == "Receipts"
+
+
+def without_code(app: Synthesized) -> dict[str, Any]:
+    """Return the resources less what a function is made of: runtime, code and layers."""
+    resources: dict[str, Any] = json.loads(json.dumps(app.template["Resources"]))
+    for resource in resources.values():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::Lambda::Function":
+            del properties["Runtime"], properties["Code"]
+            properties["Environment"]["Variables"].pop("INSTEP_LAYERS", None)
+    return resources
+
+
+def test_the_local_switch_changes_runtime_and_layers_only(
+    app: Synthesized, packages: Packages, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    local = synthesize(packages, tmp_path_factory.mktemp("cdk.out"), localCloud="true")
+    assert without_code(local) == without_code(app)
+    for function in local.resources("AWS::Lambda::Function").values():
+        assert function["Runtime"] == "provided.al2023"
+        assert function["Environment"]["Variables"]["INSTEP_LAYERS"].count("/python") == 2
