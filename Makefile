@@ -49,6 +49,8 @@ lock: $(READY) ## Write the locks anew: hashes only, no registry's address
 		--generate-hashes --no-header --no-annotate --quiet -o requirements/lambda.txt
 	$(BIN)/uv pip compile pyproject.toml --group dev -c requirements/lambda.txt --universal \
 		--generate-hashes --no-header --no-annotate --quiet -o requirements/dev.txt
+	$(BIN)/uv pip compile pyproject.toml --group bench -c requirements/dev.txt --universal \
+		--generate-hashes --no-header --no-annotate --quiet -o requirements/bench.txt
 
 .PHONY: deploy
 deploy: $(READY) ## Deploy to the AWS account of the usual AWS environment, after showing which
