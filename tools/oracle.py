@@ -64,13 +64,15 @@ class Difference:
         )
 
 
-def expected(items: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Fields]]:
+def expected(
+    items: Iterable[Mapping[str, Any]], now: datetime | None = None
+) -> dict[str, dict[str, Fields]]:
     """Map collection to embedding id to the judged fields that embedding must carry, and no other.
 
-    `items` are the whole table's, in DynamoDB JSON. Every LINE and WORD item counts, whether it
-    has an embedding or not.
+    `items` are the whole table's, in DynamoDB JSON; with `now`, those past their TimeToLive count
+    as gone. Every LINE and WORD item counts, whether it has an embedding or not.
     """
-    table = {(item["PK"]["S"], item["SK"]["S"]): item for item in items}
+    table = {(item["PK"]["S"], item["SK"]["S"]): item for item in items if _lives(item, now)}
     labels: dict[tuple[str, str], list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
     for (pk, sk), item in table.items():
         labelled = re.fullmatch(rf"({_WORD})#LABEL#(.+)", sk, re.DOTALL)
@@ -160,6 +162,12 @@ def _labels(labels: list[tuple[str, Mapping[str, Any]]]) -> Fields:
     return {field: value for field, value in fields.items() if value is not None}
 
 
+def _lives(item: Mapping[str, Any], now: datetime | None) -> bool:
+    """Say whether an item counts: DynamoDB deletes an expired one only days later."""
+    expires = item.get("TimeToLive", {}).get("N")
+    return now is None or expires is None or float(expires) > now.timestamp()
+
+
 def _joined(names: list[str]) -> str:
     whole = [name for name in names if "," not in name]
     return f",{','.join(whole)}," if whole else ""
@@ -181,12 +189,10 @@ def _instant(item: Mapping[str, Any]) -> datetime:
 
 def _without_producers_none(metadata: Mapping[str, Value], must: Fields) -> Mapping[str, Value]:
     """Leave out a producer's `unvalidated` with empty strings where the word has no label."""
-    if "label_status" in must or metadata.get("label_status") != "unvalidated":
+    none = {"label_status": "unvalidated", "valid_labels": "", "invalid_labels": ""}
+    if "label_status" in must or any(metadata.get(key, said) != said for key, said in none.items()):
         return metadata
-    if metadata.get("valid_labels") or metadata.get("invalid_labels"):
-        return metadata
-    said = ("label_status", "valid_labels", "invalid_labels")
-    return {field: value for field, value in metadata.items() if field not in said}
+    return {field: value for field, value in metadata.items() if field not in none}
 
 
 def _plain(value: Value) -> Value:

@@ -1,5 +1,6 @@
 """The oracle against cases worked out by hand from docs/domain.md."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -103,6 +104,13 @@ def test_labels_of_a_word_are_read_together() -> None:
 @pytest.mark.parametrize("status", [None, "NONE", "NEEDS_REVIEW", "INVALID"])
 def test_without_valid_or_pending_a_word_is_unvalidated(status: str | None) -> None:
     assert word_fields(label("TOTAL", status, "2025-06-01"))["label_status"] == "unvalidated"
+
+
+def test_an_item_past_its_time_to_live_counts_as_gone() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    gone = item(WORD) | {"TimeToLive": {"N": str(int(now.timestamp()) - 1)}}
+    lives = item(LINE) | {"TimeToLive": {"N": str(int(now.timestamp()) + 1)}}
+    assert expected([gone, lives], now=now) == {"lines": {f"{PK}#{LINE}": {}}, "words": {}}
 
 
 def carried(**fields: object) -> dict[str, dict[str, dict[str, object]]]:

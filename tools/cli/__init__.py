@@ -1,0 +1,1 @@
+"""The command line `instep`: one command a file, wired in app.py."""

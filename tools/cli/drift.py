@@ -1,0 +1,105 @@
+"""The table and the heads, read whole and compared by the oracle: `verify`'s and `wait`'s proof.
+
+The order of the reads matters: the table first, then the heads. A head that agrees then holds
+everything that had been written before the table was read.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from instep.clock import Clock, utc_now
+from instep.snapshot.store import SnapshotStore
+
+from tools.cli.session import Session
+from tools.cli.snapshots import metadata_of
+from tools.oracle import Difference, compare, expected
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+Item = Mapping[str, Any]
+Progress = Callable[[str], None]
+
+# What the oracle and `unfinished_runs` read; geometry, letters and the rest stay in the table.
+_READ: Final = (
+    "PK",
+    "SK",
+    "TimeToLive",
+    "place_id",
+    "merchant_name",
+    "canonical_merchant_name",
+    "merchant_category",
+    "address",
+    "formatted_address",
+    "phone_number",
+    "validation_status",
+    "timestamp_added",
+    "label_proposed_by",
+    "lines_state",
+    "words_state",
+)
+UNFINISHED: Final = frozenset({"PENDING", "PROCESSING"})
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One whole reading: how many embeddings were compared, and all that was found."""
+
+    items: Sequence[Item]
+    versions: Mapping[str, str | None]
+    compared: Mapping[str, int]
+    differences: Sequence[Difference]
+
+    def states(self) -> dict[tuple[str, str], str]:
+        """Map (COMPACTION_RUN key, collection) to the state of that run there."""
+        return {
+            (f"{item['PK']['S']}#{item['SK']['S']}", collection): item[f"{collection}_state"]["S"]
+            for item in self.items
+            if "#COMPACTION_RUN#" in item["SK"]["S"]
+            for collection in self.versions
+            if "S" in item.get(f"{collection}_state", {})
+        }
+
+
+def read_everything(
+    session: Session,
+    collections: Sequence[str],
+    progress: Progress = lambda _: None,
+    clock: Clock = utc_now,
+) -> Reading:
+    """Read the whole table and the head of each collection, and compare.
+
+    Costs a Scan of the table and a verified copy of each head. StorageUnavailable or
+    SnapshotCorrupt when a head cannot be read.
+    """
+    items = scan(session.dynamodb, session.deployment.dynamodb_table_name, progress)
+    progress("working out what every embedding should carry")
+    wanted = expected(items, now=clock())
+    versions: dict[str, str | None] = {}
+    carried = {}
+    for collection in collections:
+        progress(f"reading the head of {collection}")
+        head = SnapshotStore(session.objects, collection).head()
+        versions[collection] = None if head is None else head.version
+        carried[collection] = {} if head is None else metadata_of(session, collection, head.version)
+    compared = {collection: len(embeddings) for collection, embeddings in carried.items()}
+    return Reading(items, versions, compared, compare(wanted, carried))
+
+
+def scan(dynamodb: "DynamoDBClient", table: str, progress: Progress = lambda _: None) -> list[Item]:
+    """Return every item under IMAGE# keys, with the attributes the comparison reads."""
+    names = {f"#{index}": name for index, name in enumerate(_READ)}
+    pages = dynamodb.get_paginator("scan").paginate(
+        TableName=table,
+        ConsistentRead=True,
+        FilterExpression="begins_with(#0, :image)",
+        ProjectionExpression=", ".join(names),
+        ExpressionAttributeNames=names,
+        ExpressionAttributeValues={":image": {"S": "IMAGE#"}},
+    )
+    items: list[Item] = []
+    for page in pages:
+        items.extend(page["Items"])
+        progress(f"reading the table: {len(items):,} items")
+    return items

@@ -1,0 +1,36 @@
+"""Open a snapshot for a command, in a scratch folder that goes with it."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import instep
+from tools.cli.session import Session
+
+if TYPE_CHECKING:
+    from instep.snapshot.reader import Snapshot
+
+_CHUNK: Final = 5000
+
+
+@contextmanager
+def opened(session: Session, collection: str, at: str | None = None) -> "Iterator[Snapshot]":
+    """Open the head of `collection`, or the version `at`; closed and removed afterwards."""
+    with (
+        tempfile.TemporaryDirectory(prefix="instep-read-") as scratch,
+        instep.open_snapshot(session.objects, collection, at=at, directory=Path(scratch)) as found,
+    ):
+        yield found
+
+
+def metadata_of(session: Session, collection: str, at: str) -> dict[str, Mapping[str, Any]]:
+    """Map every embedding's id to its metadata."""
+    with opened(session, collection, at) as snapshot:
+        found: dict[str, Mapping[str, Any]] = {}
+        total = snapshot.collection.count()
+        for offset in range(0, total, _CHUNK):
+            page = snapshot.collection.get(limit=_CHUNK, offset=offset, include=["metadatas"])
+            found.update(zip(page["ids"], page["metadatas"] or [], strict=True))
+    return {id_: metadata or {} for id_, metadata in found.items()}

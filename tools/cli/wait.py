@@ -1,0 +1,144 @@
+"""`instep wait`: is everything written so far in the head snapshots? Proved, not guessed.
+
+An empty inbox proves nothing: a change may still be in the table's stream. What proves it is the
+same reading that `verify` makes. A difference counts as arrived once a later reading agrees, so
+that a table that goes on changing does not keep anybody waiting.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from time import monotonic
+from typing import Annotated, Final
+
+import typer
+
+from receipt_dynamo_stream import ChromaDBCollection
+from tools.cli.drift import UNFINISHED, Progress, Reading, read_everything
+from tools.cli.options import DEFAULT_STACK, Aws, Json, Stack
+from tools.cli.output import Exit, answers, complain, print_json, remarks
+from tools.cli.session import Session, open_session
+from tools.cli.standing import executions, inbox_of
+from tools.oracle import Difference
+
+EPILOG = "Example: [bold]instep wait --timeout 60 && instep query words dairy[/]"
+_POLL_SECONDS: Final = 0.3
+_QUIET_POLLS: Final = 10  # quiet for so long, another reading may find what the stream brought
+
+
+def wait(
+    *,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait.")] = 300.0,
+    aws: Aws = False,
+    stack: Stack = DEFAULT_STACK,
+    as_json: Json = False,
+) -> None:
+    """Return 0 once everything written before this command is in the head snapshots.
+
+    The proof is `verify`'s: the whole table against the heads, and no embedding run unfinished;
+    so each look costs a Scan of the table, and is repeated only when a head has moved. After
+    `--timeout` it says what is missing and exits 1. It cannot see a delta whose COMPACTION_RUN
+    item nobody has written yet.
+    """
+    session = open_session(aws=aws, stack=stack)
+    collections = [each.value for each in ChromaDBCollection]
+    with remarks.status("reading") as line:
+        missing = wait_for_everything(session, collections, timeout, line.update)
+    if as_json:
+        print_json(asdict(missing) | {"in_step": missing.nothing})
+    elif missing.nothing:
+        answers.print("[green]in step[/]: everything written so far is in the head snapshots")
+    else:
+        _explain(session, missing)
+    if not missing.nothing:
+        raise typer.Exit(Exit.NO)
+
+
+@dataclass
+class Missing:
+    """What was not there at the start and has not arrived since."""
+
+    differences: dict[tuple[str, str, str | None], Difference] = field(default_factory=dict)
+    runs: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether all has arrived."""
+        return not self.differences and not self.runs
+
+    def found_at_first(self, reading: Reading) -> None:
+        """Take in everything the first reading found."""
+        self.differences = {_key(each): each for each in reading.differences}
+        self.runs = {key: state for key, state in reading.states().items() if state in UNFINISHED}
+
+    def seen_again(self, reading: Reading) -> None:
+        """Drop what this later reading agrees on; a run that FAILED stays, and says so."""
+        now = {_key(each): each for each in reading.differences}
+        self.differences = {key: now[key] for key in self.differences if key in now}
+        states = reading.states()
+        self.runs = {
+            key: states[key] for key in self.runs if states.get(key, "COMPLETED") != "COMPLETED"
+        }
+
+
+def wait_for_everything(
+    session: Session,
+    collections: Sequence[str],
+    timeout: float,
+    progress: Progress,
+    each_poll: Callable[[], object] = lambda: None,
+) -> Missing:
+    """Wait until nothing is missing or `timeout` seconds are over; return what still is.
+
+    `each_poll` is called between two looks: the demo shows executions there.
+    """
+    missing, ends = Missing(), monotonic() + timeout
+    missing.found_at_first(read_everything(session, collections, progress))
+    pause, quiet, moved = threading.Event(), 0, _heads(session, collections)
+    while not missing.nothing and monotonic() < ends and not _only_failed(missing):
+        pause.wait(_POLL_SECONDS)
+        each_poll()
+        heads, busy = _heads(session, collections), under_way(session)
+        quiet = 0 if busy else quiet + 1
+        progress(f"{len(missing.differences):,} differences, {len(missing.runs)} runs open; {busy}")
+        if heads != moved or quiet == 2 or (quiet and quiet % _QUIET_POLLS == 0):
+            moved = heads
+            missing.seen_again(read_everything(session, collections, progress))
+    return missing
+
+
+def _only_failed(missing: Missing) -> bool:
+    """Whether nothing is left to wait for: FAILED is final."""
+    states = set(missing.runs.values())
+    return not missing.differences and bool(states) and states == {"FAILED"}
+
+
+def _heads(session: Session, collections: Sequence[str]) -> list[str | None]:
+    found = [session.objects.find(f"{collection}/HEAD") for collection in collections]
+    return [None if head is None else head.etag for head in found]
+
+
+def under_way(session: Session) -> str:
+    """Say what is under way, or nothing when the pipeline rests."""
+    depth = inbox_of(session).depth()
+    running = executions(session, 10, running=True)
+    said = {
+        "in the inbox": depth.visible + depth.delayed,
+        "in flight": depth.in_flight,
+        "executions running": len(running),
+    }
+    return ", ".join(f"{count} {what}" for what, count in said.items() if count)
+
+
+def _explain(session: Session, missing: Missing) -> None:
+    complain("not yet", f"{len(missing.differences):,} differences between table and heads")
+    for difference in list(missing.differences.values())[:5]:
+        remarks.print(f"  {difference}", markup=False)
+    for (key, collection), state in list(missing.runs.items())[:5]:
+        remarks.print(f"  {collection} of {key} is {state}", markup=False)
+    rest = "nothing; `instep status` shows the last runs and the DLQ"
+    remarks.print(f"under way: {under_way(session) or rest}", markup=False)
+
+
+def _key(difference: Difference) -> tuple[str, str, str | None]:
+    return difference.collection, difference.id, difference.field
