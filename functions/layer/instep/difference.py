@@ -38,7 +38,7 @@ class Wanted:
 
     fields: Fields
     document: str | None = None
-    embedding: Vector | None = None
+    embedding: "Vector | None" = None
 
 
 @dataclass(frozen=True)

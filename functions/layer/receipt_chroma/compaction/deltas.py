@@ -10,7 +10,7 @@ import gzip
 import io
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -39,10 +39,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class DeltaSource:
-    """Where deltas may lie: the pipeline's own bucket, and others by name."""
+    """Where deltas may lie: the pipeline's own bucket, and other buckets by name."""
 
     own: Objects
-    others: Mapping[str, Objects]
+    allowed: Collection[str] = ()
     limits: Limits = Limits()
 
     def fetch(self, prefix: str, collection: str, scratch: Path) -> dict[str, Record]:
@@ -67,11 +67,11 @@ class DeltaSource:
         if prefix.startswith("s3://"):
             bucket, _, key = prefix.removeprefix("s3://").partition("/")
             if bucket != self.own.bucket:
-                if bucket not in self.others:
+                if bucket not in self.allowed:
                     raise DeltaRejected(
                         f"{prefix}: bucket {bucket} is not allowed; name it in DELTA_BUCKETS"
                     )
-                objects = self.others[bucket]
+                objects = Objects(self.own.client, bucket)
         folder = key.removesuffix(ARCHIVE).strip("/")
         if not folder:
             raise DeltaRejected(f"{prefix!r}: a delta needs a prefix of its own")

@@ -5,7 +5,7 @@ every touched embedding should carry, write only what differs. Deltas come first
 bound memory, then what was signalled, so that a label finds the word its delta brought.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any, Protocol
@@ -50,7 +50,7 @@ def process_collection_updates(
     *,
     table_name: str | None = None,
     objects: "Objects | None" = None,
-    allowed_buckets: "Mapping[str, Objects] | None" = None,
+    allowed_buckets: Collection[str] = (),
     scratch: Path | None = None,
     clock: Clock = utc_now,
 ) -> CollectionUpdateResult:
@@ -76,7 +76,7 @@ def process_collection_updates(
     if signals.deltas and objects is not None:
         merger = DeltaMerger(
             collection=name,
-            source=DeltaSource(objects, allowed_buckets or {}),
+            source=DeltaSource(objects, allowed_buckets),
             runs=RunTable(dynamo_client, table_name, clock),
             convergence=convergence,
             scratch=scratch or Path(gettempdir()),
@@ -138,7 +138,7 @@ class _Updates:
         for name, value in counts.items():
             if value:
                 self._metrics.count(name, value)
-        self._log.info("Updates applied", extra={"collection": result.collection, **counts})
+        self._log.info("Difference written", extra={"collection": result.collection, **counts})
         return result
 
     def _failed(self, failures: Sequence[MessageFailure]) -> None:
