@@ -7,6 +7,23 @@ from typing import Any, Literal, TypeAlias, get_args
 Architecture: TypeAlias = Literal["arm64", "x86_64"]
 StorageMode: TypeAlias = Literal["s3", "efs", "auto"]
 
+# CloudWatch's days, under CDK's names.
+LOG_RETENTION = {
+    1: "ONE_DAY",
+    3: "THREE_DAYS",
+    5: "FIVE_DAYS",
+    7: "ONE_WEEK",
+    14: "TWO_WEEKS",
+    30: "ONE_MONTH",
+    60: "TWO_MONTHS",
+    90: "THREE_MONTHS",
+    180: "SIX_MONTHS",
+    365: "ONE_YEAR",
+    731: "TWO_YEARS",
+    1827: "FIVE_YEARS",
+    3653: "TEN_YEARS",
+}
+
 
 class ConfigRejected(Exception):
     """A context value has no accepted form; the message names the key and the choices."""
@@ -55,7 +72,7 @@ class Config:
             entity_table_stream_arn=stream,
             storage_mode=_one_of("storageMode", get("storageMode") or "s3", StorageMode),
             schedule_minutes=_whole("scheduleMinutes", get("scheduleMinutes") or 5),
-            log_retention_days=_whole("logRetentionDays", get("logRetentionDays") or 30),
+            log_retention_days=_log_days(get("logRetentionDays") or 30),
             architecture=_one_of("architecture", get("architecture") or "arm64", Architecture),
             local_cloud=_flag("localCloud", get("localCloud"), default=False),
             retain_data=_flag("retainData", get("retainData"), default=True),
@@ -73,6 +90,14 @@ def _whole(key: str, value: Any) -> int:
     if isinstance(value, bool) or not str(value).isdecimal() or int(value) < 1:
         raise ConfigRejected(f"{key} is {value!r}: give a whole number of at least 1")
     return int(value)
+
+
+def _log_days(value: Any) -> int:
+    days = _whole("logRetentionDays", value)
+    if days not in LOG_RETENTION:
+        choices = ", ".join(map(str, LOG_RETENTION))
+        raise ConfigRejected(f"logRetentionDays is {days}: CloudWatch offers {choices}")
+    return days
 
 
 def _flag(key: str, value: Any, *, default: bool) -> bool:

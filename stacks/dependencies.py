@@ -19,7 +19,7 @@ OUR_SHARE = 10 * 1024 * 1024  # of it, kept for our library and a handler
 
 # botocore carries the data of 400 services. A client of one not listed fails as it is made, so a
 # test makes each of these from the built layer.
-SERVICES = frozenset({"dynamodb", "events", "s3", "sqs", "sts"})
+SERVICES = frozenset({"dynamodb", "events", "s3", "sqs", "sts", "xray"})  # xray: the tracer
 
 NOT_NEEDED = re.compile(
     r"""(^|/)(tests?|testing|benchmarks|include|sboms|f2py|__pycache__)/

@@ -13,7 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from stacks.config import Config
+from stacks.config import LOG_RETENTION, Config
 from stacks.layer import Layers
 from stacks.nag import accept
 from stacks.packages import RUNTIME_PYTHON, Packages
@@ -118,11 +118,5 @@ class WorkflowFunction(Construct):
 
 
 def retention(config: Config) -> logs.RetentionDays:
-    """Return CDK's name for the days that logs are kept; ValueError when CloudWatch has none."""
-    names = {1: "ONE_DAY", 3: "THREE_DAYS", 5: "FIVE_DAYS", 7: "ONE_WEEK", 14: "TWO_WEEKS"}
-    names |= {30: "ONE_MONTH", 60: "TWO_MONTHS", 90: "THREE_MONTHS", 180: "SIX_MONTHS"}
-    names |= {365: "ONE_YEAR", 731: "TWO_YEARS", 1827: "FIVE_YEARS", 3653: "TEN_YEARS"}
-    days = config.log_retention_days
-    if days not in names:
-        raise ValueError(f"logRetentionDays is {days}: CloudWatch offers {sorted(names)}")
-    return logs.RetentionDays[names[days]]
+    """Return the days that logs are kept, as CDK names them."""
+    return logs.RetentionDays[LOG_RETENTION[config.log_retention_days]]

@@ -9,6 +9,7 @@ import pytest
 
 from instep import errors
 from stacks.packages import ROOT
+from tests.infrastructure.programs import run
 from tests.infrastructure.synthesis import Synthesized
 from tools.node import ensure_node_modules, path_with_node
 
@@ -196,27 +197,18 @@ def test_the_class_names_are_the_contract(word: str) -> None:
     assert getattr(errors, word).__name__ == word
 
 
-def test_asl_validator_is_content(machine_file: Path) -> None:
+def validate(definition: Path) -> subprocess.CompletedProcess[str]:
     programs = ensure_node_modules(ROOT)
-    done = subprocess.run(
-        [programs / "asl-validator", "--json-path", machine_file],
-        env={"PATH": path_with_node(programs)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    validator = programs / "asl-validator"
+    return run(validator, "--json-path", definition, path=path_with_node(programs))
+
+
+def test_asl_validator_is_content(machine_file: Path) -> None:
+    done = validate(machine_file)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_asl_validator_would_say_so(app: Synthesized, tmp_path: Path) -> None:
     broken = tmp_path / "broken.json"
     broken.write_text(app.definition_text.replace('"Next":"HasWork?"', '"Next":"Nowhere"'))
-    programs = ensure_node_modules(ROOT)
-    done = subprocess.run(
-        [programs / "asl-validator", "--json-path", broken],
-        env={"PATH": path_with_node(programs)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode != 0
+    assert validate(broken).returncode != 0

@@ -1,0 +1,55 @@
+"""The knobs: what is accepted, and what a wrong value is told."""
+
+import json
+from typing import Any
+
+import pytest
+
+from stacks.config import Config, ConfigRejected
+from stacks.packages import ROOT, target_of
+
+DEFAULTS: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
+
+
+def config(**context: object) -> Config:
+    return Config.from_context((DEFAULTS | context).get)
+
+
+def test_the_defaults_of_cdk_json_are_those_of_an_empty_context() -> None:
+    empty: dict[str, Any] = {}
+    assert config() == Config.from_context(empty.get)
+
+
+def test_values_of_the_command_line_are_strings() -> None:
+    read = config(localCloud="true", scheduleMinutes="15", deltaBuckets="a, b,", retainData="false")
+    assert (read.local_cloud, read.schedule_minutes, read.retain_data) == (True, 15, False)
+    assert read.delta_buckets == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("storageMode", "disk"),
+        ("architecture", "sparc"),
+        ("scheduleMinutes", "often"),
+        ("scheduleMinutes", "-1"),
+        ("logRetentionDays", 2),
+        ("localCloud", "maybe"),
+        ("retainData", 1),
+    ],
+)
+def test_a_wrong_value_is_named(key: str, value: object) -> None:
+    with pytest.raises(ConfigRejected, match=key):
+        config(**{key: value})
+
+
+@pytest.mark.parametrize("given", ["entityTableName", "entityTableStreamArn"])
+def test_an_existing_table_needs_its_stream(given: str) -> None:
+    with pytest.raises(ConfigRejected, match="both"):
+        config(**{given: "something"})
+
+
+def test_packages_are_for_lambda_unless_the_cloud_is_local() -> None:
+    assert target_of(config()).name == "aarch64-py313"
+    assert target_of(config(architecture="x86_64")).name == "x86_64-py313"
+    assert target_of(config(localCloud=True)).interpreter is not None
