@@ -10,6 +10,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from receipt_dynamo_stream.stream_filter import stream_filters
 from stacks.config import Config
 from stacks.nag import accept, accept_objects
 from stacks.storage import NO_ACCESS_LOG
@@ -23,8 +24,6 @@ RETENTION = Duration.days(14)  # the longest SQS offers
 MAX_RECEIVES = 100
 
 LAMBDA_PREFIX = "aws/lambda/*"  # where Lambda writes records it gave up on
-# What cannot be told from keys alone is judged by ingest; other partitions never wake it.
-STREAM_PATTERNS = [json.dumps({"dynamodb": {"Keys": {"PK": {"S": [{"prefix": "IMAGE#"}]}}}})]
 
 
 class Queues(Construct):
@@ -90,8 +89,8 @@ class StreamIngest(Construct):
             ),
             filter_criteria=lambda_.CfnEventSourceMapping.FilterCriteriaProperty(
                 filters=[
-                    lambda_.CfnEventSourceMapping.FilterProperty(pattern=pattern)
-                    for pattern in STREAM_PATTERNS
+                    lambda_.CfnEventSourceMapping.FilterProperty(pattern=json.dumps(pattern))
+                    for pattern in stream_filters()
                 ]
             ),
         )

@@ -48,7 +48,7 @@ OF_CHROMADB_CLIENT = {
 OF_BOTH_IN_TRUTH = {"grpcio"}
 
 ENVIRONMENT = {
-    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
     "POWERTOOLS_TRACE_DISABLED": "true",

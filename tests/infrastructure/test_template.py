@@ -3,10 +3,12 @@
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from receipt_dynamo_stream.stream_filter import stream_filters
 from stacks.packages import Packages
 from tests.infrastructure.programs import run
 from tests.infrastructure.synthesis import Synthesized, synthesize
@@ -15,7 +17,8 @@ from tests.infrastructure.synthesis import Synthesized, synthesize
 def test_cfn_lint_is_content(app: Synthesized) -> None:
     # W3005: CDK writes a DependsOn beside each GetAtt of a role.
     options = ("--ignore-checks", "W3005", "--")
-    done = run(sys.executable, "-m", "cfnlint", *options, app.path, path=os.defpath)
+    linter = Path(sys.executable).with_name("cfn-lint")
+    done = run(linter, *options, app.path, path=os.defpath)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -85,6 +88,12 @@ def test_what_ingest_cannot_pass_is_kept_whole(app: Synthesized) -> None:
     assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (1000, 1)
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
     assert "FunctionResponseTypes" not in mapping  # the local cloud loses such records
+
+
+def test_the_stream_is_filtered_by_the_parsers_own_patterns(app: Synthesized) -> None:
+    filters = app.one("AWS::Lambda::EventSourceMapping")["FilterCriteria"]["Filters"]
+    assert [json.loads(one["Pattern"]) for one in filters] == stream_filters()
+    assert 1 <= len(filters) <= 5  # an event source mapping takes no more
 
 
 def test_data_outlives_the_stack_unless_told_otherwise(
