@@ -4,15 +4,10 @@ A line is `IMAGE#<id>#RECEIPT#00001#LINE#00002`, a word has `#WORD#00003` behind
 lives only while the item of the same name does.
 """
 
-import re
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-_EMBEDDING: Final = re.compile(
-    r"IMAGE#(?P<image>.+)#RECEIPT#(?P<receipt>\d{5,18})#LINE#(?P<line>\d{5,18})"
-    r"(?:#WORD#(?P<word>\d{5,18}))?",
-    re.ASCII | re.DOTALL,
-)
+from receipt_dynamo_stream.keys import parse_key
 
 
 class ItemKey(NamedTuple):
@@ -45,13 +40,11 @@ class EmbeddingId:
     @classmethod
     def parse(cls, text: str) -> "EmbeddingId | None":
         """Read an embedding's id; None when it has another shape and so is none of ours."""
-        found = _EMBEDDING.fullmatch(text)
-        if found is None:
+        pk, _, rest = text.rpartition("#RECEIPT#")
+        key = parse_key(pk, f"RECEIPT#{rest}")
+        if key is None or key.line_id is None or key.label is not None:
             return None
-        word = found["word"]
-        receipt = ReceiptId(found["image"], int(found["receipt"]))
-        parsed = cls(receipt, int(found["line"]), None if word is None else int(word))
-        return parsed if str(parsed) == text else None
+        return cls(ReceiptId(key.image_id, key.receipt_id), key.line_id, key.word_id)
 
     @property
     def key(self) -> ItemKey:

@@ -25,9 +25,9 @@ from receipt_chroma.compaction.touched import read_signals
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from mypy_boto3_dynamodb import DynamoDBClient
-    from receipt_dynamo_stream import ChromaDBCollection, StreamMessage
 
     from instep.objects import Objects
+    from receipt_dynamo_stream import ChromaDBCollection, StreamMessage
 
 
 class Log(Protocol):
