@@ -15,7 +15,7 @@ from instep.lease import LeaseTable
 from tests.support.cloud import eventually
 from tests.support.deployed import DeployedApp
 from tests.support.edges import Edge, all_states, edges_of, errors_of
-from tools.local_cloud.faults import Hold, Kill, LetRival, Moment, Refuse, calls
+from tools.local_cloud.faults import Drop, Hold, Kill, LetRival, Moment, Refuse, calls
 
 TASKS = (
     "ParseBatch",
@@ -27,7 +27,7 @@ TASKS = (
 )
 COLLECTION = "words"
 THROTTLED = "Lambda.TooManyRequestsException"
-SHORT_TIMEOUT = 4  # seconds; a cold start of chromadb fits in
+SHORT_TIMEOUT = 3  # seconds; the start of a process does not count
 
 Trouble = Callable[[DeployedApp], AbstractContextManager[object]]
 
@@ -70,6 +70,7 @@ def scenarios() -> list[Scenario]:
         *(dies(state) for state in TASKS),
         *(hangs(state) for state in TASKS),
         *(throttled(state) for state in TASKS),
+        *_half_done(),
         *_ordinary(),
         *_contended(),
     ]
@@ -129,6 +130,32 @@ def mocked_platform(machine: str) -> dict[str, object]:
         "StateMachines": {machine: {"TestCases": cases}},
         "MockedResponses": {"refusal": {"0": refusal}},
     }
+
+
+def _half_done() -> list[Scenario]:
+    """Deaths and lost answers just after something was done that a retry must recognize."""
+
+    def died(name: str, state: str, operation: str, path: str = "") -> Scenario:
+        def trouble(app: DeployedApp) -> AbstractContextManager[object]:
+            made = calls(operation, function=app.function(state), path=path)
+            return app.proxy.failing(made, Kill(Moment.AFTER))
+
+        return Scenario(name, (Promise(state, "Retry", "Runtime.ExitError"),), trouble)
+
+    def never_settles(app: DeployedApp) -> AbstractContextManager[object]:
+        return app.proxy.failing(calls(function=app.function("SettleBatch")), Kill(), times=None)
+
+    def unanswered(app: DeployedApp) -> AbstractContextManager[object]:
+        put = calls("PutObject", function=app.function("UploadSnapshot"), path="/HEAD")
+        return app.proxy.failing(put, Drop(Moment.AFTER))
+
+    settle = (Promise("SettleBatch", "Retry", "Runtime.ExitError"),)
+    return [
+        died("dies-having-drained", "ParseBatch", "ReceiveMessage"),
+        died("dies-having-published", "UploadSnapshot", "PutObject", "/HEAD"),
+        Scenario("dies-between-publish-and-settle", settle, never_settles, fails=True),
+        Scenario("answer-of-publish-lost", (), unanswered),
+    ]
 
 
 def _ordinary() -> list[Scenario]:
