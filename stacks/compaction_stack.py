@@ -8,7 +8,6 @@ from stacks.config import Config
 from stacks.function import Platform
 from stacks.functions import Functions
 from stacks.ingest import Queues, StreamIngest
-from stacks.layer import Layers
 from stacks.packages import Packages
 from stacks.storage import Storage
 from stacks.triggers import Triggers
@@ -25,8 +24,7 @@ class CompactionStack(Stack):
         bus = events.EventBus.from_event_bus_name(self, "Bus", "default")
         storage = Storage(self, "Storage", config=config)
         queues = Queues(self, "Queues")
-        layers = Layers(self, "Layers", packages=packages)
-        platform = Platform(config=config, packages=packages, layers=layers)
+        platform = Platform(self, "Platform", config=config, packages=packages)
         functions = Functions(
             self, "Functions", platform=platform, storage=storage, queues=queues, bus=bus
         )

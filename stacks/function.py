@@ -5,7 +5,6 @@ The switch between AWS's managed runtime and the local cloud's bootstrap is `Pla
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from aws_cdk import Duration, RemovalPolicy, Size
 from aws_cdk import aws_iam as iam
@@ -18,42 +17,39 @@ from stacks.layer import Layers
 from stacks.nag import accept
 from stacks.packages import RUNTIME_PYTHON, Packages
 
+TAKES_NO_RESOURCE = "X-Ray's two write actions name none (service authorization reference)."
 NOT_THE_NEWEST = (
     "Python 3.13 is supported until 2029; a newer one is a change of the lock, tried with chromadb "
     "first, and not of this line alone."
 )
 
+ARCHITECTURES = {
+    "arm64": lambda_.Architecture.ARM_64,
+    "x86_64": lambda_.Architecture.X86_64,
+}
 
-@dataclass(frozen=True)
-class Platform:
-    """What all functions of a deployment share: the code's folder, runtime, layers, log days."""
 
-    config: Config
-    packages: Packages
-    layers: Layers
+class Platform(Construct):
+    """What all functions share: runtime, layers, and where their code lies.
 
-    @property
-    def runtime(self) -> lambda_.Runtime:
-        """AWS's Python, or on the local cloud what runs the asset's own `bootstrap`."""
-        if self.config.local_cloud:
-            return lambda_.Runtime.PROVIDED_AL2023
-        return lambda_.Runtime(f"python{RUNTIME_PYTHON}", lambda_.RuntimeFamily.PYTHON)
+    The local cloud's bootstrap has no /opt. It is told where the layers lie, and none is uploaded:
+    zipping 180 MB would take longer than all the rest of a local deployment.
+    """
 
-    @property
-    def architecture(self) -> lambda_.Architecture:
-        """The processor that the layer's compiled files are for."""
-        return {
-            "arm64": lambda_.Architecture.ARM_64,
-            "x86_64": lambda_.Architecture.X86_64,
-        }[self.config.architecture]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The local bootstrap has no /opt: it is told where the layers lie."""
-        if not self.config.local_cloud:
-            return {}
-        folders = (self.packages.dependencies / "python", self.packages.library / "python")
-        return {"INSTEP_LAYERS": os.pathsep.join(str(folder) for folder in folders)}
+    def __init__(self, scope: Construct, id_: str, *, config: Config, packages: Packages) -> None:
+        super().__init__(scope, id_)
+        self.config = config
+        self.code = packages.functions
+        self.architecture = ARCHITECTURES[config.architecture]
+        self.runtime = lambda_.Runtime(f"python{RUNTIME_PYTHON}", lambda_.RuntimeFamily.PYTHON)
+        self.layers: list[lambda_.ILayerVersion] = []
+        self.environment: dict[str, str] = {}
+        if config.local_cloud:
+            folders = (packages.library / "python", packages.dependencies / "python")
+            self.runtime = lambda_.Runtime.PROVIDED_AL2023
+            self.environment = {"INSTEP_LAYERS": os.pathsep.join(map(str, folders))}
+        else:
+            self.layers = Layers(self, "Layers", packages=packages).versions
 
 
 class WorkflowFunction(Construct):
@@ -72,12 +68,10 @@ class WorkflowFunction(Construct):
         scratch: Size | None = None,
     ) -> None:
         super().__init__(scope, id_)
-        config = platform.config
         group = logs.LogGroup(
-            self, "Log", retention=retention(config), removal_policy=RemovalPolicy.DESTROY
+            self, "Log", retention=retention(platform.config), removal_policy=RemovalPolicy.DESTROY
         )
         self.role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
-        code = platform.packages.functions / name
         self.function = lambda_.Function(
             self,
             "Function",
@@ -85,36 +79,34 @@ class WorkflowFunction(Construct):
             runtime=platform.runtime,
             architecture=platform.architecture,
             handler="handler.handle",
-            code=lambda_.Code.from_asset(str(code), exclude=["__pycache__", "*.pyc"]),
-            layers=platform.layers.versions,
+            code=lambda_.Code.from_asset(str(platform.code / name)),
+            layers=platform.layers,
             role=self.role,
             log_group=group,
             timeout=timeout,
             memory_size=memory,
             ephemeral_storage_size=scratch,
             tracing=lambda_.Tracing.ACTIVE,
-            environment={
-                **environment,
-                **platform.environment,
-                "LOG_LEVEL": "INFO",
-                "POWERTOOLS_SERVICE_NAME": name,
-                "POWERTOOLS_METRICS_NAMESPACE": "EmbeddingWorkflow",
-            },
+            environment={**environment, **platform.environment, **_telemetry(name)},
         )
-        if not config.local_cloud:
-            accept(self.function, "AwsSolutions-L1", NOT_THE_NEWEST)
         self.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [group.log_group_arn])
-        accept(
-            self.role,
-            "AwsSolutions-IAM5[Resource::*]",
-            "X-Ray's two write actions take no resource (service authorization reference).",
-        )
+        accept(self.role, "AwsSolutions-IAM5[Resource::*]", TAKES_NO_RESOURCE)
+        if not platform.config.local_cloud:
+            accept(self.function, "AwsSolutions-L1", NOT_THE_NEWEST)
 
     def allow(self, actions: Sequence[str], resources: Sequence[str]) -> None:
         """Let the function do `actions` on these resources and nothing else."""
         self.role.add_to_policy(
             iam.PolicyStatement(actions=list(actions), resources=list(resources))
         )
+
+
+def _telemetry(name: str) -> dict[str, str]:
+    return {
+        "LOG_LEVEL": "INFO",
+        "POWERTOOLS_SERVICE_NAME": name,
+        "POWERTOOLS_METRICS_NAMESPACE": "EmbeddingWorkflow",
+    }
 
 
 def retention(config: Config) -> logs.RetentionDays:

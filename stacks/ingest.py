@@ -87,12 +87,7 @@ class StreamIngest(Construct):
                     destination=self.failures.bucket_arn
                 )
             ),
-            filter_criteria=lambda_.CfnEventSourceMapping.FilterCriteriaProperty(
-                filters=[
-                    lambda_.CfnEventSourceMapping.FilterProperty(pattern=json.dumps(pattern))
-                    for pattern in stream_filters()
-                ]
-            ),
+            filter_criteria=_filters(),
         )
         mapping.node.add_dependency(access)  # Lambda checks the rights as it makes the mapping
 
@@ -136,3 +131,13 @@ class StreamIngest(Construct):
         policy.attach_to_role(function.role)
         accept_objects(policy, self.failures, LAMBDA_PREFIX)
         return policy
+
+
+def _filters() -> lambda_.CfnEventSourceMapping.FilterCriteriaProperty:
+    """The parser's own patterns: what they let through, ingest judges; the rest wakes nobody."""
+    mapping = lambda_.CfnEventSourceMapping
+    return mapping.FilterCriteriaProperty(
+        filters=[
+            mapping.FilterProperty(pattern=json.dumps(pattern)) for pattern in stream_filters()
+        ]
+    )

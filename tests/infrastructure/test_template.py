@@ -162,8 +162,10 @@ def without_code(app: Synthesized) -> dict[str, Any]:
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Lambda::Function":
             del properties["Runtime"], properties["Code"]
+            properties.pop("Layers", None)
             properties["Environment"]["Variables"].pop("INSTEP_LAYERS", None)
-    return resources
+    layers = "AWS::Lambda::LayerVersion"
+    return {name: one for name, one in resources.items() if one["Type"] != layers}
 
 
 def test_the_local_switch_changes_runtime_and_layers_only(
@@ -171,6 +173,9 @@ def test_the_local_switch_changes_runtime_and_layers_only(
 ) -> None:
     local = synthesize(packages, tmp_path_factory.mktemp("cdk.out"), localCloud="true")
     assert without_code(local) == without_code(app)
+    assert len(app.resources("AWS::Lambda::LayerVersion")) == 2
     for function in local.resources("AWS::Lambda::Function").values():
         assert function["Runtime"] == "provided.al2023"
         assert function["Environment"]["Variables"]["INSTEP_LAYERS"].count("/python") == 2
+    for function in app.resources("AWS::Lambda::Function").values():
+        assert len(function["Layers"]) == 2
