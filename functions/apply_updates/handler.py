@@ -4,37 +4,47 @@ Idempotent: nothing it writes is visible before UploadSnapshot, and what it writ
 the table's current truth. The only function that loads chromadb.
 """
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from instep.snapshot.store import SnapshotStore
-from instep.snapshot.workspace import open_workspace
-from receipt_dynamo_stream import ChromaDBCollection, StreamMessage
+from instep.snapshot.workspace import Workspace, open_workspace
 
 from entrypoint import parts, settings
 from entrypoint.applying import note, watermark
 from entrypoint.payloads import ApplyAnswer, ApplyRequest
-from entrypoint.telemetry import Payload, logger, metrics, observed
+from entrypoint.telemetry import Payload, failing_as, logger, metrics, observed
 from instep.batch import fetch_entries, park_result
 from instep.heartbeat import Heartbeat
 from receipt_chroma.compaction import process_collection_updates
+from receipt_dynamo_stream import ChromaDBCollection, StreamMessage
 
 dynamodb = boto3.client("dynamodb", config=settings.CLIENT)
 leases = parts.leases()
 objects = parts.objects()
 
 
+delta_buckets = parts.delta_buckets()
+
+
 @observed("apply_updates")
 def handle(event: Payload, context: LambdaContext) -> Payload:
     """Return what was staged, or that nothing changed; LeaseLost and StorageUnavailable go up."""
     request = ApplyRequest.from_payload(event)
+    with (
+        failing_as("Collection processing failed", "CompactionCollectionProcessingError"),
+        Heartbeat(leases, request.lease, settings.heartbeat_interval()) as heartbeat,
+    ):
+        return apply(request, heartbeat).to_payload()
+
+
+def apply(request: ApplyRequest, heartbeat: Heartbeat) -> ApplyAnswer:
+    """Apply the parked batch to a workspace at the head, stage it, park what it came to."""
     entries = fetch_entries(objects, request.batch)
-    store = SnapshotStore(objects, request.collection)
-    root = settings.chroma_root() / request.collection
-    beating = Heartbeat(leases, request.lease, settings.heartbeat_interval())
     logger.info("Processing collection", extra={"messages": len(entries)})
-    with beating as heartbeat, open_workspace(store, root) as workspace:
-        parent = workspace.parent
-        logger.info("Snapshot downloaded", extra={"version": parent and parent.version})
+    with workspace_of(SnapshotStore(objects, request.collection)) as workspace:
         result = process_collection_updates(
             [StreamMessage.from_payload(entry.message) for entry in entries],
             ChromaDBCollection(request.collection),
@@ -44,18 +54,29 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
             dynamodb,
             table_name=settings.entity_table(),
             objects=objects,
-            allowed_buckets=settings.delta_buckets(),
+            allowed_buckets=delta_buckets,
         )
         heartbeat.check()
         staged = workspace.stage(
             request.execution,
             request.lease.fencing_token,
-            watermark(entries, parent.watermark if parent else None),
+            watermark(entries, workspace.parent.watermark if workspace.parent else None),
             note(result, len(entries)),
         )
-    logger.info(
-        "Updates applied", extra={"changed": staged.changed, "failed": len(result.failures)}
-    )
+    failed = len(result.failures)
+    logger.info("Updates applied", extra={"changed": staged.changed, "failed": failed})
     parked = park_result(objects, request.batch, result.to_dict())
-    attempt = request.attempt + 1
-    return ApplyAnswer(staged.to_payload(), staged.changed, attempt, parked).to_payload()
+    return ApplyAnswer(staged.to_payload(), staged.changed, request.attempt + 1, parked)
+
+
+@contextmanager
+def workspace_of(store: SnapshotStore) -> Iterator[Workspace]:
+    """Open the writer's copy of the head in the collection's warm folder."""
+    with ExitStack() as stack:
+        with failing_as("Snapshot download failed", "CompactionSnapshotDownloadError"):
+            workspace = stack.enter_context(
+                open_workspace(store, settings.chroma_root() / store.collection)
+            )
+        version = workspace.parent.version if workspace.parent else None
+        logger.info("Snapshot downloaded", extra={"version": version})
+        yield workspace

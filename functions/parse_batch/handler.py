@@ -35,7 +35,7 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
     if records is not None:
         return parse(request, records, []).to_payload()
     wake_flag.clear()
-    deliveries = inbox.drain(MESSAGES, until=Deadline.of(context, DRAIN_FOR).at)
+    deliveries = inbox.drain(MESSAGES, until=Deadline.of(context).within(DRAIN_FOR))
     try:
         return parse(request, None, deliveries).to_payload()
     except StorageUnavailable:

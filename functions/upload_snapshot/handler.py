@@ -9,8 +9,8 @@ from instep.snapshot.store import SnapshotStore
 
 from entrypoint import parts
 from entrypoint.payloads import UploadRequest
-from entrypoint.telemetry import Payload, logger, metrics, observed
-from instep.errors import LeaseLost, SnapshotConflict, StorageUnavailable
+from entrypoint.telemetry import Payload, failing_as, logger, metrics, observed
+from instep.errors import LeaseLost
 
 leases = parts.leases()
 objects = parts.objects()
@@ -21,16 +21,14 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
     """Return the version that HEAD names now; LeaseLost and SnapshotConflict go up."""
     request = UploadRequest.from_payload(event)
     store = SnapshotStore(objects, request.collection)
-    try:
-        published = publish(store, Staged.from_payload(request.staged), request.lease, leases)
-    except LeaseLost:
-        metrics.count("CompactionLockValidationFailed")
-        logger.warning("Failed to acquire lock for snapshot upload")
-        raise
-    except (SnapshotConflict, StorageUnavailable):
-        metrics.count("CompactionSnapshotUploadError")
-        logger.exception("Snapshot upload failed")
-        raise
+    staged = Staged.from_payload(request.staged)
+    with failing_as("Snapshot upload failed", "CompactionSnapshotUploadError"):
+        try:
+            published = publish(store, staged, request.lease, leases)
+        except LeaseLost:
+            logger.warning("Failed to acquire lock for snapshot upload")
+            metrics.count("CompactionLockValidationFailed")
+            raise
     logger.info(
         "Snapshot uploaded", extra={"version": published.version, "held_ms": published.held_ms}
     )

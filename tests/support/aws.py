@@ -10,8 +10,9 @@ import boto3
 import pytest
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
+from moto.sqs.models import sqs_backends
 
-REGION = "us-east-1"
+REGION, ACCOUNT = "us-east-1", "123456789012"
 ENTITIES, LOCKS, BUCKET, BUS = "entities", "locks", "snapshots", "default"
 DELTAS = "foreign-deltas"
 
@@ -56,6 +57,25 @@ class Services:
                 return found
             found += answer["Messages"]
 
+    def outlast_visibility(self) -> None:
+        """Make every message visible again, as when all timeouts and delays have run out."""
+        queue = sqs_backends[ACCOUNT][REGION].queues[self.inbox_url.rpartition("/")[2]]
+        for message in queue._messages:
+            message.visible_at = message.delayed_until = 0
+
+
+@dataclass
+class Context:
+    """What Lambda tells a handler of its call."""
+
+    function_name: str
+    memory_limit_in_mb: int = 1769
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:test"
+    aws_request_id: str = "request"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 300_000
+
 
 @contextmanager
 def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
@@ -70,7 +90,7 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
             return answer(stubber, request)
 
     monkeypatch.setattr(BotocoreStubber, "process_request", one_at_a_time)
-    with mock_aws():
+    with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
         made = _make()
         monkeypatch.setenv("INBOX_QUEUE_URL", made.inbox_url)
         monkeypatch.setenv("DLQ_URL", made.dlq_url)

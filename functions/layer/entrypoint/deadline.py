@@ -1,7 +1,7 @@
 """The time a call has left, as a value handed to what works in steps.
 
 The rule is docs/domain.md, "What went wrong": a guard that started at cold start aborted warm
-runs, so a deadline belongs to one call. 840 seconds leave a function of 15 minutes one to stage.
+runs, so a deadline belongs to one call.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from instep.clock import Clock, utc_now
 
-LONGEST: Final = timedelta(seconds=840)
-MARGIN: Final = timedelta(seconds=5)  # to answer, flush and be frozen in peace
+LONGEST: Final = timedelta(seconds=840)  # of Lambda's 900: a minute to hand over what was done
+MARGIN: Final = timedelta(seconds=5)  # to answer and flush in peace
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,11 @@ class Deadline:
     at: datetime
 
     @classmethod
-    def of(
-        cls, context: LambdaContext, longest: timedelta = LONGEST, clock: Clock = utc_now
-    ) -> "Deadline":
-        """Return the earlier of `longest` from now and the function's own end, less a margin."""
+    def of(cls, context: LambdaContext, clock: Clock = utc_now) -> "Deadline":
+        """Return the function's own end less a margin, or LONGEST from now if that is earlier."""
         left = timedelta(milliseconds=context.get_remaining_time_in_millis()) - MARGIN
-        return cls(clock() + min(longest, left))
+        return cls(clock() + min(LONGEST, left))
 
-    def left(self, clock: Clock = utc_now) -> timedelta:
-        """Return the time left, never negative."""
-        return max(self.at - clock(), timedelta())
+    def within(self, longest: timedelta, clock: Clock = utc_now) -> datetime:
+        """Return the end of a step that may take `longest` from now, never past the deadline."""
+        return min(self.at, clock() + longest)

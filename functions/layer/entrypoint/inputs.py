@@ -37,8 +37,8 @@ def accepted_records(content: Any) -> list[Record] | None:
 
 
 def _kind(content: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a string", type(None): "null"}
-    name = names.get(type(content), f"a {type(content).__name__}")
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
+    name = names.get(type(content), "null" if content is None else "a number")
     return f"{name}, {_bounded(json.dumps(content))}"
 
 

@@ -6,15 +6,12 @@ it, and a record that nothing needs is done with.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
-
-from receipt_dynamo_stream import RecordRejected, parse_record
 
 from entrypoint.telemetry import logger
 from instep.batch import Deliveries, Entry, Held, Origin, Signal, coalesce
 from instep.envelope import Delivery, Record, Rejection, records_of, unpack
 from instep.metrics import Metrics
+from receipt_dynamo_stream import RecordRejected, parse_record
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def take_in(records: Iterable[Record], deliveries: Sequence[Delivery], metrics: 
 
 def _of_input(records: Iterable[Record]) -> Iterator[_Piece]:
     for record in records:
-        body = record.get("body") if isinstance(record, dict) else None
+        body = record.get("body", record.get("Body")) if isinstance(record, dict) else None
         inner = records_of(body) if isinstance(body, str) else None
         if inner is None:
             yield _Piece(record, restriction=None)
@@ -82,17 +79,16 @@ def _of_queue(deliveries: Sequence[Delivery]) -> Iterator[_Piece]:
 
 def _restriction(record: Record) -> str | None:
     """Return the `collection` of a wrapped inbox message, in Lambda's spelling or SQS's."""
-    attributes = record.get("messageAttributes") or record.get("MessageAttributes") or {}
-    attribute = attributes.get("collection", {})
-    value = attribute.get("stringValue") or attribute.get("StringValue")
+    attributes = record.get("messageAttributes") or record.get("MessageAttributes")
+    attribute = attributes.get("collection") if isinstance(attributes, dict) else None
+    if not isinstance(attribute, dict):
+        return None
+    value = attribute.get("stringValue", attribute.get("StringValue"))
     return str(value) if value else None
 
 
 def _signals(piece: _Piece, origin: int) -> Iterator[Signal]:
-    if not isinstance(piece.record, dict):
-        raise RecordRejected(f"a record must be an object, this is {type(piece.record).__name__}")
     messages = parse_record(piece.record)
-    at = _made_at(piece.record)
     fed = {collection.value for message in messages for collection in message.collections}
     if messages and piece.restriction is not None and piece.restriction not in fed:
         raise RecordRejected(
@@ -103,16 +99,8 @@ def _signals(piece: _Piece, origin: int) -> Iterator[Signal]:
         collections = [one.value for one in message.collections]
         if piece.restriction is not None:
             collections = [name for name in collections if name == piece.restriction]
+        at = message.timestamp if "dynamodb" in piece.record else None  # others' cannot be trusted
         yield Signal(message.identity, collections, message.to_payload(), origin, at)
-
-
-def _made_at(record: Mapping[str, Any]) -> str | None:
-    """Return a stream record's own time; other messages carry none that could be trusted."""
-    stream = record.get("dynamodb")
-    seconds = stream.get("ApproximateCreationDateTime") if isinstance(stream, dict) else None
-    if not isinstance(seconds, int | float):
-        return None
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def _rejection(piece: _Piece, reason: str) -> Rejection:

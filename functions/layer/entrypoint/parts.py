@@ -35,3 +35,9 @@ def starter() -> Starter:
 def objects() -> Objects:
     """Return the bucket of snapshots and parked batches."""
     return Objects(boto3.client("s3", config=settings.CLIENT), settings.bucket())
+
+
+def delta_buckets() -> dict[str, Objects]:
+    """Return the buckets, besides ours, that an embedding delta may lie in."""
+    client = boto3.client("s3", config=settings.CLIENT)
+    return {name: Objects(client, name) for name in settings.delta_buckets()}

@@ -6,9 +6,8 @@ The rules are docs/domain.md's relevance rules, as the parser holds them.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from receipt_dynamo_stream import RecordRejected, is_relevant, trim
-
 from instep.envelope import Record, Rejection
+from receipt_dynamo_stream import RecordRejected, is_relevant, trim
 
 
 @dataclass

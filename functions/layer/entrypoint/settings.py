@@ -31,10 +31,10 @@ def bucket() -> str:
     return _required("CHROMADB_BUCKET")
 
 
-def delta_buckets() -> frozenset[str]:
-    """Return the buckets that a delta may lie in: ours, and those that were allowed."""
+def delta_buckets() -> list[str]:
+    """Return the buckets, besides ours, that a delta may lie in."""
     listed = os.environ.get("DELTA_BUCKETS", "").split(",")
-    return frozenset({bucket(), *(name.strip() for name in listed if name.strip())})
+    return [name.strip() for name in listed if name.strip()]
 
 
 def lock_table() -> str:

@@ -5,7 +5,8 @@ call and written once; the correlation id of every line is the execution's name.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import wraps
 from time import perf_counter
 from typing import Any, Final, cast
@@ -14,6 +15,8 @@ from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools import Metrics as EmbeddedMetrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from instep.errors import CompactionError
 
 Payload = dict[str, Any]
 Handler = Callable[[Payload, LambdaContext], Payload]
@@ -69,6 +72,17 @@ def observed(function: str) -> Callable[[Handler], Handler]:
         return cast("Handler", wrapped)
 
     return decorate
+
+
+@contextmanager
+def failing_as(message: str, metric: str) -> Iterator[None]:
+    """Log `message` and count `metric` for a named error of the block, which goes up."""
+    try:
+        yield
+    except CompactionError as error:
+        logger.exception(message, extra={"error": type(error).__name__})
+        metrics.count(metric)
+        raise
 
 
 def _facts(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """The inbox: packed, drained whole, and nothing acknowledged that was not done."""
 
 import json
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -132,7 +131,7 @@ class Partial:
 
     def __init__(self, *refused: str, sender_fault: bool = False) -> None:
         self.refused, self.sender_fault = refused, sender_fault
-        self.calls: list[list[Mapping[str, Any]]] = []
+        self.calls: list[list[dict[str, Any]]] = []
 
     def _answer(self, **call: Any) -> dict[str, Any]:
         self.calls.append(call["Entries"])

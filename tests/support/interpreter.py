@@ -1,0 +1,114 @@
+"""The synthesized state machine on moto's interpreter, its tasks answered by the real handlers.
+
+It leans on three things inside moto 5.2 (moto/stepfunctions/parser): a Lambda task calls
+`lambda_eval_utils._invoke_lambda_function(parameters, region, state_credentials)` and reads
+`Payload` and `FunctionError` of its answer; a task that raises TimeoutError is a States.Timeout;
+and a retrier waits by `retrier_decl.time.sleep`, which would make a busy lease take a minute.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from threading import Event, Lock
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+
+from tests.support.edges import Call, Edge, all_states, edges_taken
+from tests.support.pipeline import FunctionFailed, Pipeline
+
+ROLE = "arn:aws:iam::123456789012:role/any"
+TIMEOUT = "States.Timeout"
+
+
+@dataclass(frozen=True)
+class Execution:
+    """An execution that ended: what it said, and the calls of its tasks in order."""
+
+    status: str
+    output: Any
+    error: str
+    cause: str
+    calls: list[Call]
+    edges: set[Edge]
+
+    @property
+    def states(self) -> list[str]:
+        """States that were called, in order."""
+        return [call.state for call in self.calls]
+
+
+@dataclass
+class Interpreter:
+    """One definition over one pipeline."""
+
+    pipeline: Pipeline
+    definition: Mapping[str, Any]
+    waits: list[float] = field(default_factory=list)
+    _calls: list[Call] = field(default_factory=list)
+    _turn: Any = field(default_factory=Lock)  # processes of their own on AWS, one here
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Answer moto's Lambda tasks, and let its retriers wait for nothing."""
+        monkeypatch.setattr(lambda_eval_utils, "_invoke_lambda_function", self._answer)
+        monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=self.waits.append))
+
+    def run(self, content: object = None, name: str = "run-1") -> Execution:
+        """Start an execution with `content` ({} drains the inbox) and wait for its end."""
+        client = boto3.client("stepfunctions")
+        machine = client.create_state_machine(
+            name=name, definition=json.dumps(self.definition), roleArn=ROLE
+        )["stateMachineArn"]
+        self._calls.clear()
+        arn = client.start_execution(
+            stateMachineArn=machine,
+            name=name,
+            input=json.dumps({} if content is None else content),
+        )["executionArn"]
+        ended: Any = client.describe_execution(executionArn=arn)
+        pause = Event()
+        while ended["status"] == "RUNNING":
+            pause.wait(0.01)
+            ended = client.describe_execution(executionArn=arn)
+        calls = list(self._calls)
+        succeeded = ended["status"] == "SUCCEEDED"
+        return Execution(
+            ended["status"],
+            json.loads(ended["output"]) if "output" in ended else None,
+            ended.get("error", ""),
+            ended.get("cause", ""),
+            calls,
+            edges_taken(self.definition, calls, succeeded=succeeded),
+        )
+
+    def _answer(self, parameters: Any, **_: Any) -> dict[str, Any]:
+        payload = json.loads(parameters["Payload"])
+        state = self._state_of(parameters["FunctionName"])
+        with self._turn:
+            call = Call(state, None, payload.get("collection"))
+            try:
+                answer = self.pipeline.invoke(_function(state), payload)
+            except FunctionFailed as failed:
+                self._calls.append(Call(state, failed.name, call.item))
+                if failed.name == TIMEOUT:
+                    raise TimeoutError from failed
+                error = {"errorType": failed.name, "errorMessage": failed.cause}
+                return {"FunctionError": "Unhandled", "Payload": error}
+            self._calls.append(call)
+            return {"StatusCode": 200, "Payload": answer}
+
+    def _state_of(self, function: str) -> str:
+        for name, state in all_states(self.definition).items():
+            if state.get("Resource") == function:
+                return name
+        raise AssertionError(f"no state calls {function}")
+
+
+def _function(state: str) -> str:
+    """AcquireLock -> acquire_lock: a function is named as its state."""
+    words = "".join(f" {letter}" if letter.isupper() else letter for letter in state).split()
+    return "_".join(words).lower()

@@ -1,0 +1,278 @@
+"""The seven real handlers in this process, over moto, wired as the state machine wires them.
+
+`Pipeline.invoke` is Lambda: a handler module executed as at a cold start, JSON in, JSON out, errors
+by their class name. `Pipeline.run` walks the states of the contract in plain Python; the very
+definition is run by tests/workflow/test_interpreter.py, through the same `invoke`.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
+from itertools import count
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from instep.snapshot.reader import open_snapshot
+
+from instep.errors import LeaseLost, LockBusy, SnapshotConflict
+from instep.objects import Objects
+from tests.support.aws import BUCKET, ENTITIES, Context, Services
+
+FUNCTIONS = Path(__file__).parents[2] / "functions"
+MAX_ROUNDS, MAX_CONFLICTS = 50, 3
+
+Payload = dict[str, Any]
+Handler = Callable[[Payload, Any], Payload]
+Item = Mapping[str, Any]
+
+
+@dataclass
+class Run:
+    """How an execution ended: its status, the cause if red, and the last state's payload."""
+
+    execution: str
+    succeeded: bool
+    cause: str
+    output: Payload
+    outcomes: list[dict[str, str]] = field(default_factory=list)  # collection -> status, a round
+
+
+class FunctionFailed(Exception):
+    """A call failed: what Step Functions sees of it is an error's name and a message."""
+
+    def __init__(self, name: str, cause: str) -> None:
+        super().__init__(f"{name}: {cause}")
+        self.name, self.cause = name, cause
+
+
+@dataclass
+class Trouble:
+    """Calls of a function that end in `error` (a name: the platform's own), for one collection
+    or any. `after`: the function did its work, and its answer was lost.
+    """
+
+    function: str
+    error: Exception | str
+    collection: str | None
+    times: int
+    after: bool
+
+    def strikes(self, function: str, payload: Mapping[str, Any]) -> bool:
+        """Say whether this call is struck, and count it."""
+        concerned = self.collection in {None, payload.get("collection")}
+        if function != self.function or not concerned or self.times == 0:
+            return False
+        self.times -= 1
+        return True
+
+    def failure(self) -> FunctionFailed:
+        """Return what the caller sees."""
+        if isinstance(self.error, str):
+            return FunctionFailed(self.error, "the platform's own")
+        return FunctionFailed(type(self.error).__name__, str(self.error))
+
+
+@dataclass
+class Pipeline:
+    """Handlers over the services of one test."""
+
+    aws: Services
+    handlers: dict[str, Handler] = field(default_factory=dict)
+    troubles: list[Trouble] = field(default_factory=list)
+    largest: int = 0  # bytes of the largest payload any state was given or returned
+    _numbers: Any = field(default_factory=count)
+
+    # -- Lambda
+
+    def handler(self, name: str) -> Handler:
+        """Return a function's handler, loading its module at the first call."""
+        if name not in self.handlers:
+            self.restart(name)
+        return self.handlers[name]
+
+    def restart(self, name: str) -> None:
+        """Load the module anew, as a cold start does; its clients are made again."""
+        spec = spec_from_file_location(f"{name}_handler", FUNCTIONS / name / "handler.py")
+        assert spec is not None
+        module = module_from_spec(spec)
+        exec(_code(name), module.__dict__)  # noqa: S102 - our own file, as Lambda does it
+        self.handlers[name] = module.__dict__["handle"]
+
+    def invoke(self, name: str, payload: Payload) -> Payload:
+        """Call a function; its exception becomes FunctionFailed, its death does not."""
+        text = json.dumps(payload)
+        struck = next((one for one in self.troubles if one.strikes(name, payload)), None)
+        if struck is not None and not struck.after:
+            raise struck.failure()
+        try:
+            answer = json.dumps(self.handler(name)(json.loads(text), Context(name)))
+        except Exception as error:
+            raise FunctionFailed(type(error).__name__, str(error)) from error
+        if struck is not None:
+            raise struck.failure()
+        self.largest = max(self.largest, len(text), len(answer))
+        returned: Payload = json.loads(answer)
+        return returned
+
+    def fail(
+        self,
+        function: str,
+        error: Exception | str,
+        *,
+        collection: str | None = None,
+        times: int = 1,
+        after: bool = False,
+    ) -> None:
+        """Let the next `times` calls of a function fail."""
+        self.troubles.append(Trouble(function, error, collection, times, after))
+
+    # -- the table and its stream
+
+    def put(self, *items: Item) -> list[Payload]:
+        """Write items into the table; return the stream records of that."""
+        return [self._change(item["PK"], item["SK"], item) for item in items]
+
+    def remove(self, *items: Item) -> list[Payload]:
+        """Delete items from the table; return the stream records of that."""
+        return [self._change(item["PK"], item["SK"], None) for item in items]
+
+    def _change(self, pk: Item, sk: Item, new: Item | None) -> Payload:
+        keys = {"PK": pk, "SK": sk}
+        if new is None:
+            answer = self.aws.dynamodb.delete_item(
+                TableName=ENTITIES, Key=keys, ReturnValues="ALL_OLD"
+            )
+        else:
+            answer = self.aws.dynamodb.put_item(
+                TableName=ENTITIES, Item=new, ReturnValues="ALL_OLD"
+            )
+        old, number = answer.get("Attributes"), next(self._numbers)
+        images = {"NewImage": new, "OldImage": old}
+        return {
+            "eventID": f"event-{number}",
+            "eventName": "REMOVE" if new is None else "MODIFY" if old else "INSERT",
+            "eventSource": "aws:dynamodb",
+            "awsRegion": "us-east-1",
+            "dynamodb": {
+                "Keys": keys,
+                "SequenceNumber": str(number),
+                "StreamViewType": "NEW_AND_OLD_IMAGES",
+                "ApproximateCreationDateTime": 1_767_225_600 + number,
+                **{name: image for name, image in images.items() if image},
+            },
+        }
+
+    def ingest(self, records: Sequence[Payload]) -> Payload:
+        """Hand stream records to the ingest function, as the event source mapping does."""
+        return self.invoke("ingest", {"Records": list(records)})
+
+    # -- the state machine
+
+    def run(self, content: Any = None, execution: str | None = None) -> Run:
+        """Run one execution to its end; `content` is its input, by default {} (drain)."""
+        name = execution or f"run-{next(self._numbers)}"
+        run = Run(name, succeeded=True, cause="", output={})
+        state: Payload = {"round": 0, "failures": 0, "deferred": 0, "rejected": 0}
+        while True:
+            state = self.parse(name, {} if content is None else content, state)
+            if state["has_work"]:
+                outcomes = [self.collection(name, item) for item in state["collections"]]
+                run.outcomes.append(
+                    {one["collection"]: one["outcome"]["status"] for one in outcomes}
+                )
+                state = self.settle(name, state, outcomes)
+                if state["more"] and state["round"] < MAX_ROUNDS:
+                    continue
+            run.succeeded, run.cause, run.output = not state["failures"], state["cause"], state
+            return run
+
+    def parse(self, execution: str, content: Any, state: Payload) -> Payload:
+        """ParseBatch."""
+        return self.invoke("parse_batch", {"execution": execution, "input": content, **state})
+
+    def collection(self, execution: str, item: Payload) -> Payload:
+        """One Map item, from AcquireLock to ReleaseLock, with its catches."""
+        item = {**item, "execution": execution, "staged": {"attempt": 0}}
+        mine = {"collection": item["collection"], "execution": execution}
+        try:
+            item["lease"] = self.invoke("acquire_lock", mine)
+            status = self._apply_and_upload(item, mine)
+        except FunctionFailed as failed:
+            deferred = failed.name in {LockBusy.__name__, LeaseLost.__name__}
+            status = "deferred" if deferred else "failed"
+            item["error"] = {"Error": failed.name, "Cause": failed.cause}
+        item["outcome"] = {"status": status}
+        self.invoke("release_lock", mine)
+        return item
+
+    def _apply_and_upload(self, item: Payload, mine: Payload) -> str:
+        while True:
+            attempt = item["staged"]["attempt"]
+            lease = {"lease": item["lease"]}
+            apply = {**mine, **lease, "batch": item["batch"], "attempt": attempt}
+            item["staged"] = self.invoke("apply_updates", apply)
+            if not item["staged"]["changed"]:
+                return "applied"
+            try:
+                upload = {**mine, **lease, "staged": item["staged"]}
+                item["published"] = self.invoke("upload_snapshot", upload)
+            except FunctionFailed as failed:
+                if failed.name != SnapshotConflict.__name__:
+                    raise
+                item["conflict"] = {"Error": failed.name, "Cause": failed.cause}
+                if item["staged"]["attempt"] >= MAX_CONFLICTS:
+                    return "deferred"
+            else:
+                return "applied"
+
+    def settle(self, execution: str, state: Payload, outcomes: Sequence[Payload]) -> Payload:
+        """SettleBatch."""
+        names = ("round", "failures", "deferred", "rejected", "deliveries")
+        carried = {name: state[name] for name in names}
+        return self.invoke(
+            "settle_batch", {"execution": execution, **carried, "outcomes": list(outcomes)}
+        )
+
+    # -- what came of it
+
+    def embeddings(self, collection: str) -> dict[str, dict[str, Any]]:
+        """Return id -> metadata of the head snapshot, as a reader sees it; {} without a head."""
+        objects = Objects(self.aws.s3, BUCKET)
+        if objects.find(f"{collection}/HEAD") is None:
+            return {}
+        snapshot = open_snapshot(objects, collection)
+        try:
+            found = snapshot.collection.get(include=["metadatas"])
+            return dict(zip(found["ids"], map(dict, found["metadatas"] or ()), strict=True))
+        finally:
+            snapshot.close()
+
+    def visible(self) -> list[Payload]:
+        """Return (and take, unsettled) the records of every visible message of the inbox."""
+        return [
+            {"record": record, **_attributes(message)}
+            for message in self.aws.messages(self.aws.inbox_url)
+            for record in json.loads(message["Body"]).get("Records", [message])
+        ]
+
+    def rejected(self) -> list[Payload]:
+        """Return (and take) the records in the DLQ with their attributes."""
+        return [
+            {"record": record, **_attributes(message)}
+            for message in self.aws.messages(self.aws.dlq_url)
+            for record in json.loads(message["Body"])["Records"]
+        ]
+
+
+def _attributes(message: Mapping[str, Any]) -> dict[str, str]:
+    found = message.get("MessageAttributes", {})
+    return {name: value["StringValue"] for name, value in found.items()}
+
+
+@cache
+def _code(name: str) -> CodeType:
+    path = FUNCTIONS / name / "handler.py"
+    return compile(path.read_text(), str(path), "exec")
