@@ -184,14 +184,12 @@ class Functions(Construct):
             reads=[
                 "INBOX_QUEUE_URL",
                 "DLQ_URL",
-                "LOCK_TABLE_NAME",
                 "CHROMADB_BUCKET",
                 "DYNAMODB_TABLE_NAME",
             ],
         )
         made.allow([*RETURN, "sqs:SendMessage"], [self._inbox])
         made.allow(["sqs:SendMessage"], [self._dlq])
-        made.allow(LOCK, [self._locks])  # the wake flag, for what it sent again
         made.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self._entities])
         self._allow_objects(made, "s3:GetObject", f"{BATCH_PREFIX}*")
         return made.function

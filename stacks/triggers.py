@@ -35,7 +35,9 @@ class Triggers(Construct):
             description="Whatever start was lost: the inbox is drained at least this often.",
             schedule=scheduler.ScheduleExpression.rate(every),
             target=scheduler_targets.StepFunctionsStartExecution(
-                machine, input=scheduler.ScheduleTargetInput.from_object(DRAIN)
+                machine,
+                input=scheduler.ScheduleTargetInput.from_object(DRAIN),
+                max_event_age=every,  # then the next one does as well
             ),
         )
         self._on("Compaction Requested", "Anyone's wish for a run.", machine, bus)

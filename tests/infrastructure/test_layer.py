@@ -19,6 +19,7 @@ from stacks.bytecode import Target
 from stacks.config import Config
 from stacks.dependencies import LIMIT, SERVICES, build_dependencies, tree_size
 from stacks.packages import ROOT, Packages, build_packages, content_hash, stage_library, target_of
+from tests.infrastructure.synthesis import Synthesized
 
 LOCK = ROOT / "requirements" / "lambda.txt"
 BUILD = ROOT / ".build"
@@ -47,19 +48,12 @@ OF_CHROMADB_CLIENT = {
 # chromadb names it, the exporter both share imports it.
 OF_BOTH_IN_TRUTH = {"grpcio"}
 
-ENVIRONMENT = {
+# What Lambda itself sets, and what the local bootstrap does.
+OF_LAMBDA = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
     "POWERTOOLS_TRACE_DISABLED": "true",
-    "POWERTOOLS_SERVICE_NAME": "test",
-    "POWERTOOLS_METRICS_NAMESPACE": "EmbeddingWorkflow",
-    "DYNAMODB_TABLE_NAME": "entities",
-    "CHROMADB_BUCKET": "snapshots",
-    "LOCK_TABLE_NAME": "locks",
-    "INBOX_QUEUE_URL": "http://127.0.0.1:1/1/inbox",
-    "DLQ_URL": "http://127.0.0.1:1/1/dlq",
-    "EVENT_BUS_NAME": "default",
 }
 
 
@@ -130,9 +124,19 @@ def test_two_builds_are_the_same_byte_for_byte(for_here: Packages, tmp_path: Pat
     assert files(again) == files(for_here.dependencies)
 
 
+def variables_of(app: Synthesized, name: str) -> dict[str, str]:
+    """Return a function's environment as the template sets it, references by their names."""
+    function = app.one("AWS::Lambda::Function", name.title().replace("_", ""))
+    variables: dict[str, Any] = function["Environment"]["Variables"]
+    return {
+        key: value if isinstance(value, str) else value.get("Ref", "resolved-at-deployment")
+        for key, value in variables.items()
+    }
+
+
 @pytest.mark.parametrize("name", HANDLERS)
-def test_a_handler_is_imported_from_the_built_layers_alone(
-    for_here: Packages, name: str, tmp_path: Path
+def test_a_handler_is_imported_from_the_built_layers_and_its_own_environment_alone(
+    app: Synthesized, for_here: Packages, name: str
 ) -> None:
     code = for_here.functions / name
     layers = (for_here.library / "python", for_here.dependencies / "python")
@@ -145,8 +149,8 @@ def test_a_handler_is_imported_from_the_built_layers_alone(
             "files = [getattr(m, '__file__', None) for m in list(sys.modules.values())]\n"
             "print(json.dumps([f for f in files if f]))"
         ),
-        CHROMA_ROOT=str(tmp_path),
-        **ENVIRONMENT,
+        **OF_LAMBDA,
+        **variables_of(app, name),
     )
     loaded = json.loads(shown.splitlines()[-1])
     homes = (str(code), *map(str, layers), str(Path(os.__file__).parent))
@@ -171,11 +175,11 @@ def test_every_collection_call_works_from_the_layer_alone(
             "made.delete(ids=['b'])\n"
             "got = made.get(where={'tags': {'$contains': 'x'}})\n"
             "near = made.query(query_embeddings=[[1.0, 2.0]], n_results=1)\n"
-            "print(got['ids'], got['metadatas'], near['ids'], made.count())\n"
+            "print(got['ids'], sorted(got['metadatas'][0].items()), near['ids'], made.count())\n"
             "client.close()"
         ),
     )
-    assert shown == "['a'] [{'m': 'new', 'tags': ['x']}] [['a']] 2\n"
+    assert shown == "['a'] [('m', 'new'), ('tags', ['x'])] [['a']] 2\n"
 
 
 def test_a_client_of_every_listed_service_is_made_and_of_no_other(for_here: Packages) -> None:
