@@ -62,10 +62,7 @@ class Lance:
         for field in next(iter(edits.values())):
             columns[field] = [wanted[field] for wanted in edits.values()]
         changes = self._arrow.table(columns)
-        return measured(
-            self._traffic,
-            lambda _: self._table.merge_insert("id").when_matched_update_all().execute(changes),
-        )
+        return measured(self._traffic, lambda watch: self._merge(changes, watch))
 
     def value(self, word: str, field: str) -> object:
         """Return what the table holds in `field` of the word with this id."""

@@ -35,7 +35,7 @@ class Predecessor:
 
     def __init__(self, client: "S3Client", bucket: str, scratch: Path) -> None:
         self._client = client
-        self._bucket = bucket
+        self.bucket = bucket
         self._scratch = scratch
         self.traffic = ClientTraffic(client)
 
@@ -67,7 +67,7 @@ class Predecessor:
 
     def latest(self) -> str:
         """Return the id of the version that the pointer names."""
-        body = self._client.get_object(Bucket=self._bucket, Key=_POINTER)["Body"].read()
+        body = self._client.get_object(Bucket=self.bucket, Key=_POINTER)["Body"].read()
         return body.decode().strip()
 
     def _label_run(self, edits: dict[str, Fields], watch: Stopwatch) -> None:
@@ -110,33 +110,33 @@ class Predecessor:
 
     def _download(self, directory: Path) -> None:
         prefix = f"{_ROOT}/timestamped/{self.latest()}/"
-        for key in keys_under(self._client, self._bucket, prefix):
+        for key in keys_under(self._client, self.bucket, prefix):
             path = directory / key.removeprefix(prefix)
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._client.download_file(self._bucket, key, str(path), Config=_ONE_REQUEST)
+            self._client.download_file(self.bucket, key, str(path), Config=_ONE_REQUEST)
 
     def _upload(self, directory: Path, digest: str = "") -> None:
         version = f"{utc_now():%Y%m%d_%H%M%S_%f}_{uuid4().hex[:8]}"
         for path in sorted(directory.rglob("*")):
             if path.is_file() and path.name != ".snapshot_hash":
                 key = f"{_ROOT}/timestamped/{version}/{path.relative_to(directory).as_posix()}"
-                self._client.upload_file(str(path), self._bucket, key, Config=_ONE_REQUEST)
+                self._client.upload_file(str(path), self.bucket, key, Config=_ONE_REQUEST)
         self._client.put_object(
-            Bucket=self._bucket,
+            Bucket=self.bucket,
             Key=f"{_ROOT}/timestamped/{version}/.snapshot_hash",
             Body=digest.encode(),
         )
         self._point_to(version)
 
     def _point_to(self, version: str) -> None:
-        self._client.put_object(Bucket=self._bucket, Key=_POINTER, Body=version.encode())
+        self._client.put_object(Bucket=self.bucket, Key=_POINTER, Body=version.encode())
 
     def _drop_old(self) -> None:
         shutil.rmtree(self._scratch, ignore_errors=True)
         kept = f"{_ROOT}/timestamped/{self.latest()}/"
-        for key in keys_under(self._client, self._bucket, f"{_ROOT}/timestamped/"):
+        for key in keys_under(self._client, self.bucket, f"{_ROOT}/timestamped/"):
             if not key.startswith(kept):
-                self._client.delete_object(Bucket=self._bucket, Key=key)
+                self._client.delete_object(Bucket=self.bucket, Key=key)
 
 
 def _md5_of(directory: Path) -> str:

@@ -50,6 +50,10 @@ class _Counter:
             self._reading = Reading(now.up + up, now.down + down, now.requests + requests)
 
 
+class Uncounted(_Counter):
+    """For a client without hooks on its direct way: nothing is counted, so nothing is claimed."""
+
+
 class ClientTraffic(_Counter):
     """Counts the bodies of every call of a boto3 S3 client, tries that failed included."""
 
@@ -74,6 +78,8 @@ class Relay(_Counter):
         super().__init__()
         self._upstream = upstream
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self._ends: list[socket.socket] = []
+        self._serving: list[threading.Thread] = []
 
     @property
     def endpoint(self) -> str:
@@ -82,33 +88,53 @@ class Relay(_Counter):
 
     @contextmanager
     def running(self) -> Iterator["Relay"]:
-        """Relay within the block."""
-        threading.Thread(target=self._accept, daemon=True, name="relay").start()
+        """Relay within the block; connections still open at its end are cut."""
+        accepting = threading.Thread(target=self._accept, daemon=True, name="relay")
+        accepting.start()
         try:
             yield self
         finally:
-            with suppress(OSError):
-                self._listener.shutdown(socket.SHUT_RDWR)
+            _cut(self._listener)
+            accepting.join()
+            for end in self._ends:
+                _cut(end)
+            for serving in self._serving:
+                serving.join()
             self._listener.close()
 
     def _accept(self) -> None:
-        with suppress(OSError):  # the listener was closed: the end
+        with suppress(OSError):  # the listener was cut: the end
             while True:
                 near, _ = self._listener.accept()
                 far = socket.create_connection(self._upstream)
                 self._add(requests=1)
-                for args in ((near, far, True), (far, near, False)):
-                    threading.Thread(target=self._pump, args=args, daemon=True).start()
+                self._ends += [near, far]
+                serving = threading.Thread(target=self._serve, args=(near, far), daemon=True)
+                self._serving.append(serving)
+                serving.start()
 
-    def _pump(self, source: socket.socket, target: socket.socket, upwards: bool) -> None:
-        for end in (source, target):
-            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def _serve(self, near: socket.socket, far: socket.socket) -> None:
+        with near, far:
+            for end in (near, far):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            upwards = threading.Thread(target=self._pump, args=(near, far, "up"), daemon=True)
+            upwards.start()
+            self._pump(far, near, "down")
+            _cut(near)
+            upwards.join()
+
+    def _pump(self, source: socket.socket, target: socket.socket, way: str) -> None:
         with suppress(OSError):
             while chunk := source.recv(_CHUNK):
-                self._add(**{"up" if upwards else "down": len(chunk)})
+                self._add(**{way: len(chunk)})
                 target.sendall(chunk)
         with suppress(OSError):
             target.shutdown(socket.SHUT_WR)
+
+
+def _cut(end: socket.socket) -> None:
+    with suppress(OSError):  # closed already
+        end.shutdown(socket.SHUT_RDWR)
 
 
 def _length(headers: Any, name: str) -> int:

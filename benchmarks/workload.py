@@ -16,7 +16,6 @@ Floats: TypeAlias = NDArray[np.float32]
 
 COLLECTION = "words"
 LABELS = ("ADDRESS", "DATE", "MERCHANT", "PRICE", "PRODUCT", "QUANTITY", "TAX", "TOTAL")
-_STATUSES = ("auto_suggested", "unvalidated", "validated")
 _TEXTS = ("MILK", "2.99", "TOTAL", "03/04/2024", "VISA", "TAX", "12.49", "ORGANIC", "QTY", "EGGS")
 _LINE_WORDS = 5
 
@@ -73,11 +72,14 @@ class Workload:
         return f"IMAGE#{image}#RECEIPT#{receipt:05d}#LINE#{line:05d}#WORD#{word:05d}"
 
     def edits(self, spread: Spread, run: int) -> dict[str, Fields]:
-        """Return what the `run`-th run wants: two fields for each touched id, unlike before."""
+        """Return what the `run`-th run wants: two fields for each touched id.
+
+        Both name the run, so that no side ever finds a value that is there already.
+        """
         return {
             self.word_id(number): {
-                "label_status": _STATUSES[(run + number) % len(_STATUSES)],
-                "valid_labels": f",{LABELS[(run + number) % len(LABELS)]},",
+                "label_status": f"validated {run:06d}",
+                "valid_labels": f",{LABELS[number % len(LABELS)]} {run:06d},",
             }
             for number in self._touched(spread, run)
         }

@@ -1,0 +1,73 @@
+"""What merging new vectors costs: until a reader can see them, and until no reader replays them.
+
+Every run starts from the same collection. Unpacking the delta is the same work on either side and
+is left out. The predecessor's index is up to date when it is done; Instep's after the fold.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from benchmarks.measure import Figures, Run, Side, interleave, median_run, ratio, spell
+from benchmarks.predecessor import Predecessor
+from benchmarks.report import Report, at_least, at_most
+from benchmarks.stage import Stage
+from benchmarks.workload import Workload
+
+SIZE = 20_000
+ADDED = (200, 2_000)
+ROUNDS = 3
+TARGETS = {
+    "speedup_200": at_least(6),
+    "speedup_2000_visible": at_least(2.5),
+    "speedup_2000_folded": at_least(1.0),
+    "bytes_up_share_2000": at_most(0.25),
+}
+
+
+def run(
+    stage: Stage, size: int = SIZE, added: Sequence[int] = ADDED, rounds: int = ROUNDS
+) -> Report:
+    """Return the figures of every number of new words; the last is folded, the first ones not."""
+    workload = Workload(size)
+    base = stage.base(workload)
+    before = stage.predecessor(workload)
+    sides: dict[str, Side] = {}
+    for count in added:
+        sides[f"predecessor_{count}"] = partial(_merge_before, before, workload, count)
+        sides[f"instep_{count}"] = partial(_merge, stage, base, workload, count)
+    medians = {name: median_run(runs) for name, runs in interleave(sides, rounds).items()}
+    return Report(
+        "delta_merge",
+        f"{workload.describe().partition(';')[0]}; new words merged: {_listed(added)}",
+        _figures(added, medians),
+        TARGETS,
+    )
+
+
+def _merge_before(before: Predecessor, workload: Workload, count: int, number: int) -> Run:
+    return before.add_words(workload.words(workload.size + number * count, count))
+
+
+def _merge(stage: Stage, base: str, workload: Workload, count: int, number: int) -> Run:
+    side = stage.instep(stage.copy(base))
+    side.warm_up()
+    return side.add_words(workload.words(workload.size + number * count, count)).run
+
+
+def _figures(added: Sequence[int], runs: dict[str, Run]) -> Figures:
+    figures: Figures = {}
+    for count in added:
+        then, visible = runs[f"predecessor_{count}"], runs[f"instep_{count}"]
+        figures |= {
+            f"speedup_{count}_visible": ratio(then.seconds, visible.seconds),
+            f"bytes_up_share_{count}_visible": ratio(visible.up, then.up),
+        }
+    smallest = added[0]  # few enough to be left pending: no fold is due
+    figures[f"speedup_{smallest}"] = figures[f"speedup_{smallest}_visible"]
+    for name, taken in runs.items():
+        figures |= spell(name, taken)
+    return figures
+
+
+def _listed(counts: Sequence[int]) -> str:
+    return " and ".join(f"{count:,}" for count in counts)

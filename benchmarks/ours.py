@@ -1,0 +1,112 @@
+"""Instep's way, by the engine's own calls: open at the head, read, write the difference, stage,
+publish. What the state machine does in AcquireLock, ApplyUpdates and UploadSnapshot, without its
+invocations, as the predecessor is timed without its own.
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from instep.collection import apply, read
+from instep.snapshot.publish import publish
+from instep.snapshot.store import SnapshotStore
+from instep.snapshot.workspace import Workspace, open_workspace
+
+from benchmarks.measure import Run, Stopwatch, measured
+from benchmarks.traffic import ClientTraffic, Counted
+from benchmarks.workload import COLLECTION, Fields, Words
+from instep.difference import Wanted, difference
+from instep.lease import LeaseTable
+from instep.objects import Objects
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+
+_OWNER = "bench"
+_LEASE = timedelta(minutes=5)
+
+
+class NothingChanged(Exception):
+    """A run that should have changed words staged nothing: the figure would be worthless."""
+
+
+@dataclass(frozen=True)
+class PublishedRun:
+    """A run, and how long its publish phase held the lock, in milliseconds."""
+
+    run: Run
+    held_ms: float
+
+
+class Instep:
+    """A writer of the snapshots in `bucket`, warm in `scratch`, with a real lock table.
+
+    `traffic` counts its S3 calls: the hooks of `client` unless a relay on its way does.
+    """
+
+    def __init__(
+        self,
+        client: "S3Client",
+        bucket: str,
+        locks: tuple["DynamoDBClient", str],
+        scratch: Path,
+        traffic: Counted | None = None,
+    ) -> None:
+        self.traffic: Counted = traffic or ClientTraffic(client)
+        self.store = SnapshotStore(Objects(client, bucket), COLLECTION)
+        self._leases = LeaseTable(*locks, _LEASE)
+        self._scratch = scratch
+        self._warm = scratch / "warm"
+
+    def warm_up(self) -> None:
+        """Bring the warm directory to the head, as the run before this one left it."""
+        with open_workspace(self.store, self._warm):
+            pass
+
+    def update_labels(self, edits: Mapping[str, Fields], *, cold: bool = False) -> PublishedRun:
+        """Return what a run of these edits takes; `cold`: on a machine that has nothing yet."""
+        wanted = {word: Wanted(fields) for word, fields in edits.items()}
+        return self._publish(wanted, self._scratch / f"cold-{uuid4().hex}" if cold else self._warm)
+
+    def add_words(self, words: Words) -> PublishedRun:
+        """Return what merging these new words takes, until a reader can see them."""
+        rows = zip(words.ids, words.metadatas, words.documents, words.embeddings, strict=True)
+        wanted = {id_: Wanted(fields, text, vector) for id_, fields, text, vector in rows}
+        return self._publish(wanted, self._warm)
+
+    def _publish(self, wanted: Mapping[str, Wanted], root: Path) -> PublishedRun:
+        held_ms: list[float] = []
+        lease = self._leases.acquire(COLLECTION, _OWNER)
+
+        def work(watch: Stopwatch) -> None:
+            with watch.phase("open"):
+                opened = open_workspace(self.store, root)
+                workspace = opened.__enter__()
+            try:
+                with watch.phase("apply"):
+                    _write(workspace, wanted)
+                with watch.phase("stage"):
+                    staged = workspace.stage(_OWNER, lease.fencing_token, None, {})
+            finally:
+                with watch.phase("close"):
+                    opened.__exit__(None, None, None)
+            if not staged.changed:
+                raise NothingChanged("the run staged nothing")
+            with watch.phase("publish"):
+                held_ms.append(publish(self.store, staged, lease, self._leases).held_ms)
+
+        run = measured(self.traffic, work)
+        self._leases.release(COLLECTION, _OWNER)
+        if root is not self._warm:
+            shutil.rmtree(root)
+        return PublishedRun(run, held_ms[0])
+
+
+def _write(workspace: Workspace, wanted: Mapping[str, Wanted]) -> None:
+    collection = workspace.client.get_collection(COLLECTION, embedding_function=None)
+    apply(collection, difference(read(collection, ids=list(wanted)), wanted))

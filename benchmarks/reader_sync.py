@@ -1,0 +1,119 @@
+"""What a reader pays to come up to the head, one version behind and twenty, against a full copy.
+
+The full copy is what the predecessor's readers do: download the latest snapshot. Beside it stands
+a first full copy from our own store, as that is what a new reader pays.
+"""
+
+from uuid import uuid4
+
+from instep.snapshot.reader import open_snapshot, pull
+
+from benchmarks.measure import Figures, Run, interleave, measured, median_run, ratio, spell
+from benchmarks.report import Report, at_least
+from benchmarks.stage import Stage
+from benchmarks.traffic import ClientTraffic
+from benchmarks.workload import COLLECTION, Workload
+from instep.objects import Objects
+
+SIZE = 20_000
+BEHIND = 20
+ROUNDS = 3
+TARGETS = {"bytes_ratio": at_least(500), "speedup": at_least(20)}
+
+
+class ReaderStale(Exception):
+    """A refreshed reader does not show the last edit: its figure would be worthless."""
+
+
+def run(stage: Stage, size: int = SIZE, behind: int = BEHIND, rounds: int = ROUNDS) -> Report:
+    """Return the figures of a reader `behind` versions back, and of one that follows each."""
+    workload = Workload(size)
+    base = stage.base(workload)
+    before = stage.predecessor(workload)
+    one: list[Run] = []
+
+    def follow(number: int) -> Run:
+        ones, last = _follow(stage, stage.copy(base), workload, behind, number)
+        one.extend(ones)
+        return last
+
+    runs = interleave(
+        {
+            "full": lambda _: before.download(stage.scratch / "full"),
+            "own_full": lambda _: _first_copy(stage, base),
+            "behind": follow,
+        },
+        rounds,
+    )
+    medians = {name: median_run(taken) for name, taken in runs.items()}
+    return Report(
+        "reader_sync",
+        f"{workload.describe()}, scattered; a version a run, readers 1 and {behind} behind",
+        _figures(behind, median_run(one), medians),
+        TARGETS,
+    )
+
+
+def _follow(
+    stage: Stage, bucket: str, workload: Workload, behind: int, number: int
+) -> tuple[list[Run], Run]:
+    """Publish `behind` versions; one reader refreshes after each, another after the last."""
+    writer = stage.instep(bucket)
+    close, late = _Reader(stage, bucket), _Reader(stage, bucket)
+    runs = []
+    for version in range(behind):
+        edit = workload.edits("scattered", number * behind + version)
+        writer.update_labels(edit)
+        runs.append(close.refresh())
+        close.expect(edit)
+    last = late.refresh()
+    late.expect(edit)
+    close.snapshot.close()
+    late.snapshot.close()
+    return runs, last
+
+
+class _Reader:
+    """A reader of its own directory and connection, open at the head it found."""
+
+    def __init__(self, stage: Stage, bucket: str) -> None:
+        client = stage.endpoint.s3()
+        self._traffic = ClientTraffic(client)
+        directory = stage.scratch / f"reader-{uuid4().hex}"
+        self.snapshot = open_snapshot(Objects(client, bucket), COLLECTION, directory=directory)
+
+    def refresh(self) -> Run:
+        """Return what coming up to the head takes."""
+        return measured(self._traffic, lambda _: self.snapshot.refresh())
+
+    def expect(self, edits: dict[str, dict[str, str | int | float]]) -> None:
+        """Raise ReaderStale unless the reader shows the edits."""
+        word, fields = next(iter(edits.items()))
+        found = self.snapshot.collection.get(ids=[word], include=["metadatas"])["metadatas"]
+        if not found or not fields.items() <= found[0].items():
+            raise ReaderStale(f"{word}: {found}")
+
+
+def _first_copy(stage: Stage, bucket: str) -> Run:
+    client = stage.endpoint.s3()
+    directory = stage.scratch / f"pulled-{uuid4().hex}"
+    return measured(
+        ClientTraffic(client),
+        lambda _: pull(Objects(client, bucket), COLLECTION, directory),
+    )
+
+
+def _figures(behind: int, one: Run, runs: dict[str, Run]) -> Figures:
+    full, own, last = runs["full"], runs["own_full"], runs["behind"]
+    return {
+        "bytes_ratio": ratio(full.down, one.down),
+        "speedup": ratio(full.seconds, one.seconds),
+        f"bytes_ratio_{behind}": ratio(full.down, last.down),
+        f"speedup_{behind}": ratio(full.seconds, last.seconds),
+        "bytes_ratio_own_full": ratio(own.down, one.down),
+        "speedup_own_full": ratio(own.seconds, one.seconds),
+        **spell("full_download", full),
+        **spell("own_first_copy", own),
+        **spell("behind_1", one),
+        **spell(f"behind_{behind}", last),
+    }

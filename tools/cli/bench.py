@@ -1,0 +1,78 @@
+"""`instep bench`: both ways in one run on this machine, each figure beside what it should be."""
+
+from enum import StrEnum
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tools.cli.options import Json
+from tools.cli.output import Refused, answers, remarks
+
+if TYPE_CHECKING:
+    from benchmarks.report import Report
+
+EPILOG = "Example: [bold]instep bench label_updates --size 5000 --rounds 3 --json[/]"
+
+
+class Benchmark(StrEnum):
+    """What can be measured."""
+
+    LABEL_UPDATES = "label_updates"
+    DELTA_MERGE = "delta_merge"
+    READER_SYNC = "reader_sync"
+    GROWTH = "growth"
+
+
+def bench(
+    name: Annotated[Benchmark, typer.Argument(help="The benchmark.", show_default=False)],
+    *,
+    size: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--size",
+            min=1_000,
+            help="Words in the collection; label_updates and "
+            "growth take several. The published figures need the default.",
+        ),
+    ] = None,
+    rounds: Annotated[
+        int | None, typer.Option("--rounds", min=1, help="Runs of each side behind a median.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the predecessor's way and Instep's over one local S3, interleaved.
+
+    Nothing leaves this machine. The first run builds the collections under .build/bench: about a
+    minute for 20,000 words, five or more for 80,000.
+    """
+    options: dict[str, object] = {} if rounds is None else {"rounds": rounds}
+    if size:
+        options |= _sizes(name, size)
+    with remarks.status(f"measuring {name.value}: minutes, not seconds"):
+        report = _measure(name, options)
+    if as_json:
+        typer.echo(report.to_json())
+    else:
+        report.print_to(answers)
+
+
+def _sizes(name: Benchmark, sizes: list[int]) -> dict[str, object]:
+    if name in (Benchmark.LABEL_UPDATES, Benchmark.GROWTH):
+        if name is Benchmark.GROWTH and len(set(sizes)) < 2:
+            raise Refused("growth fits a slope: give --size at least twice, each another size")
+        return {"sizes": sizes}
+    if len(sizes) > 1:
+        raise Refused(f"{name.value} takes one --size")
+    return {"size": sizes[0]}
+
+
+def _measure(name: Benchmark, options: dict[str, object]) -> "Report":
+    """Run it. Loaded here, as it brings chromadb, which no other command should wait for."""
+    lance = import_module("benchmarks.lance")
+    try:
+        with import_module("benchmarks.stage").stage() as stage:
+            report: Report = import_module(f"benchmarks.{name.value}").run(stage, **options)
+    except lance.LanceNotInstalled as error:
+        raise Refused(str(error)) from error
+    return report
