@@ -1,5 +1,9 @@
 """The command line's table of contents: every command, its help and its exit statuses."""
 
+import inspect
+from types import ModuleType
+from typing import Final
+
 import typer
 
 from tools.cli import demo, deploy, down, env, pull, query, run, status, up, verify, wait
@@ -18,21 +22,24 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-LOCAL = "The local cloud"
-RUN = "Run and wait"
-LOOK = "Look"
+_PANELS: Final = {
+    "The local cloud": (demo, up, down, env),
+    "Run and wait": (deploy, run, wait),
+    "Look": (status, query, pull, verify),
+}
 
-app.command(epilog=demo.EPILOG, rich_help_panel=LOCAL)(demo.demo)
-app.command(epilog=up.EPILOG, rich_help_panel=LOCAL)(up.up)
-app.command(epilog=down.EPILOG, rich_help_panel=LOCAL)(down.down)
-app.command(epilog=env.EPILOG, rich_help_panel=LOCAL)(env.env)
-app.command(epilog=deploy.EPILOG, rich_help_panel=RUN)(deploy.deploy)
-app.command(epilog=run.EPILOG, rich_help_panel=RUN)(run.run)
-app.command(epilog=wait.EPILOG, rich_help_panel=RUN)(wait.wait)
-app.command(epilog=status.EPILOG, rich_help_panel=LOOK)(status.status)
-app.command(epilog=query.EPILOG, rich_help_panel=LOOK)(query.query)
-app.command(epilog=pull.EPILOG, rich_help_panel=LOOK)(pull.pull)
-app.command(epilog=verify.EPILOG, rich_help_panel=LOOK)(verify.verify)
+
+def _add(module: ModuleType, panel: str) -> None:
+    """Add the command of a module: the function of its name, with its docstring and example."""
+    command = getattr(module, module.__name__.rpartition(".")[2])
+    paragraphs = inspect.cleandoc(command.__doc__).split("\n\n")
+    text = "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
+    app.command(help=text, epilog=module.EPILOG, rich_help_panel=panel)(command)
+
+
+for _panel, _modules in _PANELS.items():
+    for _module in _modules:
+        _add(_module, _panel)
 
 
 def main() -> None:

@@ -1,7 +1,9 @@
 """An execution on the terminal, a state at a time, each with the time it took."""
 
+import json
 from collections import defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 _CAUSE_WIDTH = 400
+_AT_ONCE = 0.005  # seconds: a Choice or Pass state, not work
 
 
 class StateTimes:
@@ -64,9 +67,15 @@ def _print_step(step: Step, seconds: float | None) -> None:
     where = f"[dim]{step.collection}[/]" if step.collection else ""
     if step.what == "failed":
         answers.print(f"  [red]✗[/] {step.state:<15} {took} {where} [red]{escape(_why(step))}[/]")
+    elif seconds is not None and seconds < _AT_ONCE:
+        answers.print(f"  [dim]· {step.state}[/]")
     else:
         answers.print(f"  [green]✓[/] {step.state:<15} {took} {where}")
 
 
 def _why(step: Step) -> str:
-    return f"{step.error}: {(step.cause or '')[:_CAUSE_WIDTH]}"
+    """Name the error and its message: a function's cause is a JSON object around it."""
+    cause = step.cause or ""
+    with suppress(ValueError, TypeError, KeyError):
+        cause = str(json.loads(cause)["errorMessage"])
+    return f"{step.error}: {cause[:_CAUSE_WIDTH]}"

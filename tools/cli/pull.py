@@ -5,11 +5,10 @@ from typing import Annotated
 
 import typer
 
-from instep.snapshot.reader import pull as pull_snapshot
-
 from tools.cli.options import DEFAULT_STACK, At, Aws, Collection, Stack
 from tools.cli.output import Refused, answers, bytes_text, remarks
 from tools.cli.session import open_session
+from tools.cli.snapshots import pull_snapshot
 
 EPILOG = "Example: [bold]instep pull words ./words[/]"
 
@@ -36,7 +35,7 @@ def pull(
         def progress(done: int, total: int) -> None:
             line.update(f"pulling {collection.value}  {bytes_text(done)} of {bytes_text(total)}")
 
-        version = pull_snapshot(session.objects, collection.value, directory, at, progress)
+        version = pull_snapshot(session, collection.value, directory, at, progress)
     moved = session.objects.traffic
     answers.print(
         f"[green]pulled[/] {collection.value} {version}: {bytes_text(moved.down)} in "

@@ -3,19 +3,20 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
-
-from instep.snapshot.reader import Snapshot
 
 from tools.cli.options import DEFAULT_STACK, At, Aws, Collection, Json, Stack
 from tools.cli.output import Refused, answers, print_json, remarks
 from tools.cli.session import open_session
 from tools.cli.snapshots import opened
 from tools.demo.embeddings import WIDTH, embed, similarity
+
+if TYPE_CHECKING:
+    from instep.snapshot.reader import Snapshot
 
 EPILOG = (
     "Example: [bold]instep query words dairy --where "
@@ -65,7 +66,7 @@ def query(
 
 
 def nearest(
-    snapshot: Snapshot, text: str, count: int, where: Mapping[str, Any] | None = None
+    snapshot: "Snapshot", text: str, count: int, where: Mapping[str, Any] | None = None
 ) -> list[Hit]:
     """Return the `count` nearest texts; Refused for a bad filter or vectors of another width."""
     collection = snapshot.collection

@@ -5,12 +5,13 @@ in AWS_ENDPOINT_URL; else the local cloud that this checkout's `instep up` start
 """
 
 import os
+import socket
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from instep.objects import Objects
-
 from tools.cli.output import Refused, remarks
 from tools.local_cloud.deploy import Deployment
 from tools.local_cloud.environment import client_environment
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
+
+_CONNECT_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,9 @@ def find_target(*, aws: bool) -> Target:
     if aws:
         return _account()
     if os.environ.get(ENDPOINT):
-        return Target(client_environment(require_local_endpoint()), local=True)
+        endpoint = require_local_endpoint()
+        _require_listener(endpoint)
+        return Target(client_environment(endpoint), local=True)
     running = LocalCloud.running()
     if running is None:
         raise EndpointNotLocal(
@@ -77,6 +82,19 @@ def find_target(*, aws: bool) -> Target:
             f"(or give --aws where a command offers it and an account is what you mean)"
         )
     return Target.of(running)
+
+
+def _require_listener(endpoint: str) -> None:
+    """Say at once that a cloud is gone; botocore would try for ten seconds."""
+    parts = urlsplit(endpoint)
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    try:
+        socket.create_connection((parts.hostname, port), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise Refused(
+            f"nothing answers at {ENDPOINT}={endpoint} ({error.strerror or error}): unset it, or "
+            f'run `instep up` and `eval "$(instep env)"` again'
+        ) from error
 
 
 def _account() -> Target:

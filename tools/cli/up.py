@@ -29,7 +29,8 @@ def up(*, context: Context = None) -> None:
                 cloud.stop()
         raise
     answers.print(f"[green]up[/]: {cloud.endpoint}  (process {cloud.pid})")
-    answers.print(f"table {deployment.dynamodb_table_name}, bucket {deployment.chromadb_bucket}")
+    answers.print(f"table:  {deployment.dynamodb_table_name}", soft_wrap=True)
+    answers.print(f"bucket: {deployment.chromadb_bucket}", soft_wrap=True)
     answers.print(
         'next: [bold]eval "$(instep env)"[/], [bold]instep status[/], [bold]instep down[/]'
     )

@@ -6,11 +6,11 @@ what a single upload makes and works as well, but 600 small Chroma directories t
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from uuid import UUID, uuid5
 
 from tools.cli.drift import Progress
-from tools.cli.output import bytes_text
 from tools.cli.session import Session
 from tools.demo.items import Item, items_of, receipt_key, run
 from tools.demo.producer import write_delta
@@ -19,6 +19,7 @@ from tools.demo.table import put_items
 from tools.demo.vectors import vectors_of
 
 A_DELTA: Final = 25
+_BUILDERS: Final = 2
 _RUNS: Final = UUID("6f2d1f5e-52a1-4c43-9d0a-7f1d3f0c9a11")
 
 
@@ -31,21 +32,24 @@ class Arrival:
 
     def bring(self, receipts: Sequence[Receipt], progress: Progress = lambda _: None) -> str:
         """Write deltas, items and runs of the receipts; say in a sentence what was written."""
-        before = self._session.objects.traffic.up
-        runs = [self._delta(some) for some in _some(receipts, progress)]
-        sent = self._session.objects.traffic.up - before
         dynamodb, table = self._session.dynamodb, self._session.deployment.dynamodb_table_name
-        count = put_items(
-            dynamodb,
-            table,
-            (item for receipt in receipts for item in items_of(receipt)),
-            lambda done: progress(f"writing the table: {done:,} items"),
-        )
+        with ThreadPoolExecutor(_BUILDERS) as builders:  # while the table is written
+            building = [builders.submit(self._delta, some) for some in _some(receipts)]
+            count = put_items(
+                dynamodb,
+                table,
+                (item for receipt in receipts for item in items_of(receipt)),
+                lambda done: progress(f"writing the table: {done:,} items"),
+            )
+            progress(f"writing the last of {2 * len(building)} deltas")
+            runs = [delta.result() for delta in building]
         put_items(dynamodb, table, runs)
         self.runs += runs
+        words = sum(1 for receipt in receipts for _ in receipt.words)
+        lines = sum(len(receipt.lines) for receipt in receipts)
         return (
-            f"{count + len(runs):,} items in the table, {2 * len(runs)} deltas of "
-            f"{bytes_text(sent)} in the bucket"
+            f"{count + len(runs):,} items in the table; {words:,} words and {lines:,} lines "
+            f"embedded, in {2 * len(runs)} deltas"
         )
 
     def _delta(self, receipts: Sequence[Receipt]) -> Item:
@@ -57,18 +61,18 @@ class Arrival:
         for collection, vectors in vectors_of(receipts).items():
             prefixes[collection] = f"{collection}/delta/{run_id}/"
             write_delta(
-                self._session.objects,
+                self._session.objects.client,
+                self._session.objects.bucket,
                 prefixes[collection],
                 collection,
-                ids=vectors.ids,
-                embeddings=vectors.embeddings,
-                metadatas=vectors.metadatas,
-                documents=vectors.documents,
+                vectors.ids,
+                vectors.embeddings,
+                vectors.metadatas,
+                vectors.documents,
             )
         return run(first, run_id, prefixes)
 
 
-def _some(receipts: Sequence[Receipt], progress: Progress) -> Iterator[Sequence[Receipt]]:
+def _some(receipts: Sequence[Receipt]) -> Iterator[Sequence[Receipt]]:
     for start in range(0, len(receipts), A_DELTA):
-        progress(f"writing embedding deltas: {start} of {len(receipts)} receipts")
         yield receipts[start : start + A_DELTA]

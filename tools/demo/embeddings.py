@@ -29,7 +29,7 @@ def similarity(distance: float) -> float:
 
 @cache
 def _model() -> Any:
-    import wordllama  # 0.7 s that only who embeds should pay
+    import wordllama  # type: ignore[import-untyped]  # 0.7 s that only who embeds should pay
 
     return wordllama.WordLlama.load(
         cache_dir=Path(wordllama.__file__).parent, disable_download=True

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 import chromadb
+from chromadb.config import Settings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +57,7 @@ def write_directory(
     documents: Sequence[str],
 ) -> None:
     """Make a Chroma directory with one collection that holds these records."""
-    settings = chromadb.Settings(anonymized_telemetry=False)
+    settings = Settings(anonymized_telemetry=False)
     store: Any = chromadb.PersistentClient(str(directory), settings=settings)
     try:
         records = store.create_collection(collection, embedding_function=None)

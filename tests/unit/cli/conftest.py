@@ -1,0 +1,110 @@
+"""A deployment on moto that commands act on with `--aws`, and ways to fill its table and heads."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from instep.snapshot.publish import publish
+from instep.snapshot.store import SnapshotStore
+from instep.snapshot.workspace import open_workspace
+from moto.core.config import default_user_config
+from typer.testing import CliRunner, Result
+
+from instep.lease import LeaseTable
+from instep.objects import Objects
+from tests.support.aws import BUCKET, BUS, ENTITIES, LOCKS, Services, services
+from tools.cli.app import app
+from tools.demo.embeddings import WIDTH
+from tools.local_cloud.deploy import Deployment
+
+Metadata = Mapping[str, Any]
+
+
+@dataclass
+class Cli:
+    """The command line against the moto deployment."""
+
+    made: Services
+    deployment: Deployment
+    scratch: Path
+    _written: int = field(default=0)
+
+    def run(self, *arguments: str, given: str | None = None) -> Result:
+        """Run a command with `--aws`, which here means moto."""
+        return CliRunner().invoke(app, [*arguments, "--aws"], input=given)
+
+    def json(self, *arguments: str) -> Any:
+        """Run a command with `--json` and return the document it printed."""
+        return json.loads(self.run(*arguments, "--json").stdout)
+
+    def put(self, *items: Mapping[str, Any]) -> None:
+        """Put items into the table."""
+        for item in items:
+            self.made.dynamodb.put_item(TableName=ENTITIES, Item=item)
+
+    def publish(
+        self, collection: str, embeddings: Mapping[str, Metadata], width: int = WIDTH
+    ) -> str:
+        """Publish a version that holds exactly these embeddings; return its name."""
+        self._written += 1
+        store = SnapshotStore(Objects(self.made.s3, BUCKET), collection)
+        leases = LeaseTable(self.made.dynamodb, LOCKS, timedelta(minutes=5))
+        lease = leases.acquire(collection, "test")
+        with open_workspace(store, self.scratch / collection) as workspace:
+            held = workspace.client.get_collection(collection)
+            gone = set(held.get(include=[])["ids"])
+            if gone:
+                held.delete(ids=sorted(gone))
+            if embeddings:
+                held.add(
+                    ids=list(embeddings),
+                    embeddings=[[float(n == 0) for n in range(width)]] * len(embeddings),
+                    metadatas=[dict(each) for each in embeddings.values()],
+                    documents=[str(each.get("text", id_)) for id_, each in embeddings.items()],
+                )
+            staged = workspace.stage("test", lease.fencing_token, None, {})
+        version: str = publish(store, staged, lease, leases).version
+        leases.release(collection, "test")
+        return version
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cli]:
+    """The command line against a deployment on moto, whose state machine runs on moto too."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.setitem(default_user_config["stepfunctions"], "execute_state_machine", True)
+    with services(monkeypatch) as made:
+        machine = boto3.client("stepfunctions").create_state_machine(
+            name="machine", definition=json.dumps(MACHINE), roleArn=ROLE
+        )["stateMachineArn"]
+        deployment = Deployment(
+            dynamodb_table_name=ENTITIES,
+            chromadb_bucket=BUCKET,
+            lock_table_name=LOCKS,
+            state_machine_arn=machine,
+            inbox_queue_url=made.inbox_url,
+            dlq_url=made.dlq_url,
+            event_bus_name=BUS,
+        )
+        monkeypatch.setattr(Deployment, "read", classmethod(lambda *_: deployment))
+        yield Cli(made, deployment, tmp_path / "warm")
+
+
+ROLE = "arn:aws:iam::123456789012:role/machine"
+MACHINE = {
+    "StartAt": "Look",
+    "States": {
+        "Look": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.Records", "IsPresent": True, "Next": "Broken"}],
+            "Default": "Fine",
+        },
+        "Fine": {"Type": "Succeed"},
+        "Broken": {"Type": "Fail", "Error": "InputRejected", "Cause": "these are no records"},
+    },
+}

@@ -1,0 +1,70 @@
+"""`status`: what it counts, what it says of the DLQ, and that looking changes nothing."""
+
+import boto3
+
+from instep.inbox import Inbox, Rejection
+from tests.unit.cli.conftest import Cli
+from tools.local_cloud.executions import follow
+
+LABEL_KEYS = {"PK": {"S": "IMAGE#i"}, "SK": {"S": "RECEIPT#00001#LINE#00001#WORD#00001#LABEL#A"}}
+
+
+def test_before_the_first_version(cli: Cli) -> None:
+    found = cli.json("status")
+    assert [each["collection"] for each in found["collections"]] == ["lines", "words"]
+    assert found["collections"][0]["version"] is None
+    assert found["inbox"] == {"visible": 0, "in_flight": 0, "delayed": 0}
+    assert found["dlq"] == 0
+    shown = cli.run("status").stdout
+    assert "none yet" in shown
+    assert "free" in shown
+
+
+def test_a_version_with_its_embeddings_and_its_lease(cli: Cli) -> None:
+    version = cli.publish("words", {"a": {"text": "milk"}, "b": {"text": "bread"}})
+    cli.made.dynamodb.update_item(
+        TableName="locks",
+        Key={"collection": {"S": "words"}},
+        UpdateExpression="SET #o = :o, expires_at = :e",
+        ExpressionAttributeNames={"#o": "owner"},
+        ExpressionAttributeValues={":o": {"S": "execution-7"}, ":e": {"N": "4102444800"}},
+    )
+    words = cli.json("status")["collections"][1]
+    assert words["version"] == version
+    assert words["embeddings"] == 2
+    assert words["leased_by"] == "execution-7"
+    assert words["bytes"] > 0
+
+
+def test_dead_letters_are_shown_with_their_reason_and_stay(cli: Cli) -> None:
+    inbox = Inbox(cli.made.sqs, cli.made.inbox_url, cli.made.dlq_url)
+    record = {"eventName": "MODIFY", "dynamodb": {"Keys": LABEL_KEYS}}
+    inbox.reject([Rejection(record, "no [bold]ids[/bold] in it", attempts=5)], "execution-1")
+    for _ in range(2):
+        (letter,) = cli.json("status")["dead_letters"]
+        assert letter["reason"] == "no [bold]ids[/bold] in it"
+        assert letter["what"].startswith("IMAGE#i#RECEIPT#00001#LINE#00001")
+        assert letter["attempts"] == 5
+    shown = cli.run("status").stdout
+    assert "DLQ: 1" in shown
+    assert "no [bold]ids[/bold] in it" in shown
+    assert len(cli.made.messages(cli.made.dlq_url)) == 1
+
+
+def test_a_message_that_is_no_record_is_named_by_its_text(cli: Cli) -> None:
+    cli.made.sqs.send_message(QueueUrl=cli.made.dlq_url, MessageBody="x" * 500)
+    (letter,) = cli.json("status")["dead_letters"]
+    assert len(letter["what"]) == 80
+    assert "received too often" in letter["reason"]
+
+
+def test_the_last_executions_with_why_they_failed(cli: Cli) -> None:
+    client = boto3.client("stepfunctions")
+    for name, given in (("fine", "{}"), ("broken", '{"Records": 7}')):
+        machine = cli.deployment.state_machine_arn
+        started = client.start_execution(stateMachineArn=machine, name=name, input=given)
+        follow(client, started["executionArn"], timeout=30)
+    found = {each["name"]: each for each in cli.json("status")["executions"]}
+    assert found["fine"]["status"] == "SUCCEEDED"
+    assert found["broken"]["error"] == "InputRejected"
+    assert "these are no records" in " ".join(cli.run("status").stdout.split())

@@ -1,0 +1,137 @@
+"""`verify` finds each kind of drift, `wait` says what has not arrived; all of it on moto."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from tests.unit.cli.conftest import Cli
+from tools.demo.items import Item, items_of, label, metadata, run, word_key
+from tools.demo.receipts import Receipt, generate
+from tools.demo.vectors import vectors_of
+from tools.oracle import expected
+
+RECEIPT = generate(count=1)[0]
+WORD = next(word for word in RECEIPT.words if word.label)
+WORD_ID = f"IMAGE#{RECEIPT.image_id}#{word_key(RECEIPT, WORD)}"
+
+
+def in_step(receipt: Receipt, items: list[Item]) -> dict[str, dict[str, dict[str, Any]]]:
+    """What the heads hold once everything in `items` has arrived."""
+    wanted = expected(items)
+    carried: dict[str, dict[str, dict[str, Any]]] = {}
+    for collection, vectors in vectors_of([receipt]).items():
+        carried[collection] = {
+            id_: {"text": fields["text"], **wanted[collection][id_]}
+            for id_, fields in zip(vectors.ids, vectors.metadatas, strict=True)
+        }
+    return carried
+
+
+@pytest.fixture
+def heads(cli: Cli) -> dict[str, dict[str, dict[str, Any]]]:
+    """A table with one receipt and heads in step with it; the heads may be edited further."""
+    items = list(items_of(RECEIPT))
+    cli.put(*items)
+    carried = in_step(RECEIPT, items)
+    for collection, embeddings in carried.items():
+        cli.publish(collection, embeddings)
+    return carried
+
+
+def test_in_step_is_status_0_with_the_count(cli: Cli, heads: dict[str, Any]) -> None:
+    result = cli.run("verify")
+    assert result.exit_code == 0, result.output
+    assert f"words: {len(heads['words'])} embeddings compared, in step" in result.stdout
+
+
+def test_nothing_published_is_in_step_with_an_empty_table(cli: Cli) -> None:
+    found = cli.json("verify")
+    assert found["in_step"] is True
+    assert found["versions"] == {"lines": None, "words": None}
+
+
+@pytest.mark.parametrize(
+    ("edit", "field"),
+    [
+        ({"merchant_name": "Somebody Else"}, "merchant_name"),
+        ({"address": None}, "address"),
+        ({"label_status": "validated"}, "label_status"),
+        ({"valid_labels_array": ["TOTAL"]}, "valid_labels_array"),
+        ({"label_proposed_by": None}, "label_proposed_by"),
+    ],
+)
+def test_a_field_that_differs_is_listed(
+    cli: Cli, heads: dict[str, Any], edit: dict[str, Any], field: str
+) -> None:
+    edited = {**heads["words"][WORD_ID], **edit}
+    heads["words"][WORD_ID] = {key: value for key, value in edited.items() if value is not None}
+    cli.publish("words", heads["words"])
+    result = cli.run("verify", "words", "--json")
+    assert result.exit_code == 1
+    assert [(d["id"], d["field"]) for d in _differences(result.stdout)] == [(WORD_ID, field)]
+
+
+def test_an_embedding_without_its_item_is_listed(cli: Cli, heads: dict[str, Any]) -> None:
+    cli.publish("words", heads["words"] | {f"{WORD_ID}9": {"text": "ghost"}})
+    result = cli.run("verify")
+    assert result.exit_code == 1
+    assert "should not be there" in result.stdout
+    assert "lines:" in result.stdout
+    assert cli.run("verify", "lines").exit_code == 0
+
+
+def test_wait_returns_at_once_when_all_has_arrived(cli: Cli, heads: dict[str, Any]) -> None:
+    assert heads
+    result = cli.run("wait", "--timeout", "5")
+    assert result.exit_code == 0, result.output
+    assert "in step" in result.stdout
+
+
+def test_wait_says_which_change_has_not_arrived(cli: Cli, heads: dict[str, Any]) -> None:
+    assert heads
+    cli.put(label(RECEIPT, WORD, str(WORD.label), "VALID"))
+    cli.made.sqs.send_message(QueueUrl=cli.made.inbox_url, MessageBody="{}")
+    result = cli.run("wait", "--timeout", "0")
+    assert result.exit_code == 1
+    assert WORD_ID in "".join(result.stderr.split())
+    assert "1 in the inbox" in result.stderr
+
+
+def test_wait_counts_a_run_that_is_not_finished(cli: Cli, heads: dict[str, Any]) -> None:
+    assert heads
+    cli.put(run(RECEIPT, "r1", {"lines": "lines/delta/r1", "words": "words/delta/r1"}))
+    found = cli.run("wait", "--timeout", "0")
+    assert found.exit_code == 1
+    assert "PENDING" in found.stderr
+
+
+def test_wait_ends_when_the_head_moves_to_what_was_written(cli: Cli, heads: dict[str, Any]) -> None:
+    cli.put(metadata(RECEIPT, "Renamed Market"))
+    arrived = {
+        collection: {id_: dict(fields) for id_, fields in embeddings.items()}
+        for collection, embeddings in heads.items()
+    }
+    for embeddings in arrived.values():
+        for fields in embeddings.values():
+            fields |= {
+                "merchant_name": "Renamed Market",
+                "canonical_merchant_name": "Renamed Market",
+            }
+
+    def publish_later() -> None:
+        for collection, embeddings in arrived.items():
+            cli.publish(collection, embeddings)
+
+    later = threading.Timer(0.5, publish_later)
+    later.start()
+    result = cli.run("wait", "--timeout", "60")
+    later.join()
+    assert result.exit_code == 0, result.output
+
+
+def _differences(stdout: str) -> list[dict[str, Any]]:
+    import json
+
+    found: list[dict[str, Any]] = json.loads(stdout)["differences"]
+    return found
