@@ -1,12 +1,11 @@
 """What can happen to each state of the deployed workflow, and which edges it must then take.
 
-A scenario is a way to bring trouble about and the edges it promises. tests/workflow/test_edges.py
-runs each, and holds that together they promise every edge of the definition.
+tests/workflow/test_edges.py runs each scenario, and holds that together they promise every edge of
+the definition.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +13,8 @@ from instep.errors import LeaseLost, LockBusy, SnapshotConflict, StorageUnavaila
 from instep.lease import LeaseTable
 from tests.support.cloud import eventually
 from tests.support.deployed import DeployedApp
-from tests.support.edges import Edge, all_states, edges_of, errors_of
+from tests.support.edges import Edge, all_states
+from tests.support.scenario import Promise, Scenario, Trouble
 from tools.local_cloud.faults import Drop, Hold, Kill, LetRival, Moment, Refuse, calls
 
 TASKS = (
@@ -28,39 +28,6 @@ TASKS = (
 COLLECTION = "words"
 THROTTLED = "Lambda.TooManyRequestsException"
 SHORT_TIMEOUT = 3  # seconds; the start of a process does not count
-
-Trouble = Callable[[DeployedApp], AbstractContextManager[object]]
-
-
-@dataclass(frozen=True)
-class Promise:
-    """An edge by what it is about: an error it must name, or the state a choice leads to."""
-
-    state: str
-    kind: str
-    word: str
-
-    def find(self, definition: Mapping[str, Any]) -> Edge:
-        """Return the definition's edge; AssertionError when it has none such."""
-        for edge in edges_of(definition):
-            if (edge.state, edge.kind) == (self.state, self.kind) and self.word in errors_of(edge):
-                return edge
-        raise AssertionError(f"the definition has no {self}")
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """One kind of trouble. `fails`: the execution itself must fail. `case`: a mocked answer of
-    the platform, which no function can give.
-    """
-
-    name: str
-    promises: tuple[Promise, ...]
-    trouble: Trouble = field(default=lambda _: nullcontext())
-    fails: bool = False
-    changed: bool = True
-    queued: bool = True
-    case: str = ""
 
 
 def scenarios() -> list[Scenario]:

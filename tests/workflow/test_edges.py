@@ -12,9 +12,9 @@ from tests.support.cloud import eventually
 from tests.support.deployed import DeployedApp, Run
 from tests.support.edges import edges_of
 from tests.support.receipts import Receipt, record
+from tests.support.scenario import Scenario
 from tests.support.trouble import (
     COLLECTION,
-    Scenario,
     covered,
     mocked_platform,
     scenarios,
