@@ -11,7 +11,7 @@ from benchmarks.measure import Figures, Run, Side, interleave, median_run, ratio
 from benchmarks.predecessor import Predecessor
 from benchmarks.report import Report, at_least, at_most
 from benchmarks.stage import Stage
-from benchmarks.workload import Workload
+from benchmarks.workload import Shape, Workload
 
 SIZE = 20_000
 ADDED = (200, 2_000)
@@ -25,10 +25,14 @@ TARGETS = {
 
 
 def run(
-    stage: Stage, size: int = SIZE, added: Sequence[int] = ADDED, rounds: int = ROUNDS
+    stage: Stage,
+    size: int = SIZE,
+    added: Sequence[int] = ADDED,
+    rounds: int = ROUNDS,
+    shape: Shape = Workload,
 ) -> Report:
     """Return the figures of every number of new words; the last is folded, the first ones not."""
-    workload = Workload(size)
+    workload = shape(size)
     base = stage.base(workload)
     before = stage.predecessor(workload)
     sides: dict[str, Side] = {}

@@ -12,7 +12,7 @@ from benchmarks.growth_worker import Answer, Worker
 from benchmarks.measure import Figures, Run, Side, exponent, interleave, median_run, short, spell
 from benchmarks.report import Report, at_most
 from benchmarks.stage import Stage
-from benchmarks.workload import Workload
+from benchmarks.workload import Shape, Workload
 
 SIZES = (5_000, 10_000, 20_000, 40_000, 80_000)
 ROUNDS = 7
@@ -25,9 +25,11 @@ TARGETS = {
 _PREDECESSOR_ROUNDS = 2  # seconds each, and its slope is plain
 
 
-def run(stage: Stage, sizes: Sequence[int] = SIZES, rounds: int = ROUNDS) -> Report:
+def run(
+    stage: Stage, sizes: Sequence[int] = SIZES, rounds: int = ROUNDS, shape: Shape = Workload
+) -> Report:
     """Return the fitted exponents over `sizes`, and what each size took."""
-    workloads = [Workload(size) for size in sizes]
+    workloads = [shape(size) for size in sizes]
     with ExitStack() as stack:
         ours = [
             stack.enter_context(Worker("instep", stage, stage.base(workload), workload))

@@ -14,7 +14,7 @@ from benchmarks.ours import Instep
 from benchmarks.report import Report, at_least, at_most
 from benchmarks.stage import Stage
 from benchmarks.traffic import Relay, Uncounted
-from benchmarks.workload import Spread, Workload
+from benchmarks.workload import Shape, Spread, Workload
 
 SIZES = (20_000, 80_000)
 ROUNDS = 5
@@ -33,9 +33,11 @@ _WIRE_ROUNDS = 3
 _WIRE_FIRST = 1_000  # their edits are none of the timed ones: no run writes what is there already
 
 
-def run(stage: Stage, sizes: Sequence[int] = SIZES, rounds: int = ROUNDS) -> Report:
+def run(
+    stage: Stage, sizes: Sequence[int] = SIZES, rounds: int = ROUNDS, shape: Shape = Workload
+) -> Report:
     """Return the figures of every size; LanceDB takes part at the first one."""
-    workloads = [Workload(size) for size in sizes]
+    workloads = [shape(size) for size in sizes]
     figures: Figures = {}
     for workload in workloads:
         figures |= measure(stage, workload, rounds, peer=workload is workloads[0])

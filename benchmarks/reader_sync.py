@@ -12,7 +12,7 @@ from benchmarks.measure import Figures, Run, interleave, measured, median_run, r
 from benchmarks.report import Report, at_least
 from benchmarks.stage import Stage
 from benchmarks.traffic import ClientTraffic
-from benchmarks.workload import COLLECTION, Workload
+from benchmarks.workload import COLLECTION, Fields, Shape, Workload
 from instep.objects import Objects
 
 SIZE = 20_000
@@ -25,9 +25,15 @@ class ReaderStale(Exception):
     """A refreshed reader does not show the last edit: its figure would be worthless."""
 
 
-def run(stage: Stage, size: int = SIZE, behind: int = BEHIND, rounds: int = ROUNDS) -> Report:
+def run(
+    stage: Stage,
+    size: int = SIZE,
+    behind: int = BEHIND,
+    rounds: int = ROUNDS,
+    shape: Shape = Workload,
+) -> Report:
     """Return the figures of a reader `behind` versions back, and of one that follows each."""
-    workload = Workload(size)
+    workload = shape(size)
     base = stage.base(workload)
     before = stage.predecessor(workload)
     one: list[Run] = []
@@ -86,7 +92,7 @@ class _Reader:
         """Return what coming up to the head takes."""
         return measured(self._traffic, lambda _: self.snapshot.refresh())
 
-    def expect(self, edits: dict[str, dict[str, str | int | float]]) -> None:
+    def expect(self, edits: dict[str, Fields]) -> None:
         """Raise ReaderStale unless the reader shows the edits."""
         word, fields = next(iter(edits.items()))
         found = self.snapshot.collection.get(ids=[word], include=["metadatas"])["metadatas"]

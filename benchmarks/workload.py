@@ -5,11 +5,16 @@ document, 1,536 floats) is production's, the floats are random: nothing compress
 """
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Shape: TypeAlias = "Callable[[int], Workload]"
+"""Gives the workload of a size: `Workload` itself, or a narrow one for a test."""
 Spread: TypeAlias = Literal["scattered", "clustered"]
 Fields: TypeAlias = dict[str, str | int | float]
 Floats: TypeAlias = NDArray[np.float32]

@@ -6,7 +6,7 @@ from typing import Final
 
 import typer
 
-from tools.cli import demo, deploy, down, env, pull, query, run, status, up, verify, wait
+from tools.cli import bench, demo, deploy, down, env, pull, query, run, status, up, verify, wait
 from tools.cli.friendly import FriendlyGroup
 from tools.cli.output import EXIT_HELP
 
@@ -26,6 +26,7 @@ _PANELS: Final = {
     "The local cloud": (demo, up, down, env),
     "Run and wait": (deploy, run, wait),
     "Look": (status, query, pull, verify),
+    "Measure": (bench,),
 }
 
 
@@ -45,3 +46,7 @@ for _panel, _modules in _PANELS.items():
 def main() -> None:
     """Run the command line."""
     app()
+
+
+if __name__ == "__main__":
+    main()

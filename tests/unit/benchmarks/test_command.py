@@ -1,0 +1,76 @@
+"""`instep bench`: what it takes, what it prints, what it refuses before anything starts."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks import label_updates
+from benchmarks import stage as stages
+from benchmarks.lance import LanceNotInstalled
+from benchmarks.report import Report, at_least
+from tools.cli.app import app
+
+FOUND = Report("label_updates", "1,000 words", {"speedup_warm_1k": 25.0}, {"x": at_least(1)})
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Nothing is measured; what would have been is noted."""
+    options: dict[str, Any] = {}
+
+    @contextmanager
+    def nowhere() -> Iterator[None]:
+        yield None
+
+    def run(_: object, **given: object) -> Report:
+        options.update(given)
+        return FOUND
+
+    monkeypatch.setattr(stages, "stage", nowhere)
+    monkeypatch.setattr(label_updates, "run", run)
+    return options
+
+
+def test_json_is_one_flat_object_on_stdout(asked: dict[str, Any]) -> None:
+    arguments = ["bench", "label_updates", "--size", "1000", "--rounds", "2", "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {"speedup_warm_1k": 25.0}
+    assert asked == {"sizes": [1000], "rounds": 2}
+
+
+def test_without_options_the_published_workload_is_measured(asked: dict[str, Any]) -> None:
+    result = CliRunner().invoke(app, ["bench", "label_updates"])
+    assert result.exit_code == 0
+    assert "1,000 words" in result.stdout
+    assert asked == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (["growth", "--size", "5000", "--size", "5000"], "at least twice"),
+        (["delta_merge", "--size", "1000", "--size", "2000"], "takes one --size"),
+    ],
+)
+def test_sizes_that_make_no_sense_are_refused(arguments: list[str], answer: str) -> None:
+    result = CliRunner().invoke(app, ["bench", *arguments])
+    assert result.exit_code == 3
+    assert answer in result.stderr
+
+
+def test_a_missing_peer_is_refused_with_the_way_to_get_it(
+    asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(_: object) -> Report:
+        raise LanceNotInstalled("install -r requirements/bench.txt")
+
+    monkeypatch.setattr(label_updates, "run", run)
+    result = CliRunner().invoke(app, ["bench", "label_updates"])
+    assert result.exit_code == 3
+    assert "requirements/bench.txt" in result.stderr
+    assert asked == {}
