@@ -8,7 +8,7 @@ import pytest
 from instep.errors import SnapshotCorrupt, StorageUnavailable
 from instep.settlement import MAX_ATTEMPTS
 from tests.support.aws import BUCKET, ENTITIES, LOCKS
-from tests.support.pipeline import FunctionFailed, Pipeline
+from tests.support.pipeline import FunctionFailed, Pipeline, Run
 from tests.support.receipts import Receipt
 
 RECEIPT = Receipt("image-1")
@@ -25,6 +25,10 @@ def arrive(pipeline: Pipeline, receipt: Receipt = RECEIPT, **merchant: str) -> N
         receipt.run(),
     )
     pipeline.ingest(changes)
+
+
+def assert_green(run: Run) -> None:
+    assert run.succeeded, run.cause
 
 
 def versions(pipeline: Pipeline) -> dict[str, str]:
@@ -100,14 +104,14 @@ def test_payloads_stay_small_whatever_the_batch(pipeline: Pipeline) -> None:
     for at in range(0, len(records), 250):
         pipeline.ingest(records[at : at + 250])
     pipeline.largest = 0
-    assert pipeline.run().succeeded
+    assert_green(pipeline.run())
     assert pipeline.largest < 8_000
 
 
 @pytest.mark.invariant(1)
 def test_an_empty_queue_moves_nothing(pipeline: Pipeline) -> None:
     run = pipeline.run()
-    assert run.succeeded
+    assert run.succeeded, run.cause
     assert run.outcomes == []
     assert objects_written(pipeline) == set()
     arrive(pipeline)
@@ -143,7 +147,7 @@ def test_redelivery_after_a_crash_between_publish_and_settle_changes_nothing(
     head, words = versions(pipeline), pipeline.embeddings("words")
     assert run_item(pipeline)["words_state"] == "PROCESSING"
     come_back(pipeline, state)
-    assert pipeline.run().succeeded
+    assert_green(pipeline.run())
     assert pipeline.embeddings("words") == words
     assert run_item(pipeline)["words_state"] == "COMPLETED"
     assert run_item(pipeline)["words_merged_vectors"] == "4"
@@ -161,7 +165,7 @@ def test_delete_then_recreate_in_one_batch_keeps_what_was_recreated(pipeline: Pi
     changes = pipeline.remove(*gone)
     changes += pipeline.put(*again.items(), again.metadata(merchant_name="new owner"), again.run())
     pipeline.ingest(list(reversed(changes)))
-    assert pipeline.run().succeeded
+    assert_green(pipeline.run())
     words = pipeline.embeddings("words")
     assert set(words) == {again.word_id(word) for word in range(1, 5)}
     assert {one["merchant_name"] for one in words.values()} == {"New Owner"}
@@ -187,7 +191,7 @@ def test_poison_goes_to_the_dlq_with_its_reason_and_the_rest_goes_on(pipeline: P
     broken = {"Records": [{"eventName": "INSERT", "dynamodb": "broken"}]}
     pipeline.aws.sqs.send_message(QueueUrl=pipeline.aws.inbox_url, MessageBody=json.dumps(broken))
     run = pipeline.run(execution="with-poison")
-    assert run.succeeded
+    assert run.succeeded, run.cause
     assert run.output["rejected"] == 2
     assert len(pipeline.embeddings("words")) == 4
     assert queued(pipeline) == (0, 0)
@@ -273,7 +277,7 @@ def test_a_busy_lease_defers_and_the_messages_are_back_at_once(pipeline: Pipelin
     for collection in ("lines", "words"):
         lease_held_by(pipeline, collection, "another")
     run = pipeline.run()
-    assert run.succeeded
+    assert run.succeeded, run.cause
     assert run.outcomes == [{"lines": "deferred", "words": "deferred"}]
     assert run.output["deferred"] > 0
     assert queued(pipeline) == (1, 0)
