@@ -1,0 +1,154 @@
+"""The only file that imports chromadb: open, create, read and write in bulk, close.
+
+What it minds was measured (docs/adr on the stub writer): one call takes at most CHUNK records,
+an update with documents and no embeddings would run an embedding function, a client's close is
+asynchronous, and the space of a collection never changes.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import chromadb
+from chromadb.api.collection_configuration import UpdateCollectionConfiguration
+from chromadb.config import Settings
+
+from instep import sqlite_wal
+from instep.difference import Addition, Carried, Changes, Update
+from instep.errors import SnapshotUnsupported
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+    from chromadb.api.models.Collection import Collection
+
+CHROMADB: Final = "1.5.9"
+CHUNK: Final = 5461  # records chromadb takes in one call
+OUT_OF_REACH: Final = 1 << 40  # log records before chromadb would persist the vector index
+
+T = TypeVar("T")
+
+
+def open_client(directory: Path) -> "ClientAPI":
+    """Return a client on the directory; SnapshotUnsupported with another chromadb than tested."""
+    found = version("chromadb")
+    if found != CHROMADB:
+        raise SnapshotUnsupported(
+            f"chromadb {found} is installed, this release was tested with {CHROMADB}: install that "
+            f"one, or raise it together with the contract tests"
+        )
+    return chromadb.PersistentClient(
+        path=str(directory), settings=Settings(anonymized_telemetry=False)
+    )
+
+
+def close_client(client: "ClientAPI", but: frozenset[int] = frozenset()) -> None:
+    """Close the client and wait until it holds no descriptor; `but` are descriptors of ours."""
+    directory = Path(client.get_settings().persist_directory)
+    client.close()  # type: ignore[attr-defined]
+    sqlite_wal.wait_until_closed(directory, but)
+
+
+def create_collection(client: "ClientAPI", name: str) -> "Collection":
+    """Create the collection as every writer here needs it: space l2, never persisted by itself."""
+    return client.create_collection(
+        name,
+        configuration={"hnsw": {"space": "l2", "sync_threshold": OUT_OF_REACH}},
+        embedding_function=None,
+    )
+
+
+def get_collection(client: "ClientAPI", name: str) -> "Collection":
+    """Return the collection, without an embedding function; ValueError when there is none."""
+    return client.get_collection(name, embedding_function=None)
+
+
+def persist_after(collection: "Collection", records: int) -> None:
+    """Let chromadb persist the vector index after so many log records (OUT_OF_REACH: never)."""
+    collection.modify(
+        configuration=UpdateCollectionConfiguration(hnsw={"sync_threshold": records})
+    )
+
+
+def read(
+    collection: "Collection",
+    ids: Sequence[str] | None = None,
+    where: Mapping[str, Any] | None = None,
+) -> dict[str, Carried]:
+    """Return what the embeddings carry: those named, those that match, or without either, all."""
+    if ids is not None and where is None:
+        found: dict[str, Carried] = {}
+        for chunk in _chunks(list(ids)):
+            found |= _carried(
+                collection.get(ids=chunk, include=["metadatas", "documents"])
+            )
+        return found
+    if where is None:
+        return _read_all(collection)
+    return _carried(
+        collection.get(
+            ids=None if ids is None else list(ids),
+            where=dict(where),
+            include=["metadatas", "documents"],
+        )
+    )
+
+
+def apply(collection: "Collection", changes: Changes) -> None:
+    """Write the changes: deletes, then adds, then updates, each in calls of at most CHUNK."""
+    for ids in _chunks(list(changes.deletes)):
+        collection.delete(ids=ids)
+    for adds in _chunks(list(changes.adds.items())):
+        _add(collection, adds)
+    updates = changes.updates.items()
+    for chunk in _chunks([item for item in updates if item[1].document is None]):
+        collection.update(
+            ids=[id_ for id_, _ in chunk],
+            metadatas=[dict(update.metadata) for _, update in chunk],
+        )
+    for chunk in _chunks([item for item in updates if item[1].document is not None]):
+        _update_documents(collection, chunk)
+
+
+def _read_all(collection: "Collection") -> dict[str, Carried]:
+    found: dict[str, Carried] = {}
+    for offset in range(0, collection.count(), CHUNK):
+        found |= _carried(
+            collection.get(limit=CHUNK, offset=offset, include=["metadatas", "documents"])
+        )
+    return found
+
+
+def _carried(got: Any) -> dict[str, Carried]:
+    rows = zip(got["ids"], got["metadatas"], got["documents"], strict=True)
+    return {id_: Carried(metadata or {}, document) for id_, metadata, document in rows}
+
+
+def _add(collection: "Collection", adds: Sequence[tuple[str, Addition]]) -> None:
+    """Upsert; documents of None must not reach chromadb as a text, so those go apart."""
+    for with_document in (True, False):
+        chosen = [item for item in adds if (item[1].document is not None) is with_document]
+        if chosen:
+            collection.upsert(
+                ids=[id_ for id_, _ in chosen],
+                embeddings=[add.embedding for _, add in chosen],
+                metadatas=[dict(add.metadata) or None for _, add in chosen],  # type: ignore[misc]
+                documents=[add.document or "" for _, add in chosen] if with_document else None,
+            )
+
+
+def _update_documents(collection: "Collection", chunk: Sequence[tuple[str, Update]]) -> None:
+    """Write documents below the call that would embed them anew; the vectors stay as they are."""
+    collection._client._update(
+        collection_id=collection.id,
+        ids=[id_ for id_, _ in chunk],
+        metadatas=[dict(update.metadata) or None for _, update in chunk],  # type: ignore[misc]
+        documents=[update.document or "" for _, update in chunk],
+        tenant=collection.tenant,
+        database=collection.database,
+    )
+
+
+def _chunks(items: list[T]) -> Iterator[list[T]]:
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]

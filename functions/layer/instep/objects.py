@@ -1,0 +1,181 @@
+"""S3, and the answers a conditional write can have: Written, Lost(what is there now), or unknown.
+
+The rule is docs/design.md, "Conditional writes have three answers": 409 means the same write again,
+412 means somebody was first (perhaps an earlier try of ours), a timeout means neither.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError, FlexibleChecksumError, IncompleteReadError
+
+from instep.aws_errors import storage
+from instep.errors import StorageUnavailable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_TRIES_AFTER_409: Final = 5
+_MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound"})
+_DELETED_A_CALL: Final = 1000
+
+
+class ObjectMissing(LookupError):
+    """No object lies at this key."""
+
+
+class ObjectTooLarge(ValueError):
+    """The object is larger than its reader allows; nothing of it was read."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """An object's whole body and the etag that names exactly these bytes."""
+
+    body: bytes
+    etag: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """The write took place; `etag` names what was written."""
+
+    etag: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Another write was first; `current` is what lies there now, None when nothing does."""
+
+    current: Fetched | None
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One line of a listing: size in bytes, modification time in UTC."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
+@dataclass
+class Traffic:
+    """Bytes of bodies moved and requests sent so far; safe to add to from several threads."""
+
+    up: int = 0
+    down: int = 0
+    requests: int = 0
+    _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
+
+    def add(self, *, up: int = 0, down: int = 0) -> None:
+        """Count one request and the bytes it moved."""
+        with self._lock:
+            self.up += up
+            self.down += down
+            self.requests += 1
+
+
+class Objects:
+    """One bucket. Throttles, 5xx and timeouts beyond botocore's retries are StorageUnavailable."""
+
+    def __init__(self, client: "S3Client", bucket: str) -> None:
+        self.client = client
+        self.bucket = bucket
+        self.traffic = Traffic()
+
+    def get(self, key: str, limit: int | None = None) -> Fetched:
+        """Return the object; ObjectMissing, or ObjectTooLarge beyond `limit` bytes."""
+        found = self.find(key, limit)
+        if found is None:
+            raise ObjectMissing(f"s3://{self.bucket}/{key} does not exist")
+        return found
+
+    def find(self, key: str, limit: int | None = None) -> Fetched | None:
+        """Return the object, or None; ObjectTooLarge beyond `limit` bytes."""
+        try:
+            with storage(f"GET s3://{self.bucket}/{key}"):
+                answer = self.client.get_object(Bucket=self.bucket, Key=key)
+                with answer["Body"] as stream:
+                    if limit is not None and answer["ContentLength"] > limit:
+                        raise ObjectTooLarge(
+                            f"s3://{self.bucket}/{key} has {answer['ContentLength']} bytes, "
+                            f"more than the {limit} allowed"
+                        )
+                    body = stream.read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _MISSING:
+                raise
+            self.traffic.add()
+            return None
+        except (IncompleteReadError, FlexibleChecksumError) as error:
+            raise StorageUnavailable(f"GET s3://{self.bucket}/{key} broke off: {error}") from error
+        self.traffic.add(down=len(body))
+        return Fetched(body, answer["ETag"])
+
+    def create(self, key: str, body: bytes) -> Written | Lost:
+        """Write the object unless one is there (If-None-Match: *)."""
+        return self._conditionally(key, body, IfNoneMatch="*")
+
+    def replace(self, key: str, body: bytes, etag: str) -> Written | Lost:
+        """Write the object if it still is what `etag` names (If-Match)."""
+        return self._conditionally(key, body, IfMatch=etag)
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write the object, whatever is there: for keys named by content, or idempotent writes."""
+        with storage(f"PUT s3://{self.bucket}/{key}"):
+            self.client.put_object(Bucket=self.bucket, Key=key, Body=body)
+        self.traffic.add(up=len(body))
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        """Yield what lies under `prefix`, in key order."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix
+        )
+        with storage(f"LIST s3://{self.bucket}/{prefix}"):
+            for page in pages:
+                self.traffic.add()
+                for entry in page.get("Contents", ()):
+                    yield Listed(entry["Key"], entry["Size"], entry["LastModified"])
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete the objects; a key that is not there is no error."""
+        waiting = list(keys)
+        for start in range(0, len(waiting), _DELETED_A_CALL):
+            chunk = waiting[start : start + _DELETED_A_CALL]
+            with storage(f"DELETE {len(chunk)} objects of s3://{self.bucket}"):
+                answer = self.client.delete_objects(
+                    Bucket=self.bucket,
+                    Delete={"Objects": [{"Key": key} for key in chunk], "Quiet": True},
+                )
+            self.traffic.add()
+            if answer.get("Errors"):
+                first = answer["Errors"][0]
+                raise StorageUnavailable(
+                    f"{len(answer['Errors'])} of {len(chunk)} objects were not deleted; "
+                    f"{first.get('Key')}: {first.get('Code')} {first.get('Message')}"
+                )
+
+    def _conditionally(self, key: str, body: bytes, **condition: Any) -> Written | Lost:
+        for _ in range(_TRIES_AFTER_409):
+            self.traffic.add(up=len(body))
+            try:
+                with storage(f"conditional PUT s3://{self.bucket}/{key}"):
+                    answer = self.client.put_object(
+                        Bucket=self.bucket, Key=key, Body=body, **condition
+                    )
+            except ClientError as error:
+                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+                if status == 409:
+                    continue  # S3 could not decide between two writes: the same write again
+                if status == 412 or error.response["Error"]["Code"] in _MISSING:
+                    return Lost(self.find(key))
+                raise
+            return Written(answer["ETag"])
+        raise StorageUnavailable(
+            f"conditional PUT s3://{self.bucket}/{key}: still contended after "
+            f"{_TRIES_AFTER_409} tries"
+        )

@@ -1,0 +1,165 @@
+"""Bring one file to a version: packs in, every page checked, then written; never half.
+
+A fresh file is built beside its place and renamed; a file at an ancestor gets its new pages only
+after all of them have been decoded and the digest is the one the manifest names.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from instep.snapshot.manifest import FileEntry, Layer, PackRef
+from instep.snapshot.pack import PackDamaged, decode, no_parent
+from instep.snapshot.pages import PAGE, Digest, PageFile, page_count
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with bytes done and bytes in all."""
+
+Rewrite: TypeAlias = Callable[[int, bytes], bytes]
+"""Turns a page's published form into a local one, or back."""
+
+
+class Damaged(ValueError):
+    """A pack did not give what the manifest says; or the local copy it stood on is damaged."""
+
+    def __init__(self, pack: str, what: str) -> None:
+        super().__init__(what)
+        self.pack = pack
+
+
+def as_is(_number: int, page: bytes) -> bytes:
+    """Leave a page as it is."""
+    return page
+
+
+@dataclass(frozen=True)
+class FilePlan:
+    """The layers one file still needs; `start` is where it stands, None for nothing."""
+
+    path: Path
+    layers: tuple[Layer, ...]
+    start: Layer | None = None
+    local: Rewrite = as_is  # published page -> page of the local file
+    published: Rewrite = as_is  # and back
+
+    @classmethod
+    def fresh(
+        cls, path: Path, entry: FileEntry, local: Rewrite = as_is, published: Rewrite = as_is
+    ) -> "FilePlan":
+        """Plan to write the file from its base on."""
+        return cls(path, entry.layers, None, local, published)
+
+    @property
+    def refs(self) -> list[PackRef]:
+        """The packs to fetch, in the order they apply."""
+        return [pack for layer in self.layers for pack in layer.packs]
+
+    @property
+    def bytes(self) -> int:
+        """Packed bytes to fetch."""
+        return sum(layer.bytes for layer in self.layers)
+
+
+def missing_layers(entry: FileEntry, digest: str, size: int) -> tuple[Layer, ...] | None:
+    """Return the layers a file of this digest and size lacks, () none, None: it is no ancestor."""
+    for at, layer in reversed(list(enumerate(entry.layers))):
+        if (layer.digest, layer.size) == (digest, size):
+            return entry.layers[at + 1 :]
+    return None
+
+
+def fetch_file(plan: FilePlan, bodies: Iterator[bytes]) -> Iterator[int]:
+    """Bring the file to its version; yields the bytes of each pack as it is done with.
+
+    Raises Damaged and leaves the file as it was.
+    """
+    if plan.start is not None:
+        yield from _increments(plan, plan.path, plan.layers, plan.start.digest, bodies)
+        return
+    base, *increments = plan.layers
+    partial = plan.path.with_name(f"{plan.path.name}.partial")
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield from _base(plan, partial, base, bodies)
+        yield from _increments(plan, partial, tuple(increments), base.digest, bodies)
+        partial.replace(plan.path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _base(plan: FilePlan, path: Path, base: Layer, bodies: Iterator[bytes]) -> Iterator[int]:
+    total = 0
+    seen = 0
+    last = 0
+    with path.open("wb") as file:
+        for ref in base.packs:
+            body = next(bodies)
+            for number, page, hashed in _checked(body, ref, base.size, no_parent):
+                if number != last + 1:
+                    raise Damaged(ref.hash, f"page {number} comes after page {last}")
+                last = number
+                total += int.from_bytes(hashed, "little")
+                file.write(plan.local(number, page))
+                seen += 1
+            yield len(body)
+    if seen != page_count(base.size) or f"{total % (1 << 256):064x}" != base.digest:
+        name = base.packs[-1].hash if base.packs else "none"
+        raise Damaged(name, f"{plan.path.name} does not come out as its digest says")
+
+
+def _increments(
+    plan: FilePlan, path: Path, layers: tuple[Layer, ...], digest: str, bodies: Iterator[bytes]
+) -> Iterator[int]:
+    if not layers:
+        return
+    written: dict[int, bytes] = {}
+    with PageFile(path, plan.published) as file:
+
+        def parent(number: int) -> bytes:
+            held = written.get(number)
+            return file.read(number) if held is None else held
+
+        for layer in layers:
+            moving = Digest(digest)
+            shipped: dict[int, bytes] = {}
+            for ref in layer.packs:
+                body = next(bodies)
+                for number, page, _ in _checked(body, ref, layer.size, parent):
+                    if number in shipped:
+                        raise Damaged(ref.hash, f"page {number} comes twice")
+                    moving.replace(number, parent(number), page)
+                    shipped[number] = page
+                yield len(body)
+            written.update(shipped)
+            digest = layer.digest
+            if moving.hex() != digest:
+                raise Damaged(
+                    layer.packs[-1].hash, f"{path.name} does not come out as its digest says"
+                )
+    _write(path, {number: plan.local(number, page) for number, page in written.items()}, layers)
+
+
+def _checked(
+    body: bytes, ref: PackRef, size: int, parent: Callable[[int], bytes]
+) -> Iterator[tuple[int, bytes, bytes]]:
+    held = 0
+    try:
+        for found in decode(body, ref.hash, size, parent):
+            held += 1
+            yield found
+    except PackDamaged as error:
+        raise Damaged(ref.hash, str(error)) from error
+    if held != ref.pages:
+        raise Damaged(ref.hash, f"it holds {held} pages, the manifest says {ref.pages}")
+
+
+def _write(path: Path, pages: dict[int, bytes], layers: tuple[Layer, ...]) -> None:
+    with path.open("r+b") as file:
+        for number in sorted(pages):
+            file.seek((number - 1) * PAGE)
+            file.write(pages[number])
+        file.truncate(layers[-1].size)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,240 @@
+"""The version file: for every file of the snapshot its size, digest and all packs since its base.
+
+One manifest names everything a reader needs (docs/design.md, "Snapshot store"). It is checked
+before it is written and again when it is read, where nothing in it is believed before.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from instep.snapshot import document
+from instep.snapshot.document import DocumentDamaged
+from instep.snapshot.pack import MAX_PACK_BYTES, PACK_PAGES
+from instep.snapshot.pages import page_count
+
+SQLITE: Final = "chroma.sqlite3"
+MAX_MANIFEST_BYTES: Final = 16 << 20
+MAX_FILE_BYTES: Final = 256 << 30
+_KIND: Final = "version"
+_UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_FILE: Final = re.compile(
+    rf"chroma\.sqlite3|{_UUID}/(header|data_level0|length|link_lists)\.bin"
+    rf"|{_UUID}/index_metadata\.pickle"
+)
+_SHA256: Final = re.compile("[0-9a-f]{64}")
+_VERSION: Final = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PackRef:
+    """A pack by its name, with its packed bytes and its pages."""
+
+    hash: str
+    bytes: int
+    pages: int
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one version shipped of one file, and the file's size and digest with it applied."""
+
+    version: str
+    size: int
+    digest: str
+    packs: tuple[PackRef, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Packed bytes of the layer."""
+        return sum(pack.bytes for pack in self.packs)
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file: its base, then the increments on it, oldest first."""
+
+    layers: tuple[Layer, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file at this version."""
+        return self.layers[-1].size
+
+    @property
+    def digest(self) -> str:
+        """Page-set digest of the file at this version."""
+        return self.layers[-1].digest
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a version says of its content, so that nobody has to open it to know."""
+
+    embeddings: int = 0
+    pending_vectors: int = 0
+    free_pages: int = 0
+    last_seq: int = 0
+    configuration: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """An immutable version of a collection's directory."""
+
+    collection: str
+    version: str
+    parent: str | None
+    created_at: str
+    writer: str
+    fencing_token: int
+    watermark: str | None
+    facts: Facts
+    files: Mapping[str, FileEntry]
+    note: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_bytes(self) -> bytes:
+        """Return the version file; raises DocumentDamaged if it would break an invariant."""
+        body = document.write(_KIND, self.to_payload())
+        parse(body)
+        return body
+
+    def to_payload(self) -> dict[str, Any]:
+        """Return the manifest as JSON values."""
+        return {
+            "collection": self.collection,
+            "version": self.version,
+            "parent": self.parent,
+            "created_at": self.created_at,
+            "writer": self.writer,
+            "fencing_token": self.fencing_token,
+            "watermark": self.watermark,
+            "note": dict(self.note),
+            "facts": dict(vars(self.facts)),
+            "files": {
+                name: [
+                    [
+                        layer.version,
+                        layer.size,
+                        layer.digest,
+                        [[pack.hash, pack.bytes, pack.pages] for pack in layer.packs],
+                    ]
+                    for layer in entry.layers
+                ]
+                for name, entry in self.files.items()
+            },
+        }
+
+    def packs(self) -> set[str]:
+        """Return the names of all packs a reader of this version needs."""
+        return {
+            pack.hash
+            for entry in self.files.values()
+            for layer in entry.layers
+            for pack in layer.packs
+        }
+
+
+def parse(body: bytes) -> Manifest:
+    """Return the manifest in `body`; DocumentDamaged or SnapshotUnsupported when it is none."""
+    if len(body) > MAX_MANIFEST_BYTES:
+        raise DocumentDamaged(f"{len(body)} bytes are more than any manifest has")
+    content = document.read(_KIND, body)
+    try:
+        return _manifest(content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, DocumentDamaged):
+            raise
+        raise DocumentDamaged(f"a field is missing or of another kind: {error!r}") from error
+
+
+def _manifest(content: Mapping[str, Any]) -> Manifest:
+    files = {name: _file(name, layers) for name, layers in content["files"].items()}
+    _require(SQLITE in files, f"it has no {SQLITE}")
+    folders = {name.split("/")[0] for name in files} - {SQLITE}
+    _require(len(folders) <= 1, "it names more than one vector index")
+    parent = content["parent"]
+    return Manifest(
+        collection=_typed(str, content["collection"]),
+        version=version_id(content["version"]),
+        parent=None if parent is None else version_id(parent),
+        created_at=_typed(str, content["created_at"]),
+        writer=_typed(str, content["writer"]),
+        fencing_token=_natural(content["fencing_token"]),
+        watermark=None if content["watermark"] is None else _typed(str, content["watermark"]),
+        note=_typed(dict, content["note"]),
+        facts=_facts(content["facts"]),
+        files=files,
+    )
+
+
+def _file(name: str, layers: Any) -> FileEntry:
+    _require(_FILE.fullmatch(name) is not None, f"{name!r} is no file of a Chroma directory")
+    _require(bool(layers), f"{name} has no base")
+    entry = FileEntry(tuple(_layer(name, layer) for layer in layers))
+    base = entry.layers[0]
+    _require(
+        sum(pack.pages for pack in base.packs) == page_count(base.size),
+        f"{name}: the base does not hold every page",
+    )
+    sizes = [layer.size for layer in entry.layers]
+    _require(sizes == sorted(sizes), f"{name}: an increment shrinks the file")
+    for layer in entry.layers[1:]:
+        held = sum(pack.pages for pack in layer.packs)
+        _require(0 < held <= page_count(layer.size), f"{name}: an increment of {held} pages")
+    return entry
+
+
+def _layer(name: str, layer: Any) -> Layer:
+    version, size, digest, packs = layer
+    _require(_natural(size) <= MAX_FILE_BYTES, f"{name}: {size} bytes are beyond reason")
+    return Layer(version_id(version), size, _sha256(digest), tuple(map(_pack, packs)))
+
+
+def _pack(pack: Any) -> PackRef:
+    name, length, pages = pack
+    _require(0 < _natural(length) <= MAX_PACK_BYTES, f"a pack of {length} bytes")
+    _require(0 < _natural(pages) <= PACK_PAGES, f"a pack of {pages} pages")
+    return PackRef(_sha256(name), length, pages)
+
+
+def _facts(facts: Mapping[str, Any]) -> Facts:
+    return Facts(
+        embeddings=_natural(facts["embeddings"]),
+        pending_vectors=_natural(facts["pending_vectors"]),
+        free_pages=_natural(facts["free_pages"]),
+        last_seq=_natural(facts["last_seq"]),
+        configuration=_typed(str, facts["configuration"]),
+    )
+
+
+def version_id(value: Any) -> str:
+    """Return `value` if it is the id of a version; DocumentDamaged otherwise."""
+    _require(
+        isinstance(value, str) and _VERSION.fullmatch(value) is not None,
+        f"{value!r} is no version",
+    )
+    return str(value)
+
+
+def _sha256(value: Any) -> str:
+    _require(isinstance(value, str) and _SHA256.fullmatch(value) is not None, "no hash")
+    return str(value)
+
+
+def _natural(value: Any) -> int:
+    _require(type(value) is int and value >= 0, f"{value!r} is no count")
+    return int(value)
+
+
+def _typed(kind: Callable[..., T], value: Any) -> T:
+    _require(isinstance(value, kind), f"{value!r} is of another kind")  # type: ignore[arg-type]
+    return value  # type: ignore[no-any-return]
+
+
+def _require(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise DocumentDamaged(otherwise)

@@ -1,0 +1,147 @@
+"""One collection on S3: its HEAD, its versions, its packs; and a version made into a directory.
+
+The layout is docs/design.md's: COLLECTION/HEAD, COLLECTION/versions/VERSION.json and
+COLLECTION/packs/HASH. All that is read is checked before it is believed; what is missing or wrong
+is SnapshotCorrupt and names the object.
+"""
+
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from secrets import token_hex
+from typing import Final
+
+from instep.clock import Clock, utc_now
+from instep.errors import SnapshotCorrupt
+from instep.objects import Listed, ObjectMissing, Objects, ObjectTooLarge
+from instep.snapshot.document import DocumentDamaged
+from instep.snapshot.fetch import Damaged, FilePlan, Progress, fetch_file
+from instep.snapshot.head import Head, head_key, read_head
+from instep.snapshot.manifest import MAX_MANIFEST_BYTES, Manifest, PackRef, parse, version_id
+from instep.snapshot.pack import EncodedPack
+
+_THREADS: Final = 8
+_AHEAD: Final = 12  # packs asked for before they are needed: bounds the memory of a long fetch
+
+
+class SnapshotStore:
+    """The snapshots of one collection in one bucket."""
+
+    def __init__(self, objects: Objects, collection: str, clock: Clock = utc_now) -> None:
+        self.objects = objects
+        self.collection = collection
+        self.clock = clock
+
+    def head(self) -> Head | None:
+        """Return HEAD, None before the first version; SnapshotCorrupt when it is damaged."""
+        return read_head(self.objects, self.collection)
+
+    def manifest(self, version: str) -> Manifest:
+        """Return a version's manifest; SnapshotCorrupt when missing or damaged."""
+        key = self.manifest_key(version)
+        try:
+            manifest = parse(self.objects.get(key, limit=MAX_MANIFEST_BYTES).body)
+            if (manifest.collection, manifest.version) != (self.collection, version):
+                raise DocumentDamaged(
+                    f"it is that of {manifest.collection} {manifest.version}"
+                )
+        except (ObjectMissing, ObjectTooLarge, DocumentDamaged) as error:
+            raise SnapshotCorrupt(self.collection, f"manifest {key}: {error}") from error
+        return manifest
+
+    def versions(self) -> Iterator[Listed]:
+        """Yield every version file that exists, oldest first, published or not."""
+        return self.objects.list(f"{self.collection}/versions/")
+
+    def new_version(self) -> str:
+        """Return a version id that sorts by time and that nobody else will ever have."""
+        return f"{self.clock():%Y%m%dT%H%M%S.%fZ}-{token_hex(4)}"
+
+    def manifest_key(self, version: str) -> str:
+        """Return the key of a version's manifest; SnapshotCorrupt for what is no version's id."""
+        try:
+            return f"{self.collection}/versions/{version_id(version)}.json"
+        except DocumentDamaged as error:
+            raise SnapshotCorrupt(self.collection, str(error)) from error
+
+    def pack_key(self, name: str) -> str:
+        """Return the key of a pack."""
+        return f"{self.collection}/packs/{name}"
+
+    @property
+    def head_key(self) -> str:
+        """The key of HEAD."""
+        return head_key(self.collection)
+
+    def put_packs(self, packs: Iterable[EncodedPack]) -> list[PackRef]:
+        """Store packs, a few at a time; returns what a manifest says of them, in order."""
+        refs: list[PackRef] = []
+        with ThreadPoolExecutor(_THREADS) as pool:
+            waiting: list[Future[None]] = []
+            for pack in packs:
+                waiting.append(pool.submit(self.objects.put, self.pack_key(pack.hash), pack.body))
+                refs.append(PackRef(pack.hash, len(pack.body), pack.pages))
+                if len(waiting) >= _THREADS:
+                    waiting.pop(0).result()
+            for future in waiting:
+                future.result()
+        return refs
+
+    def put_manifest(self, manifest: Manifest) -> None:
+        """Check the manifest and store it: the packs it names must be there by now."""
+        self.objects.put(self.manifest_key(manifest.version), manifest.to_bytes())
+
+    def packs(self, refs: Iterable[PackRef]) -> Generator[bytes, None, None]:
+        """Yield the packs' bodies in order, fetched in parallel a bounded number ahead."""
+        waiting = list(refs)
+        pool = ThreadPoolExecutor(_THREADS)
+        try:
+            ahead = [pool.submit(self._pack, ref) for ref in waiting[:_AHEAD]]
+            for ref in waiting[_AHEAD:]:
+                yield ahead.pop(0).result()
+                ahead.append(pool.submit(self._pack, ref))
+            while ahead:
+                yield ahead.pop(0).result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def fetch(self, plans: Iterable[FilePlan], progress: Progress | None = None) -> None:
+        """Bring files to their version as planned; SnapshotCorrupt when S3 holds wrong bytes."""
+        plans = list(plans)
+        total = sum(plan.bytes for plan in plans)
+        done = 0
+        bodies = self.packs(ref for plan in plans for ref in plan.refs)
+        with closing(bodies):
+            for plan in plans:
+                try:
+                    for moved in fetch_file(plan, bodies):
+                        done += moved
+                        if progress:
+                            progress(done, total)
+                except Damaged as error:
+                    raise SnapshotCorrupt(
+                        self.collection, f"pack {self.pack_key(error.pack)}: {error}"
+                    ) from error
+
+    def materialise(
+        self, version: str, directory: Path, progress: Progress | None = None
+    ) -> Manifest:
+        """Write a version's files into an empty directory, every page checked.
+
+        `progress` gets bytes done and bytes in all, of packs. Returns the version's manifest.
+        """
+        manifest = self.manifest(version)
+        directory.mkdir(parents=True, exist_ok=True)
+        self.fetch(
+            [FilePlan.fresh(directory / name, entry) for name, entry in manifest.files.items()],
+            progress,
+        )
+        return manifest
+
+    def _pack(self, ref: PackRef) -> bytes:
+        try:
+            body = self.objects.get(self.pack_key(ref.hash), limit=ref.bytes).body
+        except (ObjectMissing, ObjectTooLarge) as error:
+            raise SnapshotCorrupt(self.collection, f"pack {error}") from error
+        return body

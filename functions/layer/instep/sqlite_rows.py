@@ -1,0 +1,121 @@
+"""What chromadb's tables say, read and pruned with Python's own SQLite, never beside a client.
+
+Two SQLite libraries in one process do not see each other's locks, so these calls are for a
+directory without a client. The queue's last record is never deleted: its number is where chromadb
+goes on counting, and a number used twice is an update lost.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+_UPDATE: Final = 1  # chromadb's operation codes: ADD 0, UPDATE 1, UPSERT 2, DELETE 3
+_DELETE: Final = 3
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a directory holds: embeddings, queued vectors and deletes, free pages, last record.
+
+    `configuration` stands for the collections and their settings: equal text, nothing changed.
+    """
+
+    embeddings: int
+    pending_vectors: int
+    free_pages: int
+    last_seq: int
+    configuration: str
+
+
+def migrations(main: Path) -> list[tuple[Any, ...]]:
+    """Return (folder, number, hash) of every migration; [] when the table is missing."""
+    try:
+        with _connected(main) as database:
+            return database.execute(
+                "SELECT dir, version, hash FROM migrations ORDER BY dir, version"
+            ).fetchall()
+    except sqlite3.DatabaseError:
+        return []
+
+
+def collections(main: Path) -> dict[str, list[Mapping[str, Any]]]:
+    """Map each collection to the configurations stored for it, as JSON objects."""
+    with _connected(main) as database:
+        rows = database.execute("SELECT name, config_json_str, schema_str FROM collections")
+        return {
+            name: [json.loads(text) for text in texts if text] for name, *texts in rows.fetchall()
+        }
+
+
+def standing(main: Path) -> Standing:
+    """Return what the directory holds."""
+    with _connected(main) as database:
+        return _standing(database)
+
+
+def prune(main: Path) -> Standing:
+    """Delete queued records that no vector index waits for; return what the directory then holds.
+
+    Those are updates without a vector that the metadata segment has applied. chromadb itself keeps
+    them until the index is persisted, and every open would read them all again. The rows it leaves
+    in acquire_write at each open go too.
+    """
+    with _connected(main) as database:
+        database.execute("PRAGMA wal_autocheckpoint = 0")
+        database.execute("BEGIN IMMEDIATE")
+        database.execute(
+            "DELETE FROM embeddings_queue WHERE vector IS NULL AND operation = ?"
+            " AND seq_id < (SELECT max(seq_id) FROM embeddings_queue)"
+            " AND seq_id <= (SELECT min(m.seq_id) FROM segments s JOIN max_seq_id m"
+            "   ON m.segment_id = s.id WHERE s.scope = 'METADATA')",
+            (_UPDATE,),
+        )
+        database.execute(
+            "DELETE FROM acquire_write WHERE id < (SELECT max(id) FROM acquire_write)"
+        )
+        database.execute("COMMIT")
+        return _standing(database)
+
+
+def vacuum(main: Path) -> None:
+    """Rewrite the database without its free pages, which hold deleted content."""
+    with _connected(main) as database:
+        database.execute("VACUUM")
+
+
+def _standing(database: sqlite3.Connection) -> Standing:
+    def one(query: str, *values: Any) -> int:
+        return int(database.execute(query, values).fetchone()[0] or 0)
+
+    pending = one(
+        "SELECT count(*) FROM embeddings_queue"
+        " WHERE (vector IS NOT NULL OR operation = ?) AND seq_id > coalesce("
+        "(SELECT m.seq_id FROM segments s JOIN max_seq_id m ON m.segment_id = s.id"
+        " WHERE s.scope = 'VECTOR'), 0)",
+        _DELETE,
+    )
+    rows = [
+        database.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()  # noqa: S608
+        for table in ("collections", "collection_metadata", "segments", "segment_metadata")
+    ]
+    return Standing(
+        embeddings=one("SELECT count(*) FROM embeddings"),
+        pending_vectors=pending,
+        free_pages=one("PRAGMA freelist_count"),
+        last_seq=max(
+            one("SELECT max(seq_id) FROM embeddings_queue"),
+            one("SELECT max(seq_id) FROM max_seq_id"),
+        ),
+        configuration=sha256(repr(rows).encode()).hexdigest()[:16],
+    )
+
+
+@contextmanager
+def _connected(main: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(main, isolation_level=None)) as database:
+        yield database
