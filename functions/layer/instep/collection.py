@@ -65,9 +65,7 @@ def get_collection(client: "ClientAPI", name: str) -> "Collection":
 
 def persist_after(collection: "Collection", records: int) -> None:
     """Let chromadb persist the vector index after so many log records (OUT_OF_REACH: never)."""
-    collection.modify(
-        configuration=UpdateCollectionConfiguration(hnsw={"sync_threshold": records})
-    )
+    collection.modify(configuration=UpdateCollectionConfiguration(hnsw={"sync_threshold": records}))
 
 
 def read(
@@ -79,9 +77,7 @@ def read(
     if ids is not None and where is None:
         found: dict[str, Carried] = {}
         for chunk in _chunks(list(ids)):
-            found |= _carried(
-                collection.get(ids=chunk, include=["metadatas", "documents"])
-            )
+            found |= _carried(collection.get(ids=chunk, include=["metadatas", "documents"]))
         return found
     if where is None:
         return _read_all(collection)

@@ -35,7 +35,7 @@ class Standing:
 def migrations(main: Path) -> list[tuple[Any, ...]]:
     """Return (folder, number, hash) of every migration; [] when the table is missing."""
     try:
-        with _connected(main) as database:
+        with _connected(main, alone=True) as database:
             return database.execute(
                 "SELECT dir, version, hash FROM migrations ORDER BY dir, version"
             ).fetchall()
@@ -45,7 +45,7 @@ def migrations(main: Path) -> list[tuple[Any, ...]]:
 
 def collections(main: Path) -> dict[str, list[Mapping[str, Any]]]:
     """Map each collection to the configurations stored for it, as JSON objects."""
-    with _connected(main) as database:
+    with _connected(main, alone=True) as database:
         rows = database.execute("SELECT name, config_json_str, schema_str FROM collections")
         return {
             name: [json.loads(text) for text in texts if text] for name, *texts in rows.fetchall()
@@ -54,7 +54,7 @@ def collections(main: Path) -> dict[str, list[Mapping[str, Any]]]:
 
 def standing(main: Path) -> Standing:
     """Return what the directory holds."""
-    with _connected(main) as database:
+    with _connected(main, alone=True) as database:
         return _standing(database)
 
 
@@ -75,9 +75,7 @@ def prune(main: Path) -> Standing:
             "   ON m.segment_id = s.id WHERE s.scope = 'METADATA')",
             (_UPDATE,),
         )
-        database.execute(
-            "DELETE FROM acquire_write WHERE id < (SELECT max(id) FROM acquire_write)"
-        )
+        database.execute("DELETE FROM acquire_write WHERE id < (SELECT max(id) FROM acquire_write)")
         database.execute("COMMIT")
         return _standing(database)
 
@@ -116,6 +114,8 @@ def _standing(database: sqlite3.Connection) -> Standing:
 
 
 @contextmanager
-def _connected(main: Path) -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(main, isolation_level=None)) as database:
+def _connected(main: Path, *, alone: bool = False) -> Iterator[sqlite3.Connection]:
+    """Connect; `alone` reads the main file only, without locks, and leaves nothing beside it."""
+    name = f"{main.resolve().as_uri()}?immutable=1" if alone else str(main)
+    with closing(sqlite3.connect(name, isolation_level=None, uri=alone)) as database:
         yield database

@@ -103,9 +103,7 @@ def _open(body: bytes) -> tuple[list[int], bytes, list[bytes]]:
     if magic != _MAGIC or chunk_pages != CHUNK_PAGES or not 0 < count <= PACK_PAGES:
         raise PackDamaged("it is no pack of this format")
     at = _HEADER.size
-    steps = struct.unpack(
-        f"<{count}I", _decompress(body[at : at + numbers_length], b"", 4 * count)
-    )
+    steps = struct.unpack(f"<{count}I", _decompress(body[at : at + numbers_length], b"", 4 * count))
     at += numbers_length
     numbers: list[int] = []
     for step in steps:

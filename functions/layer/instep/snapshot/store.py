@@ -43,9 +43,7 @@ class SnapshotStore:
         try:
             manifest = parse(self.objects.get(key, limit=MAX_MANIFEST_BYTES).body)
             if (manifest.collection, manifest.version) != (self.collection, version):
-                raise DocumentDamaged(
-                    f"it is that of {manifest.collection} {manifest.version}"
-                )
+                raise DocumentDamaged(f"it is that of {manifest.collection} {manifest.version}")
         except (ObjectMissing, ObjectTooLarge, DocumentDamaged) as error:
             raise SnapshotCorrupt(self.collection, f"manifest {key}: {error}") from error
         return manifest

@@ -1,0 +1,117 @@
+"""Lock phase 2: let HEAD name a staged version, if the lease is ours and nobody was first.
+
+The rule is docs/design.md, "Two-phase lock": lease confirmed, token not overtaken, then a
+compare-and-swap, which alone makes a lost update impossible. After a lost or unanswered write HEAD
+is read: if it names our version, we have won.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any, Protocol
+
+from instep.errors import LeaseLost, SnapshotConflict, StorageUnavailable
+from instep.lease import Lease
+from instep.objects import Written
+from instep.snapshot.head import Head, move_head
+from instep.snapshot.store import SnapshotStore
+
+
+class Leases(Protocol):
+    """What publishing asks of the lock table."""
+
+    def confirm(self, lease: Lease) -> None:
+        """Raise LeaseLost unless the lease is still its owner's."""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A version that lies in S3 and that HEAD does not name; `changed` False: none was made.
+
+    `witness` is the etag of the HEAD it was made from, None for a first version. `fold` says that
+    a fold is due once it is published. `bytes` is what staging it sent.
+    """
+
+    collection: str
+    changed: bool
+    version: str | None
+    parent: str | None
+    witness: str | None
+    manifest: str | None
+    fencing_token: int
+    watermark: str | None
+    fold: bool = False
+    bytes: int = 0
+
+    def to_payload(self) -> dict[str, Any]:
+        """Return the JSON one state hands the next."""
+        return asdict(self)
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> "Staged":
+        """Read what `to_payload` wrote; keys of others beside it are left alone."""
+        return cls(**{name: payload[name] for name in cls.__dataclass_fields__ if name in payload})
+
+
+@dataclass(frozen=True)
+class Published:
+    """HEAD names `version`; the publish phase took `held_ms`; `fold` says that a fold is due."""
+
+    version: str
+    held_ms: float
+    fold: bool
+
+
+def publish(store: SnapshotStore, staged: Staged, lease: Lease, leases: Leases) -> Published:
+    """Let HEAD name the staged version. Calling it again after it won is no error.
+
+    LeaseLost: not ours any more, or a younger token has published. SnapshotConflict: HEAD moved.
+    StorageUnavailable: unknown, so the same publish must be tried again.
+    """
+    began = perf_counter()
+    leases.confirm(lease)
+    head = store.head()
+    if not _names(head, staged):
+        _check(staged, lease, head)
+        _move(store, staged, lease.fencing_token)
+    held_ms = (perf_counter() - began) * 1000
+    return Published(str(staged.version), round(held_ms, 1), staged.fold)
+
+
+def publish_unleased(store: SnapshotStore, staged: Staged) -> Published:
+    """Publish for an operator, by the compare-and-swap alone: wins over a running compaction."""
+    began = perf_counter()
+    head = store.head()
+    if not _names(head, staged):
+        _move(store, staged, head.fencing_token if head else 0)
+    return Published(str(staged.version), round((perf_counter() - began) * 1000, 1), staged.fold)
+
+
+def _check(staged: Staged, lease: Lease, head: Head | None) -> None:
+    if not staged.changed or staged.version is None:
+        raise ValueError(f"{staged.collection}: nothing was staged, so there is nothing to publish")
+    if head is not None and head.fencing_token > lease.fencing_token:
+        raise LeaseLost(
+            staged.collection,
+            lease.owner,
+            f"HEAD carries token {head.fencing_token}, ours is {lease.fencing_token}",
+        )
+    found = head.etag if head else None
+    if found != staged.witness:
+        raise SnapshotConflict(staged.collection, staged.parent, head.version if head else None)
+
+
+def _move(store: SnapshotStore, staged: Staged, fencing_token: int) -> None:
+    to = Head(str(staged.version), fencing_token, staged.watermark)
+    try:
+        answer = move_head(store.objects, store.collection, to=to, witness=staged.witness)
+    except StorageUnavailable:
+        if not _names(store.head(), staged):
+            raise
+        return
+    if not isinstance(answer, Written) and not _names(answer, staged):
+        raise SnapshotConflict(staged.collection, staged.parent, answer.version if answer else None)
+
+
+def _names(head: Head | None, staged: Staged) -> bool:
+    return head is not None and head.version == staged.version

@@ -1,0 +1,200 @@
+"""A copy of a snapshot on this machine, what it holds, and how it heals after a sudden death.
+
+A small state file says which version lies in `data`; it is gone while files are being changed, so
+a copy without one is worth nothing and is fetched anew. Writes to the database wait in the WAL: it
+is either written into the file, when HEAD turned out to descend from it, or dropped, which leaves
+the parent byte for byte. A file somebody else touched (size, time, inode) is not trusted.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from instep import sqlite_wal
+from instep.errors import SnapshotCorrupt
+from instep.snapshot.fetch import FilePlan, Progress, missing_layers
+from instep.snapshot.manifest import SQLITE, FileEntry, Layer, Manifest
+from instep.snapshot.store import SnapshotStore
+
+
+@dataclass(frozen=True)
+class Held:
+    """A file of the copy: size and digest as published, and the mark its last write left."""
+
+    size: int
+    digest: str
+    stamp: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A version staged from this copy: the database's size and digest once its WAL is in."""
+
+    version: str
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class State:
+    """What a copy holds: `version` (None: a directory made here), its files, what waits."""
+
+    version: str | None
+    files: Mapping[str, Held] = field(default_factory=dict)
+    waiting: Waiting | None = None
+
+
+class WarmCopy:
+    """The copy in `directory`, claimed by the caller."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.data = directory / "data"
+        self.main = self.data / SQLITE
+        self._state_file = directory / "state.json"
+
+    def bring_to(
+        self,
+        store: SnapshotStore,
+        manifest: Manifest,
+        names: frozenset[str],
+        progress: Progress | None = None,
+    ) -> None:
+        """Make the copy hold the named files of a version, and no others.
+
+        Fetches what is missing; a copy that turns out damaged is dropped and fetched whole.
+        """
+        self._settle(manifest)
+        try:
+            self._catch_up(store, manifest, names, progress)
+        except SnapshotCorrupt:
+            if not self.state().files:
+                raise
+            self.wipe()
+            self._catch_up(store, manifest, names, progress)
+
+    def state(self) -> State:
+        """Return what the copy is known to hold; nothing, when it is in doubt."""
+        try:
+            read = json.loads(self._state_file.read_bytes())
+            waiting = read["waiting"]
+            state = State(
+                read["version"],
+                {
+                    name: Held(held["size"], held["digest"], tuple(held["stamp"]))
+                    for name, held in read["files"].items()
+                },
+                Waiting(**waiting) if waiting else None,
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            return State(None)
+        if any(_stamp(self.data / name) != held.stamp for name, held in state.files.items()):
+            return State(None)
+        return state
+
+    def save(self, state: State) -> None:
+        """Write the state file, whole or not at all."""
+        beside = self._state_file.with_suffix(".new")
+        beside.write_text(json.dumps(asdict(state)))
+        beside.replace(self._state_file)
+
+    def held(self, entry: FileEntry | Layer, name: str) -> Held:
+        """Describe a file of the copy that now is what `entry` says."""
+        return Held(entry.size, entry.digest, _stamp(self.data / name))
+
+    def made_here(self, name: str) -> Held:
+        """Describe a file no version has: only its mark counts."""
+        path = self.data / name
+        return Held(path.stat().st_size, "", _stamp(path))
+
+    def wait_for(self, version: str, layer: Layer) -> None:
+        """Note that the WAL makes the copy into `version`, should HEAD come to name it."""
+        state = self.state()
+        self.save(State(state.version, state.files, Waiting(version, layer.size, layer.digest)))
+
+    def drop_writes(self) -> None:
+        """Forget what was written into the WAL, and the folder of the stub's empty index."""
+        if self.main.exists():
+            sqlite_wal.drop(self.main)
+        self.remove_extras(frozenset(self.state().files))
+
+    def remove_extras(self, names: frozenset[str]) -> None:
+        """Remove every file that is not named: what a client leaves behind."""
+        for path in self.data.rglob("*"):
+            if path.is_file() and str(path.relative_to(self.data)) not in names:
+                path.unlink()
+        for path in self.data.iterdir() if self.data.exists() else ():
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+
+    def wipe(self) -> None:
+        """Forget everything."""
+        self._state_file.unlink(missing_ok=True)
+        shutil.rmtree(self.data, ignore_errors=True)
+
+    def _settle(self, manifest: Manifest) -> None:
+        """Decide what becomes of a WAL: HEAD descends from it, or it never was."""
+        state = self.state()
+        waiting = state.waiting
+        if waiting is None or not sqlite_wal.wal_of(self.main).exists():
+            return
+        for layer in manifest.files[SQLITE].layers:
+            if (layer.size, layer.digest) == (waiting.size, waiting.digest):
+                size, pages = sqlite_wal.changed_pages(self.main)
+                self._state_file.unlink()
+                sqlite_wal.write_pages(self.main, pages, size)
+                sqlite_wal.drop(self.main)
+                self.save(State(waiting.version, {**state.files, SQLITE: self.held(layer, SQLITE)}))
+                return
+
+    def _catch_up(
+        self,
+        store: SnapshotStore,
+        manifest: Manifest,
+        names: frozenset[str],
+        progress: Progress | None,
+    ) -> None:
+        state = self.state()
+        if not state.files:
+            self.wipe()
+        self.drop_writes()
+        plans = {
+            name: plan
+            for name in sorted(names)
+            if (plan := self._plan(name, manifest.files[name], state.files.get(name)))
+        }
+        if not plans and state.version == manifest.version and state.waiting is None:
+            return
+        self._state_file.unlink(missing_ok=True)
+        try:
+            store.fetch(plans.values(), progress)
+        except BaseException:
+            untouched = {n: h for n, h in state.files.items() if _stamp(self.data / n) == h.stamp}
+            self.save(State(None, untouched))
+            raise
+        kept = {name: state.files[name] for name in names if name not in plans}
+        fresh = {name: self.held(manifest.files[name], name) for name in plans}
+        self.remove_extras(names)
+        self.save(State(manifest.version, {**kept, **fresh}))
+
+    def _plan(self, name: str, entry: FileEntry, held: Held | None) -> FilePlan | None:
+        """Return what to fetch of a file, None when it is at the version."""
+        path = self.data / name
+        normal = (sqlite_wal.armed_page, sqlite_wal.normal_page) if name == SQLITE else ()
+        missing = missing_layers(entry, held.digest, held.size) if held else None
+        if missing is None:
+            return FilePlan.fresh(path, entry, *normal)
+        if not missing:
+            return None
+        start = entry.layers[len(entry.layers) - len(missing) - 1]
+        return FilePlan(path, missing, start, *normal)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_mtime_ns, found.st_size, found.st_ino)

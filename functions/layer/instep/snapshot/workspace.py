@@ -1,0 +1,209 @@
+"""The writer's side: a client at the head that never loads the vector index, and stage.
+
+The directory holds the database and no vector index; with a sync threshold out of reach chromadb
+then takes updates, deletes and additions into SQLite alone (docs/design.md, "Snapshot store").
+With a threshold in reach it would lose vectors, so such a collection is refused.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from instep import sqlite_rows, sqlite_wal
+from instep.collection import OUT_OF_REACH, close_client, create_collection, open_client
+from instep.errors import ConfigurationMissing, SnapshotUnsupported
+from instep.snapshot.claim import claim
+from instep.snapshot.folding import needs_fold
+from instep.snapshot.head import Head
+from instep.snapshot.manifest import SQLITE, Facts, FileEntry, Manifest
+from instep.snapshot.pages import PageFile
+from instep.snapshot.publish import Staged
+from instep.snapshot.shipping import Change, ship
+from instep.snapshot.store import SnapshotStore
+from instep.snapshot.warm import State, WarmCopy
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+
+
+@contextmanager
+def open_workspace(
+    store: SnapshotStore, root: Path, *, create: bool = True
+) -> "Iterator[Workspace]":
+    """Open the head to write on; `root` is a directory that outlives the call and stays warm.
+
+    A collection without a version starts empty, unless `create` is False: ConfigurationMissing.
+    SnapshotUnsupported when its stored configuration makes the stub unsafe.
+    """
+    with claim(root) as directory:
+        copy = WarmCopy(directory)
+        head = store.head()
+        manifest = store.manifest(head.version) if head else None
+        if manifest is not None:
+            copy.bring_to(store, manifest, frozenset({SQLITE}))
+        elif create:
+            _start(copy, store.collection)
+        else:
+            raise ConfigurationMissing(f"{store.collection} has no version yet")
+        check_writable(copy.main, store.collection)
+        workspace = Workspace(store, copy, head, manifest)
+        try:
+            yield workspace
+        finally:
+            workspace.close()
+
+
+def check_writable(main: Path, collection: str) -> None:
+    """Raise SnapshotUnsupported unless a client without the vector index is safe on it."""
+    sqlite_wal.check_schema(main)
+    found = sqlite_rows.collections(main)
+    if set(found) != {collection}:
+        raise SnapshotUnsupported(
+            f"{main}: holds the collections {sorted(found)}, a snapshot holds one: {collection}"
+        )
+    thresholds = [value for stored in found[collection] for value in _thresholds(stored)]
+    if not thresholds or min(thresholds) < OUT_OF_REACH:
+        raise SnapshotUnsupported(
+            f"{collection}: sync_threshold is {min(thresholds, default='not set')}; writing "
+            f"without the vector index would lose vectors: import it with `instep import`"
+        )
+
+
+class Workspace:
+    """A client at the head, in WAL mode; what it writes is seen by nobody before publish."""
+
+    def __init__(
+        self, store: SnapshotStore, copy: WarmCopy, parent: Head | None, manifest: Manifest | None
+    ) -> None:
+        self.parent = parent
+        self._store = store
+        self._copy = copy
+        self._manifest = manifest
+        self.client: ClientAPI = open_client(copy.data)
+        try:
+            self._hold = sqlite_wal.Hold(copy.main)
+        except BaseException:
+            close_client(self.client)
+            raise
+        self._is_open = True
+        self._staged = False
+
+    def stage(
+        self, writer: str, fencing_token: int, watermark: str | None, note: Mapping[str, Any]
+    ) -> Staged:
+        """Close the client and store what changed since the head as a version nobody sees.
+
+        `note` is kept in the manifest (JSON values). Nothing changed: nothing is stored.
+        """
+        facts, size, pages = self._finish()
+        if self._manifest is not None and _same_content(self._manifest.facts, facts):
+            return self._unchanged(fencing_token, watermark)
+        version = self._store.new_version()
+        before = self._store.objects.traffic.up
+        entries: dict[str, FileEntry] = dict(self._manifest.files if self._manifest else {})
+        with PageFile(self._copy.main, sqlite_wal.normal_page) as main:
+            entries[SQLITE] = ship(
+                self._store, version, entries.get(SQLITE), Change(size, pages, main.read)
+            )
+        manifest = Manifest(
+            collection=self._store.collection,
+            version=version,
+            parent=self.parent.version if self.parent else None,
+            created_at=self._store.clock().isoformat(),
+            writer=writer,
+            fencing_token=fencing_token,
+            watermark=watermark,
+            facts=facts,
+            files=entries,
+            note=note,
+        )
+        self._store.put_manifest(manifest)
+        self._copy.wait_for(version, entries[SQLITE].layers[-1])
+        self._staged = True
+        return staged_from(
+            self._store, manifest, self.parent, self._store.objects.traffic.up - before
+        )
+
+    def close(self) -> None:
+        """Close the client; what was not staged is forgotten. Twice is no error."""
+        self._close_client()
+        self._hold.release()
+        if not self._staged:
+            self._copy.drop_writes()
+
+    def _finish(self) -> tuple[Facts, int, dict[int, bytes]]:
+        """Close the client; return what the database holds now, its size and changed pages."""
+        if not self._is_open:
+            raise ValueError("this workspace is closed: a workspace is staged once")
+        self._close_client()
+        facts = Facts(**vars(sqlite_rows.prune(self._copy.main)))
+        size, pages = sqlite_wal.changed_pages(self._copy.main)
+        self._hold.release()
+        if not self._copy.state().files:
+            raise SnapshotUnsupported(
+                f"{self._copy.main} was written to while its WAL was held back; the copy is "
+                f"dropped: run this again, and if it repeats report SQLite's version"
+            )
+        return facts, size, pages
+
+    def _close_client(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            close_client(self.client, self._hold.descriptors)
+
+    def _unchanged(self, fencing_token: int, watermark: str | None) -> Staged:
+        head = self.parent
+        return Staged(
+            collection=self._store.collection,
+            changed=False,
+            version=head.version if head else None,
+            parent=head.version if head else None,
+            witness=head.etag if head else None,
+            manifest=None,
+            fencing_token=fencing_token,
+            watermark=watermark,
+        )
+
+
+def staged_from(store: SnapshotStore, manifest: Manifest, parent: Head | None, sent: int) -> Staged:
+    """Describe a version that was just stored, for whoever publishes it."""
+    return Staged(
+        collection=store.collection,
+        changed=True,
+        version=manifest.version,
+        parent=parent.version if parent else None,
+        witness=parent.etag if parent else None,
+        manifest=store.manifest_key(manifest.version),
+        fencing_token=manifest.fencing_token,
+        watermark=manifest.watermark,
+        fold=needs_fold(manifest),
+        bytes=sent,
+    )
+
+
+def _start(copy: WarmCopy, collection: str) -> None:
+    """Make an empty collection in a directory of its own."""
+    copy.wipe()
+    copy.data.mkdir(parents=True)
+    client = open_client(copy.data)
+    try:
+        create_collection(client, collection)
+    finally:
+        close_client(client)
+    sqlite_wal.arm(copy.main)
+    copy.save(State(None, {SQLITE: copy.made_here(SQLITE)}))
+
+
+def _same_content(parent: Facts, now: Facts) -> bool:
+    return (parent.last_seq, parent.configuration) == (now.last_seq, now.configuration)
+
+
+def _thresholds(stored: Any) -> Iterator[int]:
+    """Yield every sync_threshold set anywhere in a stored configuration."""
+    if isinstance(stored, Mapping):
+        for key, value in stored.items():
+            if key == "sync_threshold" and isinstance(value, int):
+                yield value
+            else:
+                yield from _thresholds(value)
