@@ -15,7 +15,7 @@ from chromadb.api.collection_configuration import UpdateCollectionConfiguration
 from chromadb.config import Settings
 
 from instep import sqlite_wal
-from instep.difference import Addition, Carried, Changes, Update
+from instep.difference import Addition, Carried, Changes, Fields, Update, Vector
 from instep.errors import SnapshotUnsupported
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def apply(collection: "Collection", changes: Changes) -> None:
     for chunk in _chunks([item for item in updates if item[1].document is None]):
         collection.update(
             ids=[id_ for id_, _ in chunk],
-            metadatas=[dict(update.metadata) for _, update in chunk],
+            metadatas=[_metadata(update.metadata) for _, update in chunk],
         )
     for chunk in _chunks([item for item in updates if item[1].document is not None]):
         _update_documents(collection, chunk)
@@ -127,8 +127,8 @@ def _add(collection: "Collection", adds: Sequence[tuple[str, Addition]]) -> None
         if chosen:
             collection.upsert(
                 ids=[id_ for id_, _ in chosen],
-                embeddings=[add.embedding for _, add in chosen],
-                metadatas=[dict(add.metadata) or None for _, add in chosen],  # type: ignore[misc]
+                embeddings=_vectors([add.embedding for _, add in chosen]),
+                metadatas=[_metadata(add.metadata) for _, add in chosen],
                 documents=[add.document or "" for _, add in chosen] if with_document else None,
             )
 
@@ -138,11 +138,20 @@ def _update_documents(collection: "Collection", chunk: Sequence[tuple[str, Updat
     collection._client._update(
         collection_id=collection.id,
         ids=[id_ for id_, _ in chunk],
-        metadatas=[dict(update.metadata) or None for _, update in chunk],  # type: ignore[misc]
+        metadatas=[_metadata(update.metadata) for _, update in chunk],
         documents=[update.document or "" for _, update in chunk],
         tenant=collection.tenant,
         database=collection.database,
     )
+
+
+def _vectors(embeddings: Sequence[Vector]) -> Any:
+    return list(embeddings)
+
+
+def _metadata(fields: Fields) -> Any:
+    """Return fields as chromadb takes them: None for no field at all, never an empty dict."""
+    return dict(fields) or None
 
 
 def _chunks(items: list[T]) -> Iterator[list[T]]:

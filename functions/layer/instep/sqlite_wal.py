@@ -186,9 +186,9 @@ def wait_until_closed(directory: Path, but: frozenset[int] = frozenset()) -> Non
 
 
 def _is_open(prefix: str, but: frozenset[int]) -> bool:
-    for name in os.listdir("/proc/self/fd"):
+    for link in Path("/proc/self/fd").iterdir():
         with suppress(OSError):
-            if int(name) not in but and os.readlink(f"/proc/self/fd/{name}").startswith(prefix):
+            if int(link.name) not in but and str(link.readlink()).startswith(prefix):
                 return True
     return False
 

@@ -11,7 +11,7 @@ from instep.errors import SnapshotCorrupt
 from instep.objects import Fetched, Lost, Objects, ObjectTooLarge, Written
 from instep.snapshot import document
 from instep.snapshot.document import DocumentDamaged
-from instep.snapshot.manifest import version_id
+from instep.snapshot.manifest import require, version_id
 
 MAX_HEAD_BYTES: Final = 64 << 10
 _KIND: Final = "head"
@@ -44,7 +44,7 @@ def read_head(objects: Objects, collection: str) -> Head | None:
 
 def move_head(
     objects: Objects, collection: str, *, to: Head, witness: str | None
-) -> Head | None | Written:
+) -> Head | Written | None:
     """Let HEAD name `to` if it still is what `witness` (None: nothing) names.
 
     Returns Written, or the HEAD that was there instead. StorageUnavailable: either may be true.
@@ -59,10 +59,7 @@ def move_head(
             "watermark": to.watermark,
         },
     )
-    if witness is None:
-        answer = objects.create(key, body)
-    else:
-        answer = objects.replace(key, body, witness)
+    answer = objects.replace(key, body, witness) if witness else objects.create(key, body)
     if isinstance(answer, Lost):
         return None if answer.current is None else _parse(collection, answer.current)
     return answer
@@ -71,8 +68,7 @@ def move_head(
 def _parse(collection: str, fetched: Fetched) -> Head:
     try:
         content: dict[str, Any] = document.read(_KIND, fetched.body)
-        if content["collection"] != collection:
-            raise DocumentDamaged(f"it belongs to {content['collection']!r}")
+        require(content["collection"] == collection, f"of {content['collection']!r}")
         head = Head(
             version=version_id(content["version"]),
             fencing_token=int(content["fencing_token"]),

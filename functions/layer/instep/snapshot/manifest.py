@@ -153,9 +153,9 @@ def parse(body: bytes) -> Manifest:
 
 def _manifest(content: Mapping[str, Any]) -> Manifest:
     files = {name: _file(name, layers) for name, layers in content["files"].items()}
-    _require(SQLITE in files, f"it has no {SQLITE}")
+    require(SQLITE in files, f"it has no {SQLITE}")
     folders = {name.split("/")[0] for name in files} - {SQLITE}
-    _require(len(folders) <= 1, "it names more than one vector index")
+    require(len(folders) <= 1, "it names more than one vector index")
     parent = content["parent"]
     return Manifest(
         collection=_typed(str, content["collection"]),
@@ -172,32 +172,32 @@ def _manifest(content: Mapping[str, Any]) -> Manifest:
 
 
 def _file(name: str, layers: Any) -> FileEntry:
-    _require(_FILE.fullmatch(name) is not None, f"{name!r} is no file of a Chroma directory")
-    _require(bool(layers), f"{name} has no base")
+    require(_FILE.fullmatch(name) is not None, f"{name!r} is no file of a Chroma directory")
+    require(bool(layers), f"{name} has no base")
     entry = FileEntry(tuple(_layer(name, layer) for layer in layers))
     base = entry.layers[0]
-    _require(
+    require(
         sum(pack.pages for pack in base.packs) == page_count(base.size),
         f"{name}: the base does not hold every page",
     )
     sizes = [layer.size for layer in entry.layers]
-    _require(sizes == sorted(sizes), f"{name}: an increment shrinks the file")
+    require(sizes == sorted(sizes), f"{name}: an increment shrinks the file")
     for layer in entry.layers[1:]:
         held = sum(pack.pages for pack in layer.packs)
-        _require(0 < held <= page_count(layer.size), f"{name}: an increment of {held} pages")
+        require(0 < held <= page_count(layer.size), f"{name}: an increment of {held} pages")
     return entry
 
 
 def _layer(name: str, layer: Any) -> Layer:
     version, size, digest, packs = layer
-    _require(_natural(size) <= MAX_FILE_BYTES, f"{name}: {size} bytes are beyond reason")
+    require(_natural(size) <= MAX_FILE_BYTES, f"{name}: {size} bytes are beyond reason")
     return Layer(version_id(version), size, _sha256(digest), tuple(map(_pack, packs)))
 
 
 def _pack(pack: Any) -> PackRef:
     name, length, pages = pack
-    _require(0 < _natural(length) <= MAX_PACK_BYTES, f"a pack of {length} bytes")
-    _require(0 < _natural(pages) <= PACK_PAGES, f"a pack of {pages} pages")
+    require(0 < _natural(length) <= MAX_PACK_BYTES, f"a pack of {length} bytes")
+    require(0 < _natural(pages) <= PACK_PAGES, f"a pack of {pages} pages")
     return PackRef(_sha256(name), length, pages)
 
 
@@ -213,7 +213,7 @@ def _facts(facts: Mapping[str, Any]) -> Facts:
 
 def version_id(value: Any) -> str:
     """Return `value` if it is the id of a version; DocumentDamaged otherwise."""
-    _require(
+    require(
         isinstance(value, str) and _VERSION.fullmatch(value) is not None,
         f"{value!r} is no version",
     )
@@ -221,20 +221,21 @@ def version_id(value: Any) -> str:
 
 
 def _sha256(value: Any) -> str:
-    _require(isinstance(value, str) and _SHA256.fullmatch(value) is not None, "no hash")
+    require(isinstance(value, str) and _SHA256.fullmatch(value) is not None, "no hash")
     return str(value)
 
 
 def _natural(value: Any) -> int:
-    _require(type(value) is int and value >= 0, f"{value!r} is no count")
+    require(type(value) is int and value >= 0, f"{value!r} is no count")
     return int(value)
 
 
 def _typed(kind: Callable[..., T], value: Any) -> T:
-    _require(isinstance(value, kind), f"{value!r} is of another kind")  # type: ignore[arg-type]
+    require(isinstance(value, kind), f"{value!r} is of another kind")  # type: ignore[arg-type]
     return value  # type: ignore[no-any-return]
 
 
-def _require(holds: bool, otherwise: str) -> None:
+def require(holds: bool, otherwise: str) -> None:
+    """Raise DocumentDamaged, saying `otherwise`, unless it holds."""
     if not holds:
         raise DocumentDamaged(otherwise)

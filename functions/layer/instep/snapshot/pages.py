@@ -106,9 +106,11 @@ class PageFile:
         self._normal = normal
 
     def __enter__(self) -> "PageFile":
+        """Open until the block ends."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Close the file."""
         os.close(self._descriptor)
 
     def read(self, number: int) -> bytes:

@@ -85,9 +85,11 @@ class Snapshot:
         self._stack.close()
 
     def __enter__(self) -> "Snapshot":
+        """Open until the block ends."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Close."""
         self.close()
 
     def _open(self, manifest: Manifest, progress: Progress | None) -> None:

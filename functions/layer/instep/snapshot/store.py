@@ -18,7 +18,14 @@ from instep.objects import Listed, ObjectMissing, Objects, ObjectTooLarge
 from instep.snapshot.document import DocumentDamaged
 from instep.snapshot.fetch import Damaged, FilePlan, Progress, fetch_file
 from instep.snapshot.head import Head, head_key, read_head
-from instep.snapshot.manifest import MAX_MANIFEST_BYTES, Manifest, PackRef, parse, version_id
+from instep.snapshot.manifest import (
+    MAX_MANIFEST_BYTES,
+    Manifest,
+    PackRef,
+    parse,
+    require,
+    version_id,
+)
 from instep.snapshot.pack import EncodedPack
 
 _THREADS: Final = 8
@@ -42,8 +49,10 @@ class SnapshotStore:
         key = self.manifest_key(version)
         try:
             manifest = parse(self.objects.get(key, limit=MAX_MANIFEST_BYTES).body)
-            if (manifest.collection, manifest.version) != (self.collection, version):
-                raise DocumentDamaged(f"it is that of {manifest.collection} {manifest.version}")
+            require(
+                (manifest.collection, manifest.version) == (self.collection, version),
+                f"it is that of {manifest.collection} {manifest.version}",
+            )
         except (ObjectMissing, ObjectTooLarge, DocumentDamaged) as error:
             raise SnapshotCorrupt(self.collection, f"manifest {key}: {error}") from error
         return manifest
