@@ -9,8 +9,6 @@ from contextlib import ExitStack, contextmanager
 
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.workspace import Workspace, open_workspace
 
 from entrypoint import parts, settings
 from entrypoint.applying import note, watermark
@@ -18,6 +16,8 @@ from entrypoint.payloads import ApplyAnswer, ApplyRequest
 from entrypoint.telemetry import Payload, failing_as, logger, metrics, observed
 from instep.batch import fetch_entries, park_result
 from instep.heartbeat import Heartbeat
+from instep.snapshot.store import SnapshotStore
+from instep.snapshot.workspace import Workspace, open_workspace
 from receipt_chroma.compaction import process_collection_updates
 from receipt_dynamo_stream import ChromaDBCollection, StreamMessage
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from aws_lambda_powertools.utilities.typing import LambdaContext
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.sqs.models import sqs_backends
@@ -65,17 +66,18 @@ class Services:
             message.visible_at = message.delayed_until = 0
 
 
-@dataclass
-class Context:
+class Context(LambdaContext):
     """What Lambda tells a handler of its call."""
 
-    function_name: str
-    memory_limit_in_mb: int = 1769
-    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:test"
-    aws_request_id: str = "request"
+    def __init__(self, function_name: str, left_ms: int = 300_000) -> None:
+        self._function_name = function_name
+        self._memory_limit_in_mb = 1769
+        self._invoked_function_arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{function_name}"
+        self._aws_request_id = "request"
+        self._left_ms = left_ms
 
-    def get_remaining_time_in_millis(self) -> int:
-        return 300_000
+    def get_remaining_time_in_millis(self) -> int:  # type: ignore[override] # static there
+        return self._left_ms
 
 
 @contextmanager

@@ -15,10 +15,9 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
-from instep.snapshot.reader import open_snapshot
-
 from instep.errors import LeaseLost, LockBusy, SnapshotConflict
 from instep.objects import Objects
+from instep.snapshot.reader import open_snapshot
 from tests.support.aws import BUCKET, ENTITIES, Context, Services
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"

@@ -117,7 +117,7 @@ def test_a_wrapped_inbox_message_in_the_input_is_unpacked_with_its_restriction(
     intake = taken(records=[wrapped])
     assert list(intake.batches) == ["words"]
     assert [origin.delivery for origin in intake.deliveries.origins] == [None]
-    assert [one.record for one in intake.poison] == ["poison"]
+    assert [str(one.record) for one in intake.poison] == ["poison"]
 
 
 @pytest.mark.parametrize("attributes", [[], 7, {"collection": 7}, {"collection": {}}, None])

@@ -100,9 +100,7 @@ def test_the_watermark_is_the_newest_time_and_never_goes_back() -> None:
     [(900_000, LONGEST), (60_000, timedelta(seconds=60) - MARGIN)],
 )
 def test_the_deadline_is_this_calls_own(left: int, longest: timedelta) -> None:
-    context = Context("apply_updates")
-    context.get_remaining_time_in_millis = lambda: left  # type: ignore[method-assign]
-    deadline = Deadline.of(context, lambda: NOW)  # type: ignore[arg-type]
+    deadline = Deadline.of(Context("apply_updates", left), lambda: NOW)
     assert deadline.at == NOW + longest
     assert deadline.within(timedelta(seconds=9), lambda: NOW) == NOW + timedelta(seconds=9)
     assert deadline.within(timedelta(hours=9), lambda: NOW) == deadline.at
