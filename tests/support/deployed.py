@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Any
 
 from instep.collection import read
-from instep.snapshot.reader import open_snapshot
-
 from instep.objects import Objects
+from instep.snapshot.reader import open_snapshot
 from tests.support.cloud import eventually
 from tests.support.edges import Call, Edge, all_states, edges_taken
 from tests.support.functions import Functions
+from tests.support.receipts import Receipt
 from tools.local_cloud.deploy import Deployment
 from tools.local_cloud.executions import Outcome, Step, follow, start
 from tools.local_cloud.fault_proxy import FaultProxy
@@ -129,6 +129,20 @@ class DeployedApp:
         for item in items:
             key = {"PK": item["PK"], "SK": item["SK"]}
             dynamodb.delete_item(TableName=self.deployment.dynamodb_table_name, Key=key)
+
+    def change(self, *items: Mapping[str, Any]) -> None:
+        """Write items, and wait until ingest has queued what they mean."""
+        assert self.waiting() == (0, 0)
+        self.put(*items)
+        eventually(lambda: self.waiting() != (0, 0), "ingest queues the change")
+
+    def seed(self, receipt: Receipt) -> None:
+        """Bring a receipt's embeddings into both snapshots, its own signals all consumed."""
+        receipt.upload(self.target.client("s3"), self.deployment.chromadb_bucket)
+        self.change(*receipt.items(), receipt.run())
+        assert self.run().outcome.succeeded
+        self.drained()
+        assert len(self.embeddings("words", receipt.prefix)) == receipt.words
 
     def send(self, *records: object) -> None:
         """Queue stream records as ingest would, one message for all."""

@@ -15,14 +15,8 @@ from tools.local_cloud.faults import Refuse, calls
 
 
 def seeded(app: DeployedApp, image: str) -> Receipt:
-    """A receipt whose embeddings are in both snapshots, its own signals all consumed."""
     receipt = Receipt(image)
-    receipt.upload(app.target.client("s3"), app.deployment.chromadb_bucket)
-    app.put(*receipt.items(), receipt.run())
-    eventually(lambda: app.waiting() != (0, 0), "ingest queues the run")
-    assert app.run().outcome.succeeded
-    assert len(app.embeddings("words", receipt.prefix)) == receipt.words
-    app.drained()
+    app.seed(receipt)
     return receipt
 
 
@@ -74,9 +68,7 @@ def test_an_empty_inbox_moves_nothing(app: DeployedApp) -> None:
 
 def test_poison_goes_to_the_dlq_with_its_reason_and_the_rest_goes_on(app: DeployedApp) -> None:
     receipt = seeded(app, "poison")
-    label = receipt.label(1, "TOTAL", "VALID")
-    app.put(label)
-    eventually(lambda: app.waiting() != (0, 0), "ingest queues the label")
+    app.change(receipt.label(1, "TOTAL", "VALID"))
     app.target.client("sqs").send_message(
         QueueUrl=app.deployment.inbox_queue_url, MessageBody="{ this is not JSON"
     )
@@ -109,9 +101,7 @@ def test_input_of_no_accepted_shape_fails_with_the_shapes(given: object, app: De
 def test_one_collection_fails_beside_a_healthy_one(app: DeployedApp) -> None:
     """Isolated: lines are applied, the run fails with a cause, only the words' work comes back."""
     receipt = seeded(app, "isolated")
-    metadata = receipt.metadata(merchant_name="corner shop")
-    app.put(metadata)
-    eventually(lambda: app.waiting() != (0, 0), "ingest queues the metadata")
+    app.change(receipt.metadata(merchant_name="corner shop"))
     broken = calls("PutObject", function=app.function("UploadSnapshot"), path="/words/HEAD")
     with app.proxy.failing(broken, Refuse(), times=None):
         run = app.run()

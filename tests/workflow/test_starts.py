@@ -54,7 +54,7 @@ def by_event(app: DeployedApp, records: list[dict[str, Any]]) -> None:
 def by_ingest(app: DeployedApp, records: list[dict[str, Any]]) -> None:  # noqa: ARG001
     """The table's own stream brings the records: the write alone starts a run."""
     with app.triggers():
-        app.put(*Receipt("ingest").items(), *changes(Receipt("ingest")))
+        app.put(*changes(Receipt("ingest")))
         eventually(lambda: labelled(app, "ingest"), "the write arrives by itself", timeout=60)
         app.drained()
 
@@ -87,14 +87,9 @@ def labelled(app: DeployedApp, image: str) -> bool:
 def test_every_start_ends_in_the_same_snapshot(start: Start, app: DeployedApp) -> None:
     image = next(name for name, known in STARTS.items() if known is start)
     receipt = Receipt(image)
-    receipt.upload(app.target.client("s3"), app.deployment.chromadb_bucket)
-    app.put(*receipt.items(), receipt.run())
-    assert app.run({"Records": [record(receipt.run())]}).outcome.succeeded
-    eventually(lambda: queued_by_ingest(app), "ingest queues the run's own record")
-    assert app.run().outcome.succeeded
+    app.seed(receipt)
     if start is not by_ingest:
-        app.put(*changes(receipt))
-        eventually(lambda: queued_by_ingest(app), "ingest queues the changes")
+        app.change(*changes(receipt))
         app.empty_queues()  # the same changes arrive by the start under test alone
 
     start(app, [record(item) for item in changes(receipt)])
@@ -116,10 +111,6 @@ def test_every_start_ends_in_the_same_snapshot(start: Start, app: DeployedApp) -
         },
         "lines": {"LINE#00001": {"merchant_name": "Corner Shop", "place_id": "place-1"}},
     }
-
-
-def queued_by_ingest(app: DeployedApp) -> bool:
-    return app.waiting() != (0, 0)
 
 
 def arrived(app: DeployedApp, receipt: Receipt) -> dict[str, dict[str, dict[str, Any]]]:
