@@ -26,8 +26,10 @@ TASKS = (
     "SettleBatch",
 )
 COLLECTION = "words"
+# A failure to us, but none that botocore itself tries again: its waits would be most of a test.
+REFUSED = Refuse(507, "InsufficientStorage")
 THROTTLED = "Lambda.TooManyRequestsException"
-SHORT_TIMEOUT = 3  # seconds; the start of a process does not count
+SHORT_TIMEOUT = 2  # seconds; the start of a process does not count
 
 
 def scenarios() -> list[Scenario]:
@@ -52,7 +54,7 @@ def refused(state: str) -> Scenario:
     ways += [Promise("Outcome?", "Choice", "RunFailed")] if failing else []
 
     def trouble(app: DeployedApp) -> AbstractContextManager[object]:
-        return app.proxy.failing(calls(function=app.function(state)), Refuse(), times=None)
+        return app.proxy.failing(calls(function=app.function(state)), REFUSED, times=None)
 
     return Scenario(f"refused-{state}", tuple(ways), trouble, fails=state != "ReleaseLock")
 

@@ -11,7 +11,8 @@ from instep.errors import InputRejected
 from tests.support.cloud import eventually
 from tests.support.deployed import DeployedApp
 from tests.support.receipts import Receipt, record
-from tools.local_cloud.faults import Refuse, calls
+from tests.support.trouble import REFUSED
+from tools.local_cloud.faults import calls
 
 
 def seeded(app: DeployedApp, image: str) -> Receipt:
@@ -103,7 +104,7 @@ def test_one_collection_fails_beside_a_healthy_one(app: DeployedApp) -> None:
     receipt = seeded(app, "isolated")
     app.change(receipt.metadata(merchant_name="corner shop"))
     broken = calls("PutObject", function=app.function("UploadSnapshot"), path="/words/HEAD")
-    with app.proxy.failing(broken, Refuse(), times=None):
+    with app.proxy.failing(broken, REFUSED, times=None):
         run = app.run()
     assert not run.outcome.succeeded
     assert run.outcome.error == "CompactionFailed"
