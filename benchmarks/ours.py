@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from instep.collection import apply, read
-from instep.snapshot.publish import publish
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.workspace import Workspace, open_workspace
-
 from benchmarks.measure import Run, Stopwatch, measured
 from benchmarks.traffic import ClientTraffic, Counted
 from benchmarks.workload import COLLECTION, Fields, Words
+from instep.collection import apply, read
 from instep.difference import Wanted, difference
 from instep.lease import LeaseTable
 from instep.objects import Objects
+from instep.snapshot.publish import publish
+from instep.snapshot.store import SnapshotStore
+from instep.snapshot.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

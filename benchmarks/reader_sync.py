@@ -6,14 +6,13 @@ a first full copy from our own store, as that is what a new reader pays.
 
 from uuid import uuid4
 
-from instep.snapshot.reader import open_snapshot, pull
-
 from benchmarks.measure import Figures, Run, interleave, measured, median_run, ratio, spell
 from benchmarks.report import Report, at_least
 from benchmarks.stage import Stage
 from benchmarks.traffic import ClientTraffic
 from benchmarks.workload import COLLECTION, Fields, Shape, Workload
 from instep.objects import Objects
+from instep.snapshot.reader import open_snapshot, pull
 
 SIZE = 20_000
 BEHIND = 20

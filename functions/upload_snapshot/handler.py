@@ -4,13 +4,13 @@ Idempotent: a HEAD that names the staged version already means that an earlier t
 """
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from instep.snapshot.publish import Staged, publish
-from instep.snapshot.store import SnapshotStore
 
 from entrypoint import parts
 from entrypoint.payloads import UploadRequest
 from entrypoint.telemetry import Payload, failing_as, logger, metrics, observed
 from instep.errors import LeaseLost
+from instep.snapshot.publish import Staged, publish
+from instep.snapshot.store import SnapshotStore
 
 leases = parts.leases()
 objects = parts.objects()

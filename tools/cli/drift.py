@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from instep.snapshot.store import SnapshotStore
-
 from instep.clock import Clock, utc_now
+from instep.snapshot.store import SnapshotStore
 from tools.cli.session import Session
 from tools.cli.snapshots import metadata_of
 from tools.oracle import Difference, compare, expected

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from chromadb.errors import ChromaError
 from rich.markup import escape
 from rich.table import Table
 
@@ -86,7 +87,7 @@ def nearest(
             where=dict(where) if where else None,
             include=["metadatas", "documents", "distances"],
         )
-    except ValueError as error:
+    except (ValueError, ChromaError) as error:
         raise Refused(f"chromadb does not take this --where: {error}") from error
     return _distinct(found, count)
 

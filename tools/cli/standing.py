@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from instep.snapshot.store import SnapshotStore
-
 from instep.clock import Clock, utc_now
 from instep.inbox import Depth, Inbox
 from instep.lease import LeaseTable
+from instep.snapshot.store import SnapshotStore
 from tools.cli.dead_letters import DeadLetter, dead_letters
 from tools.cli.session import Session
 

@@ -3,10 +3,10 @@
 from dataclasses import asdict
 from datetime import datetime
 
-from receipt_dynamo_stream import ChromaDBCollection
 from rich.markup import escape
 from rich.table import Table
 
+from receipt_dynamo_stream import ChromaDBCollection
 from tools.cli.options import DEFAULT_STACK, Aws, Json, Stack
 from tools.cli.output import age_text, answers, bytes_text, print_json, remarks
 from tools.cli.session import open_session

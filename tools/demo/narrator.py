@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Final
 
-from instep.snapshot.store import SnapshotStore
 from rich.rule import Rule
 from rich.table import Table
 
+from instep.snapshot.store import SnapshotStore
 from tools.cli.drift import Progress
 from tools.cli.following import follow_with_progress
 from tools.cli.output import Refused, answers, bytes_text, remarks

@@ -9,14 +9,14 @@ from typing import Any
 
 import boto3
 import pytest
-from instep.snapshot.publish import publish
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.workspace import open_workspace
 from moto.core.config import default_user_config
 from typer.testing import CliRunner, Result
 
 from instep.lease import LeaseTable
 from instep.objects import Objects
+from instep.snapshot.publish import publish
+from instep.snapshot.store import SnapshotStore
+from instep.snapshot.workspace import open_workspace
 from tests.support.aws import BUCKET, BUS, ENTITIES, LOCKS, Services, services
 from tools.cli.app import app
 from tools.demo.embeddings import WIDTH

@@ -110,9 +110,7 @@ def test_an_item_past_its_time_to_live_counts_as_gone(
     assert apply(word_gone(1, 1)).embeddings_deleted == 1
 
 
-def test_an_embedding_of_no_known_grammar_is_left_alone(
-    cloud: Cloud, words: Any, apply: Apply
-) -> None:
+def test_an_embedding_of_no_known_grammar_is_left_alone(words: Any, apply: Apply) -> None:
     words.add(
         ids=["somebody else's"],
         embeddings=[[0.5] * 4],
