@@ -17,6 +17,7 @@ from chromadb.config import Settings
 from instep import sqlite_wal
 from instep.difference import Addition, Carried, Changes, Fields, Update, Vector
 from instep.errors import SnapshotUnsupported
+from instep.sqlite_rows import OUT_OF_REACH
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 CHROMADB: Final = "1.5.9"
 CHUNK: Final = 5461  # records chromadb takes in one call
-OUT_OF_REACH: Final = 1 << 40  # log records before chromadb would persist the vector index
 
 T = TypeVar("T")
 

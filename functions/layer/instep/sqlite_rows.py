@@ -14,6 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+OUT_OF_REACH: Final = 1 << 40  # log records before chromadb would persist the vector index
+
 _UPDATE: Final = 1  # chromadb's operation codes: ADD 0, UPDATE 1, UPSERT 2, DELETE 3
 _DELETE: Final = 3
 

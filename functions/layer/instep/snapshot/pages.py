@@ -21,6 +21,9 @@ Pages: TypeAlias = Mapping[int, bytes]
 ReadPage: TypeAlias = Callable[[int], bytes]
 """Gives the bytes of a page of the file as it was, b"" beyond its end."""
 
+Normal: TypeAlias = Callable[[int, bytes], bytes]
+"""Rewrites a page as it is read, to the form in which it is published."""
+
 
 def page_count(size: int) -> int:
     """Return how many pages a file of `size` bytes has."""
@@ -75,7 +78,7 @@ def read_pages(path: Path) -> Iterator[tuple[int, bytes]]:
             yield number, page
 
 
-def file_digest(path: Path, normal: Callable[[int, bytes], bytes] | None = None) -> str:
+def file_digest(path: Path, normal: Normal | None = None) -> str:
     """Return the digest of the whole file; `normal` may rewrite a page before it is counted."""
     digest = Digest()
     for number, page in read_pages(path):
@@ -83,17 +86,18 @@ def file_digest(path: Path, normal: Callable[[int, bytes], bytes] | None = None)
     return digest.hex()
 
 
-def changed(old: Path, new: Path) -> dict[int, bytes]:
+def changed(old: Path, new: Path, normal: Normal | None = None) -> dict[int, bytes]:
     """Return the pages of `new` that `old` has otherwise or not at all: reads both, whole.
 
     The simple way to find an increment; a fold uses it, and tests hold the WAL against it.
     """
     found: dict[int, bytes] = {}
-    with old.open("rb") as before, new.open("rb") as after:
-        number = 0
-        while page := after.read(PAGE):
-            number += 1
-            if before.read(PAGE) != page:
+    with old.open("rb", buffering=64 * PAGE) as before:
+        for number, page in read_pages(new):
+            kept = before.read(PAGE)
+            if normal:
+                kept, page = normal(number, kept), normal(number, page)
+            if kept != page:
                 found[number] = page
     return found
 
@@ -101,7 +105,7 @@ def changed(old: Path, new: Path) -> dict[int, bytes]:
 class PageFile:
     """Random access to the pages of a file; `normal` rewrites a page as it is read."""
 
-    def __init__(self, path: Path, normal: Callable[[int, bytes], bytes] | None = None) -> None:
+    def __init__(self, path: Path, normal: Normal | None = None) -> None:
         self._descriptor = os.open(path, os.O_RDONLY)
         self._normal = normal
 

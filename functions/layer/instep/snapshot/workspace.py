@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from instep import sqlite_rows, sqlite_wal
-from instep.collection import OUT_OF_REACH, close_client, create_collection, open_client
+from instep.collection import close_client, create_collection, open_client
 from instep.errors import ConfigurationMissing, SnapshotUnsupported
 from instep.snapshot.claim import claim
-from instep.snapshot.folding import needs_fold
 from instep.snapshot.head import Head
 from instep.snapshot.manifest import SQLITE, Facts, FileEntry, Manifest
 from instep.snapshot.pages import PageFile
 from instep.snapshot.publish import Staged
 from instep.snapshot.shipping import Change, ship
+from instep.snapshot.staging import Origin, put_version
 from instep.snapshot.store import SnapshotStore
 from instep.snapshot.warm import State, WarmCopy
+from instep.snapshot.writable import check_writable
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -52,22 +53,6 @@ def open_workspace(
             yield workspace
         finally:
             workspace.close()
-
-
-def check_writable(main: Path, collection: str) -> None:
-    """Raise SnapshotUnsupported unless a client without the vector index is safe on it."""
-    sqlite_wal.check_schema(main)
-    found = sqlite_rows.collections(main)
-    if set(found) != {collection}:
-        raise SnapshotUnsupported(
-            f"{main}: holds the collections {sorted(found)}, a snapshot holds one: {collection}"
-        )
-    thresholds = [value for stored in found[collection] for value in _thresholds(stored)]
-    if not thresholds or min(thresholds) < OUT_OF_REACH:
-        raise SnapshotUnsupported(
-            f"{collection}: sync_threshold is {min(thresholds, default='not set')}; writing "
-            f"without the vector index would lose vectors: import it with `instep import`"
-        )
 
 
 class Workspace:
@@ -106,24 +91,11 @@ class Workspace:
             entries[SQLITE] = ship(
                 self._store, version, entries.get(SQLITE), Change(size, pages, main.read)
             )
-        manifest = Manifest(
-            collection=self._store.collection,
-            version=version,
-            parent=self.parent.version if self.parent else None,
-            created_at=self._store.clock().isoformat(),
-            writer=writer,
-            fencing_token=fencing_token,
-            watermark=watermark,
-            facts=facts,
-            files=entries,
-            note=note,
-        )
-        self._store.put_manifest(manifest)
+        origin = Origin(writer, fencing_token, watermark, note, self.parent)
+        staged = put_version(self._store, version, origin, facts, entries, before)
         self._copy.wait_for(version, entries[SQLITE].layers[-1])
         self._staged = True
-        return staged_from(
-            self._store, manifest, self.parent, self._store.objects.traffic.up - before
-        )
+        return staged
 
     def close(self) -> None:
         """Close the client; what was not staged is forgotten. Twice is no error."""
@@ -166,22 +138,6 @@ class Workspace:
         )
 
 
-def staged_from(store: SnapshotStore, manifest: Manifest, parent: Head | None, sent: int) -> Staged:
-    """Describe a version that was just stored, for whoever publishes it."""
-    return Staged(
-        collection=store.collection,
-        changed=True,
-        version=manifest.version,
-        parent=parent.version if parent else None,
-        witness=parent.etag if parent else None,
-        manifest=store.manifest_key(manifest.version),
-        fencing_token=manifest.fencing_token,
-        watermark=manifest.watermark,
-        fold=needs_fold(manifest),
-        bytes=sent,
-    )
-
-
 def _start(copy: WarmCopy, collection: str) -> None:
     """Make an empty collection in a directory of its own."""
     copy.wipe()
@@ -197,13 +153,3 @@ def _start(copy: WarmCopy, collection: str) -> None:
 
 def _same_content(parent: Facts, now: Facts) -> bool:
     return (parent.last_seq, parent.configuration) == (now.last_seq, now.configuration)
-
-
-def _thresholds(stored: Any) -> Iterator[int]:
-    """Yield every sync_threshold set anywhere in a stored configuration."""
-    if isinstance(stored, Mapping):
-        for key, value in stored.items():
-            if key == "sync_threshold" and isinstance(value, int):
-                yield value
-            else:
-                yield from _thresholds(value)

@@ -1,0 +1,144 @@
+"""Rewrite a chain into a short one: persist the vector index, drop free pages, new bases.
+
+The only act that loads the index, and so the only one whose cost follows the collection
+(docs/design.md, "Fold"). It works on a copy of its own under `root` and stages a version like any
+writer; a reader of the folded version replays nothing.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from instep import sqlite_rows, sqlite_wal
+from instep.collection import close_client, get_collection, open_client, persist_after
+from instep.errors import ConfigurationMissing, SnapshotUnsupported
+from instep.snapshot.claim import claim
+from instep.snapshot.folding import is_heavy, needs_vacuum
+from instep.snapshot.manifest import SQLITE, Facts, FileEntry, Manifest
+from instep.snapshot.pages import PageFile, changed, page_count
+from instep.snapshot.publish import Staged
+from instep.snapshot.shipping import Change, ship, ship_base
+from instep.snapshot.staging import Origin, put_version
+from instep.snapshot.store import SnapshotStore
+from instep.snapshot.warm import WarmCopy
+from instep.snapshot.writable import check_writable
+from instep.sqlite_rows import OUT_OF_REACH
+
+_AT_ONCE: Final = 2  # log records after which chromadb persists: at the next read, that is
+
+
+def fold(
+    store: SnapshotStore,
+    root: Path,
+    writer: str,
+    fencing_token: int,
+    watermark: str | None,
+    note: Mapping[str, Any] | None = None,
+) -> Staged:
+    """Stage a version with the head's content, folded; `root` is a directory of the fold's own.
+
+    ConfigurationMissing without a head. Costs the time and space of two copies of the collection.
+    """
+    with claim(root) as directory:
+        head = store.head()
+        if head is None:
+            raise ConfigurationMissing(f"{store.collection} has no version yet: nothing to fold")
+        parent = store.manifest(head.version)
+        copy = WarmCopy(directory)
+        copy.bring_to(store, parent, frozenset(parent.files))
+        check_writable(copy.main, store.collection)
+        with _beside(copy, directory / "fold") as folded:
+            _persist(folded, store.collection)
+            facts = _tidy(folded / SQLITE, parent)
+            version = store.new_version()
+            sent = store.objects.traffic.up
+            files = {
+                name: _entry(store, version, parent, copy, folded, name)
+                for name in sorted(_files(folded))
+            }
+            origin = Origin(writer, fencing_token, watermark, note or {}, head)
+            return put_version(store, version, origin, facts, files, sent)
+
+
+@contextmanager
+def _beside(copy: WarmCopy, folded: Path) -> Iterator[Path]:
+    """Copy the directory, as published, for a full client to work on; removed afterwards."""
+    shutil.rmtree(folded, ignore_errors=True)
+    try:
+        shutil.copytree(copy.data, folded)
+        sqlite_wal.disarm(folded / SQLITE)
+        yield folded
+    finally:
+        shutil.rmtree(folded, ignore_errors=True)
+
+
+def _persist(folded: Path, name: str) -> None:
+    """Let chromadb write its index, then put the threshold out of reach again."""
+    with ExitStack() as stack:
+        client = open_client(folded)
+        stack.callback(close_client, client)
+        persist_after(get_collection(client, name), _AT_ONCE)
+    with ExitStack() as stack:
+        client = open_client(folded)
+        stack.callback(close_client, client)
+        collection = get_collection(client, name)
+        _replay(collection)
+        persist_after(collection, OUT_OF_REACH)
+
+
+def _replay(collection: Any) -> None:
+    """Make chromadb read its queue into the index: a query is what does that."""
+    sample = collection.get(limit=1, include=["embeddings"])["embeddings"]
+    if sample is not None and len(sample):
+        collection.query(query_embeddings=[sample[0]], n_results=1, include=[])
+
+
+def _tidy(main: Path, parent: Manifest) -> Facts:
+    """Prune, vacuum when it is worth it; return the facts. The index must be persisted by now."""
+    facts = Facts(**vars(sqlite_rows.prune(main)))
+    if facts.pending_vectors:
+        raise SnapshotUnsupported(
+            f"{main}: {facts.pending_vectors} vectors were not persisted; chromadb behaves "
+            f"otherwise than the release this was tested with"
+        )
+    if _is_worth_a_base(parent, facts):
+        sqlite_rows.vacuum(main)
+        facts = Facts(**vars(sqlite_rows.standing(main)))
+    return facts
+
+
+def _is_worth_a_base(parent: Manifest, facts: Facts) -> bool:
+    after = Facts(**{**vars(parent.facts), "free_pages": facts.free_pages})
+    standing = Manifest(**{**vars(parent), "facts": after})
+    return needs_vacuum(standing) or is_heavy(parent.files[SQLITE])
+
+
+def _entry(
+    store: SnapshotStore,
+    version: str,
+    parent: Manifest,
+    copy: WarmCopy,
+    folded: Path,
+    name: str,
+) -> FileEntry:
+    """Ship a file: nothing if it is as it was, an increment, or a base when its chain is heavy."""
+    path = folded / name
+    size = path.stat().st_size
+    entry = parent.files.get(name)
+    normal = sqlite_wal.normal_page if name == SQLITE else None
+    with PageFile(path) as now:
+        if entry is None:
+            return ship_base(store, version, Change(size, {}, now.read))
+        pages = changed(copy.data / name, path, normal)
+        if not pages and size == entry.size:
+            return entry
+        if is_heavy(entry) or len(pages) > page_count(size) // 2:
+            return ship_base(store, version, Change(size, {}, now.read))
+        with PageFile(copy.data / name, normal) as before:
+            return ship(store, version, entry, Change(size, pages, before.read))
+
+
+def _files(folded: Path) -> set[str]:
+    return {str(path.relative_to(folded)) for path in folded.rglob("*") if path.is_file()}

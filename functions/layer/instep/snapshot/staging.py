@@ -1,0 +1,59 @@
+"""Store a version's manifest and describe it for whoever publishes it: the end of every stage."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from instep.snapshot.folding import needs_fold
+from instep.snapshot.head import Head
+from instep.snapshot.manifest import Facts, FileEntry, Manifest
+from instep.snapshot.publish import Staged
+from instep.snapshot.store import SnapshotStore
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who stages a version, with which right, how far it is, and on which head."""
+
+    writer: str
+    fencing_token: int
+    watermark: str | None
+    note: Mapping[str, Any]
+    parent: Head | None
+
+
+def put_version(
+    store: SnapshotStore,
+    version: str,
+    origin: Origin,
+    facts: Facts,
+    files: Mapping[str, FileEntry],
+    sent: int,
+) -> Staged:
+    """Store the manifest; the packs it names are there. `sent`: traffic.up before the first."""
+    parent = origin.parent
+    manifest = Manifest(
+        collection=store.collection,
+        version=version,
+        parent=parent.version if parent else None,
+        created_at=store.clock().isoformat(),
+        writer=origin.writer,
+        fencing_token=origin.fencing_token,
+        watermark=origin.watermark,
+        facts=facts,
+        files=files,
+        note=origin.note,
+    )
+    store.put_manifest(manifest)
+    return Staged(
+        collection=store.collection,
+        changed=True,
+        version=version,
+        parent=manifest.parent,
+        witness=parent.etag if parent else None,
+        manifest=store.manifest_key(version),
+        fencing_token=origin.fencing_token,
+        watermark=origin.watermark,
+        fold=needs_fold(manifest),
+        bytes=store.objects.traffic.up - sent,
+    )
