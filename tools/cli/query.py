@@ -70,6 +70,7 @@ def nearest(
     snapshot: "Snapshot", text: str, count: int, where: Mapping[str, Any] | None = None
 ) -> list[Hit]:
     """Return the `count` nearest texts; Refused for a bad filter or vectors of another width."""
+
     collection = snapshot.collection
     held = collection.count()
     if held == 0:

@@ -56,7 +56,7 @@ class Cli:
         leases = LeaseTable(self.made.dynamodb, LOCKS, timedelta(minutes=5))
         lease = leases.acquire(collection, "test")
         with open_workspace(store, self.scratch / collection) as workspace:
-            held = workspace.client.get_collection(collection)
+            held: Any = workspace.client.get_collection(collection)
             gone = set(held.get(include=[])["ids"])
             if gone:
                 held.delete(ids=sorted(gone))

@@ -2,7 +2,8 @@
 
 import boto3
 
-from instep.inbox import Inbox, Rejection
+from instep.envelope import Rejection
+from instep.inbox import Inbox
 from tests.unit.cli.conftest import Cli
 from tools.local_cloud.executions import follow
 

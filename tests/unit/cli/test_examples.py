@@ -1,0 +1,59 @@
+"""Every file of examples/ does what the README says of it."""
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from receipt_dynamo_stream import build_messages_from_records
+from tests.support.aws import BUCKET
+from tests.unit.cli.conftest import Cli
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+
+
+def read(name: str) -> Any:
+    return json.loads((EXAMPLES / name).read_text())
+
+
+@pytest.mark.parametrize("name", ["console_input.json", "console_input_sqs.json"])
+def test_every_record_of_a_console_input_becomes_a_message(name: str) -> None:
+    records = read(name)["Records"]
+    for record in records:
+        assert build_messages_from_records([record]), record
+
+
+def test_both_console_inputs_tell_of_the_same_receipt() -> None:
+    said = [
+        {
+            (message.entity_data["image_id"], message.entity_data["receipt_id"])
+            for message in build_messages_from_records(read(name)["Records"])
+        }
+        for name in ("console_input.json", "console_input_sqs.json")
+    ]
+    assert said[0] == said[1]
+    assert len(said[0]) == 1
+
+
+def test_the_event_is_taken_by_the_bus_and_asks_for_a_run(cli: Cli) -> None:
+    assert cli
+    entries = read("event.json")
+    assert boto3.client("events").put_events(Entries=entries)["FailedEntryCount"] == 0
+    assert [(each["Source"], each["DetailType"]) for each in entries] == [
+        ("instep", "Compaction Requested")
+    ]
+
+
+def test_the_reader_prints_words_with_the_label(
+    cli: Cli, capsys: pytest.CaptureFixture[str]
+) -> None:
+    milk = {"text": "MILK", "merchant_name": "Corner Pantry", "valid_labels_array": ["PRODUCT"]}
+    version = cli.publish("words", {"a": milk, "b": {"text": "TOTAL"}})
+    runpy.run_path(str(EXAMPLES / "read_snapshot.py"))["main"](f"s3://{BUCKET}", "PRODUCT")
+    printed = capsys.readouterr().out
+    assert f"{version}: 2 embeddings" in printed
+    assert "MILK" in printed
+    assert "TOTAL" not in printed
