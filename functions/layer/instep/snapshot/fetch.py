@@ -1,18 +1,22 @@
 """Bring one file to a version: packs in, every page checked, then written; never half.
 
-A fresh file is built beside its place and renamed; a file at an ancestor gets its new pages only
-after all of them have been decoded and the digest is the one the manifest names.
+A fresh file is built beside its place; a file at an ancestor gets its new pages only after all of
+them have been decoded and the digest is the one the manifest names. Nothing is put in place before
+every file of the version is ready, so a fetch that is cut off leaves the copy as it was.
 """
 
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from instep.snapshot.manifest import FileEntry, Layer, PackRef
 from instep.snapshot.pack import PackDamaged, decode, no_parent
 from instep.snapshot.pages import PAGE, Digest, PageFile, page_count
+
+_PAGES_IN_MEMORY: Final = 32_768  # 128 MB: what a catch-up in place may hold
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with bytes done and bytes in all."""
@@ -63,35 +67,64 @@ class FilePlan:
 
 
 def missing_layers(entry: FileEntry, digest: str, size: int) -> tuple[Layer, ...] | None:
-    """Return the layers a file of this digest and size lacks, () none, None: it is no ancestor."""
+    """Return the layers a file of this digest and size lacks, () when it lacks none.
+
+    None: it is no ancestor, or so far behind that a fresh copy takes less memory.
+    """
     for at, layer in reversed(list(enumerate(entry.layers))):
         if (layer.digest, layer.size) == (digest, size):
-            return entry.layers[at + 1 :]
+            missing = entry.layers[at + 1 :]
+            pages = sum(pack.pages for layer in missing for pack in layer.packs)
+            return missing if pages <= _PAGES_IN_MEMORY else None
     return None
 
 
-def fetch_file(plan: FilePlan, bodies: Iterator[bytes]) -> Iterator[int]:
-    """Bring the file to its version; yields the bytes of each pack as it is done with.
+@dataclass
+class Prepared:
+    """A file's next content, checked and ready, beside the file or in memory; not yet in place."""
 
-    Raises Damaged and leaves the file as it was.
+    path: Path
+    partial: Path
+    pages: dict[int, bytes]
+    size: int
+
+    def commit(self) -> None:
+        """Put it in place."""
+        if self.partial.exists():
+            self.partial.replace(self.path)
+        else:
+            write_pages(self.path, self.pages, self.size)
+
+    def discard(self) -> None:
+        """Forget it; the file stays as it was."""
+        self.partial.unlink(missing_ok=True)
+
+
+def prepare(plan: FilePlan, bodies: Iterator[bytes], done: Callable[[int], None]) -> Prepared:
+    """Make a file's next content from the packs; `done` is told the bytes of each pack used.
+
+    Raises Damaged; the file itself is not touched before `commit`.
     """
-    if plan.start is not None:
-        yield from _increments(plan, plan.path, plan.layers, plan.start.digest, bodies)
-        return
-    base, *increments = plan.layers
     partial = plan.path.with_name(f"{plan.path.name}.partial")
+    prepared = Prepared(plan.path, partial, {}, plan.layers[-1].size)
+    if plan.start is not None:
+        prepared.pages = _increments(plan, plan.path, plan.layers, plan.start.digest, bodies, done)
+        return prepared
     partial.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield from _base(plan, partial, base, bodies)
-        yield from _increments(plan, partial, tuple(increments), base.digest, bodies)
-        partial.replace(plan.path)
-    finally:
-        partial.unlink(missing_ok=True)
+        _base(plan, partial, bodies, done)
+        for before, layer in pairwise(plan.layers):
+            pages = _increments(plan, partial, (layer,), before.digest, bodies, done)
+            write_pages(partial, pages, layer.size)
+    except BaseException:
+        prepared.discard()
+        raise
+    return prepared
 
 
-def _base(plan: FilePlan, path: Path, base: Layer, bodies: Iterator[bytes]) -> Iterator[int]:
+def _base(plan: FilePlan, path: Path, bodies: Iterator[bytes], done: Callable[[int], None]) -> None:
+    base = plan.layers[0]
     total = 0
-    seen = 0
     last = 0
     with path.open("wb") as file:
         for ref in base.packs:
@@ -102,18 +135,21 @@ def _base(plan: FilePlan, path: Path, base: Layer, bodies: Iterator[bytes]) -> I
                 last = number
                 total += int.from_bytes(hashed, "little")
                 file.write(plan.local(number, page))
-                seen += 1
-            yield len(body)
-    if seen != page_count(base.size) or f"{total % (1 << 256):064x}" != base.digest:
-        name = base.packs[-1].hash if base.packs else "none"
+            done(len(body))
+    if last != page_count(base.size) or f"{total % (1 << 256):064x}" != base.digest:
+        name = base.packs[-1].hash if base.packs else "(none)"
         raise Damaged(name, f"{plan.path.name} does not come out as its digest says")
 
 
 def _increments(
-    plan: FilePlan, path: Path, layers: tuple[Layer, ...], digest: str, bodies: Iterator[bytes]
-) -> Iterator[int]:
-    if not layers:
-        return
+    plan: FilePlan,
+    path: Path,
+    layers: tuple[Layer, ...],
+    digest: str,
+    bodies: Iterator[bytes],
+    done: Callable[[int], None],
+) -> dict[int, bytes]:
+    """Return the pages that the layers leave changed, in their local form."""
     written: dict[int, bytes] = {}
     with PageFile(path, plan.published) as file:
 
@@ -131,14 +167,14 @@ def _increments(
                         raise Damaged(ref.hash, f"page {number} comes twice")
                     moving.replace(number, parent(number), page)
                     shipped[number] = page
-                yield len(body)
+                done(len(body))
             written.update(shipped)
             digest = layer.digest
             if moving.hex() != digest:
                 raise Damaged(
-                    layer.packs[-1].hash, f"{path.name} does not come out as its digest says"
+                    layer.packs[-1].hash, f"{plan.path.name} does not come out as its digest says"
                 )
-    _write(path, {number: plan.local(number, page) for number, page in written.items()}, layers)
+    return {number: plan.local(number, page) for number, page in written.items()}
 
 
 def _checked(
@@ -155,11 +191,12 @@ def _checked(
         raise Damaged(ref.hash, f"it holds {held} pages, the manifest says {ref.pages}")
 
 
-def _write(path: Path, pages: dict[int, bytes], layers: tuple[Layer, ...]) -> None:
+def write_pages(path: Path, pages: dict[int, bytes], size: int) -> None:
+    """Write pages into a file that then has `size` bytes, and wait for the disk."""
     with path.open("r+b") as file:
         for number in sorted(pages):
             file.seek((number - 1) * PAGE)
             file.write(pages[number])
-        file.truncate(layers[-1].size)
+        file.truncate(size)
         file.flush()
         os.fsync(file.fileno())

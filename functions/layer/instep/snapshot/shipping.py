@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from instep.snapshot.manifest import FileEntry, Layer
 from instep.snapshot.pack import PACK_PAGES, EncodedPack, encode, no_parent
 from instep.snapshot.pages import Digest, Pages, ReadPage, page_count
 from instep.snapshot.store import SnapshotStore
 
-BASE_SHARE = 0.5  # of its pages changed: a base costs little more and ends the chain
+BASE_SHARE: Final = 0.5  # of its pages changed: a base costs little more and ends the chain
 
 
 @dataclass(frozen=True)

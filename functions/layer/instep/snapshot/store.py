@@ -16,7 +16,7 @@ from instep.clock import Clock, utc_now
 from instep.errors import SnapshotCorrupt
 from instep.objects import Listed, ObjectMissing, Objects, ObjectTooLarge
 from instep.snapshot.document import DocumentDamaged
-from instep.snapshot.fetch import Damaged, FilePlan, Progress, fetch_file
+from instep.snapshot.fetch import Damaged, FilePlan, Prepared, Progress, prepare
 from instep.snapshot.head import Head, head_key, read_head
 from instep.snapshot.manifest import (
     MAX_MANIFEST_BYTES,
@@ -113,37 +113,46 @@ class SnapshotStore:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def fetch(self, plans: Iterable[FilePlan], progress: Progress | None = None) -> None:
-        """Bring files to their version as planned; SnapshotCorrupt when S3 holds wrong bytes."""
+    def fetch(self, plans: Iterable[FilePlan], progress: Progress | None = None) -> list[Prepared]:
+        """Make the next content of files ready, to be committed; SnapshotCorrupt on wrong bytes.
+
+        `progress` gets bytes done and bytes in all, of packs.
+        """
         plans = list(plans)
         total = sum(plan.bytes for plan in plans)
-        done = 0
-        bodies = self.packs(ref for plan in plans for ref in plan.refs)
-        with closing(bodies):
-            for plan in plans:
-                try:
-                    for moved in fetch_file(plan, bodies):
-                        done += moved
-                        if progress:
-                            progress(done, total)
-                except Damaged as error:
-                    raise SnapshotCorrupt(
-                        self.collection, f"pack {self.pack_key(error.pack)}: {error}"
-                    ) from error
+        moved = 0
+
+        def done(count: int) -> None:
+            nonlocal moved
+            moved += count
+            if progress:
+                progress(moved, total)
+
+        ready: list[Prepared] = []
+        with closing(self.packs(ref for plan in plans for ref in plan.refs)) as bodies:
+            try:
+                ready.extend(prepare(plan, bodies, done) for plan in plans)
+            except BaseException as error:
+                for prepared in ready:
+                    prepared.discard()
+                if isinstance(error, Damaged):
+                    what = f"pack {self.pack_key(error.pack)}: {error}"
+                    raise SnapshotCorrupt(self.collection, what) from error
+                raise
+        return ready
 
     def materialise(
         self, version: str, directory: Path, progress: Progress | None = None
     ) -> Manifest:
-        """Write a version's files into an empty directory, every page checked.
+        """Write a version's files into an empty directory, every page checked; return its manifest.
 
-        `progress` gets bytes done and bytes in all, of packs. Returns the version's manifest.
+        `progress` gets bytes done and bytes in all, of packs.
         """
         manifest = self.manifest(version)
         directory.mkdir(parents=True, exist_ok=True)
-        self.fetch(
-            [FilePlan.fresh(directory / name, entry) for name, entry in manifest.files.items()],
-            progress,
-        )
+        plans = [FilePlan.fresh(directory / name, file) for name, file in manifest.files.items()]
+        for prepared in self.fetch(plans, progress):
+            prepared.commit()
         return manifest
 
     def _pack(self, ref: PackRef) -> bytes:

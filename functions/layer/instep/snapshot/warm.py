@@ -72,8 +72,7 @@ class WarmCopy:
         except SnapshotCorrupt:
             if not self.state().files:
                 raise
-            self.wipe()
-            self._catch_up(store, manifest, names, progress)
+            self._catch_up(store, manifest, names, progress, anew=True)
 
     def state(self) -> State:
         """Return what the copy is known to hold; nothing, when it is in doubt."""
@@ -155,29 +154,29 @@ class WarmCopy:
         manifest: Manifest,
         names: frozenset[str],
         progress: Progress | None,
+        *,
+        anew: bool = False,
     ) -> None:
         state = self.state()
         if not state.files:
             self.wipe()
         self.drop_writes()
+        held = {} if anew else state.files
         plans = {
             name: plan
             for name in sorted(names)
-            if (plan := self._plan(name, manifest.files[name], state.files.get(name)))
+            if (plan := self._plan(name, manifest.files[name], held.get(name)))
         }
-        if not plans and state.version == manifest.version and state.waiting is None:
+        reached = State(manifest.version, {n: f for n, f in held.items() if n in names})
+        if not plans and state == reached:
             return
+        ready = store.fetch(plans.values(), progress)
         self._state_file.unlink(missing_ok=True)
-        try:
-            store.fetch(plans.values(), progress)
-        except BaseException:
-            untouched = {n: h for n, h in state.files.items() if _stamp(self.data / n) == h.stamp}
-            self.save(State(None, untouched))
-            raise
-        kept = {name: state.files[name] for name in names if name not in plans}
-        fresh = {name: self.held(manifest.files[name], name) for name in plans}
+        for prepared in ready:
+            prepared.commit()
         self.remove_extras(names)
-        self.save(State(manifest.version, {**kept, **fresh}))
+        fresh = {name: self.held(manifest.files[name], name) for name in plans}
+        self.save(State(manifest.version, {**reached.files, **fresh}))
 
     def _plan(self, name: str, entry: FileEntry, held: Held | None) -> FilePlan | None:
         """Return what to fetch of a file, None when it is at the version."""
