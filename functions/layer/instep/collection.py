@@ -64,8 +64,16 @@ def get_collection(client: "ClientAPI", name: str) -> "Collection":
 
 
 def persist_after(collection: "Collection", records: int) -> None:
-    """Let chromadb persist the vector index after so many log records (OUT_OF_REACH: never)."""
-    collection.modify(configuration=UpdateCollectionConfiguration(hnsw={"sync_threshold": records}))
+    """Let chromadb persist the vector index after so many log records (OUT_OF_REACH: never).
+
+    Below `Collection.modify`, which reads the stored configuration back and warns of it.
+    """
+    collection._client._modify(
+        id=collection.id,
+        new_configuration=UpdateCollectionConfiguration(hnsw={"sync_threshold": records}),
+        tenant=collection.tenant,
+        database=collection.database,
+    )
 
 
 def read(

@@ -45,9 +45,12 @@ def migrations(main: Path) -> list[tuple[Any, ...]]:
         return []
 
 
-def collections(main: Path) -> dict[str, list[Mapping[str, Any]]]:
-    """Map each collection to the configurations stored for it, as JSON objects."""
-    with _connected(main, alone=True) as database:
+def collections(main: Path, *, alone: bool = True) -> dict[str, list[Mapping[str, Any]]]:
+    """Map each collection to the configurations stored for it, as JSON objects.
+
+    `alone` reads what the main file says, without what waits in a WAL.
+    """
+    with _connected(main, alone=alone) as database:
         rows = database.execute("SELECT name, config_json_str, schema_str FROM collections")
         return {
             name: [json.loads(text) for text in texts if text] for name, *texts in rows.fetchall()

@@ -110,6 +110,7 @@ class Workspace:
             raise ValueError("this workspace is closed: a workspace is staged once")
         self._close_client()
         facts = Facts(**vars(sqlite_rows.prune(self._copy.main)))
+        check_writable(self._copy.main, self._store.collection, alone=False)
         size, pages = sqlite_wal.changed_pages(self._copy.main)
         self._hold.release()
         if not self._copy.state().files:

@@ -13,10 +13,13 @@ from instep.errors import SnapshotUnsupported
 from instep.sqlite_rows import OUT_OF_REACH
 
 
-def check_writable(main: Path, collection: str) -> None:
-    """Raise SnapshotUnsupported unless a client without the vector index is safe on it."""
+def check_writable(main: Path, collection: str, *, alone: bool = True) -> None:
+    """Raise SnapshotUnsupported unless a client without the vector index is safe on it.
+
+    `alone` judges the main file, without what waits in a WAL.
+    """
     sqlite_wal.check_schema(main)
-    found = sqlite_rows.collections(main)
+    found = sqlite_rows.collections(main, alone=alone)
     if set(found) != {collection}:
         raise SnapshotUnsupported(
             f"{main}: holds the collections {sorted(found)}, a snapshot holds one: {collection}"

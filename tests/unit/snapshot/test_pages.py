@@ -1,0 +1,65 @@
+"""Files as pages: the digest moves with the change and is that of the whole file."""
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from instep.snapshot.pages import (
+    PAGE,
+    Digest,
+    PageFile,
+    changed,
+    file_digest,
+    page_count,
+    page_length,
+    read_pages,
+)
+
+PAGES = st.dictionaries(st.integers(1, 40), st.binary(min_size=1, max_size=8), max_size=12)
+
+
+@given(before=PAGES, after=PAGES)
+def test_a_digest_moved_by_the_change_is_the_digest_of_the_whole(
+    before: dict[int, bytes], after: dict[int, bytes]
+) -> None:
+    moved, whole = Digest(), Digest()
+    for number, page in before.items():
+        moved.add(number, page)
+    moved = Digest(moved.hex())
+    for number in before.keys() - after.keys():
+        moved.remove(number, before[number])
+    for number, page in after.items():
+        moved.replace(number, before.get(number, b""), page)
+        whole.add(number, page)
+    assert moved.hex() == whole.hex()
+
+
+def test_the_same_page_at_two_places_is_two_things() -> None:
+    here, there = Digest(), Digest()
+    here.add(1, b"a")
+    there.add(2, b"a")
+    assert here.hex() != there.hex()
+
+
+def test_a_file_that_ends_inside_a_page(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * (PAGE + 10))
+    assert [(number, len(page)) for number, page in read_pages(path)] == [(1, PAGE), (2, 10)]
+    assert page_count(PAGE + 10) == 2
+    assert [page_length(number, PAGE + 10) for number in (1, 2, 3)] == [PAGE, 10, 0]
+    with PageFile(path) as file:
+        assert [len(file.read(number)) for number in (1, 2, 3)] == [PAGE, 10, 0]
+
+
+def test_changed_pages_of_a_file_that_grew(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_bytes(b"a" * PAGE + b"b" * PAGE + b"c")
+    new.write_bytes(b"a" * PAGE + b"B" * PAGE + b"cd" + b"e" * PAGE)
+    found = changed(old, new)
+    assert sorted(found) == [2, 3, 4]
+    digest = Digest(file_digest(old))
+    with PageFile(old) as before:
+        for number, page in found.items():
+            digest.replace(number, before.read(number), page)
+    assert digest.hex() == file_digest(new)
