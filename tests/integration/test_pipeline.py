@@ -1,12 +1,17 @@
 """The handlers together: what is in the table ends in the head snapshots, whatever the order."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from instep.errors import SnapshotCorrupt, StorageUnavailable
+from instep.objects import Objects
 from instep.settlement import MAX_ATTEMPTS
+from instep.snapshot.publish import publish_unleased
+from instep.snapshot.store import SnapshotStore
+from instep.snapshot.workspace import open_workspace
 from tests.support.aws import BUCKET, ENTITIES, LOCKS
 from tests.support.pipeline import FunctionFailed, Pipeline, Run
 from tests.support.receipts import Receipt
@@ -297,11 +302,13 @@ def test_one_deferred_collection_comes_back_alone_and_no_attempt_is_counted(
     assert {(one["collection"], one["attempts"]) for one in returned} == {("words", "0")}
 
 
-def test_a_lost_race_for_head_is_applied_again_on_the_new_head(pipeline: Pipeline) -> None:
+def test_a_lost_race_for_head_is_applied_again_on_the_new_head(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    """An operator needs no lease, so no token of theirs is younger: the compare-and-swap alone."""
     arrive(pipeline)
     pipeline.run()
     pipeline.ingest(pipeline.put(RECEIPT.label(2, "DATE", "VALID")))
-    rival = Receipt("image-2")
     apply = pipeline.handler("apply_updates")
     raced: list[bool] = []
 
@@ -309,23 +316,23 @@ def test_a_lost_race_for_head_is_applied_again_on_the_new_head(pipeline: Pipelin
         answer = apply(event, context)
         if not raced:
             raced.append(True)
-            steal(pipeline, rival)
+            operate(pipeline, tmp_path / "operator")
         return answer
 
     pipeline.handlers["apply_updates"] = apply_then_lose
     assert pipeline.run(execution="ours").outcomes[0] == {"words": "applied"}
     words = pipeline.embeddings("words")
     assert words[RECEIPT.word_id(2)]["valid_labels"] == ",DATE,"
-    assert rival.word_id(1) in words
+    assert words[RECEIPT.word_id(1)]["operator"] == "was here"
 
 
-def steal(pipeline: Pipeline, rival: Receipt) -> None:
-    """Let another execution publish in between, then give the lease back as if never taken."""
-    held = pipeline.aws.dynamodb.get_item(TableName=LOCKS, Key={"collection": {"S": "words"}})
-    pipeline.invoke("release_lock", {"collection": "words", "execution": "ours"})
-    arrive(pipeline, rival)
-    pipeline.run(execution="rival")
-    pipeline.aws.dynamodb.put_item(TableName=LOCKS, Item=held["Item"])
+def operate(pipeline: Pipeline, root: Path) -> None:
+    """Publish a change of an operator's, as a rollback would: without the lease."""
+    store = SnapshotStore(Objects(pipeline.aws.s3, BUCKET), "words")
+    with open_workspace(store, root) as workspace:
+        words = workspace.client.get_collection("words", embedding_function=None)
+        words.update(ids=[RECEIPT.word_id(1)], metadatas=[{"operator": "was here"}])
+        publish_unleased(store, workspace.stage("operator", 0, None, {}))
 
 
 @pytest.mark.invariant(1)

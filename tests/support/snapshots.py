@@ -67,7 +67,7 @@ class World:
         return self.scratch / f"fresh-{next(self._numbers)}"
 
     def lease(self, owner: str = "test") -> Lease:
-        """The lease, taken by `owner`, who frees nothing: acquire is idempotent."""
+        """The lease, taken by `owner`, who frees nothing; taken again it has a new token."""
         return self.leases.acquire(NAME, owner)
 
     def stage(self, act: Act, *, root: Path | None = None, token: int = 1) -> Staged:

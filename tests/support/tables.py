@@ -56,9 +56,9 @@ class Cloud:
 @contextmanager
 def moto_cloud() -> Iterator[Cloud]:
     """Yield a fresh cloud; nothing leaves the process."""
-    secrets = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    session = boto3.Session("test", "test", region_name=REGION)
     with mock_aws():
-        dynamodb = boto3.client("dynamodb", region_name=REGION, **secrets)
+        dynamodb = session.client("dynamodb")
         dynamodb.create_table(
             TableName=TABLE,
             KeySchema=[
@@ -71,7 +71,7 @@ def moto_cloud() -> Iterator[Cloud]:
             ],
             BillingMode="PAY_PER_REQUEST",
         )
-        s3 = boto3.client("s3", region_name=REGION, **secrets)
+        s3 = session.client("s3")
         s3.create_bucket(Bucket=BUCKET)
         yield Cloud(dynamodb, s3)
 
@@ -166,7 +166,7 @@ class Paper:
         *,
         collections: Sequence[str] = ("lines", "words"),
         at: str = "2026-01-01T00:00:00+00:00",
-        **data: str | int | None,
+        **data: Any,
     ) -> StreamMessage:
         """Return the message that something of this receipt changed."""
         ids: Mapping[str, Any] = {"image_id": self.image, "receipt_id": self.number}
@@ -182,6 +182,6 @@ class Paper:
             aws_region=REGION,
         )
 
-    def run_message(self, run_id: str = "run-1", **data: str | int | None) -> StreamMessage:
+    def run_message(self, run_id: str = "run-1", **data: Any) -> StreamMessage:
         """Return the message that a COMPACTION_RUN was inserted."""
         return self.message("COMPACTION_RUN", "INSERT", run_id=run_id, **data)

@@ -6,9 +6,10 @@ The shapes are docs/domain.md, "Messages in the queue"; all of it comes from out
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from receipt_dynamo_stream.entities import FEEDING, RecordRejected
+from receipt_dynamo_stream.entities import FEEDING, RUN_FIELDS, RecordRejected
+from receipt_dynamo_stream.keys import LONGEST_PK, LONGEST_SK, EntityKey, fits
 from receipt_dynamo_stream.messages import ChromaDBCollection, FieldChange, StreamMessage
-from receipt_dynamo_stream.stream import BOTH, EVENTS, FED
+from receipt_dynamo_stream.stream import BOTH, EVENTS, FED, delta_prefix
 
 _IDS: Final[Mapping[str, tuple[str, ...]]] = {
     "RECEIPT": (),
@@ -84,7 +85,7 @@ def _delta_notice(body: Mapping[str, Any], attribute: str | None) -> StreamMessa
     kept = {name: body[name] for name in ("database", "vector_count", "batch_id") if name in body}
     return StreamMessage(
         entity_type="COMPACTION_RUN",
-        entity_data={"delta_s3_prefix": prefix, **kept},
+        entity_data={"delta_s3_prefix": delta_prefix("delta_key", prefix), **kept},
         changes={},
         event_name="INSERT",
         collections=collections_named([name]),
@@ -136,27 +137,34 @@ def _with_prefix(
 
 
 def _entity_data(entity_type: str, data: Any) -> dict[str, Any]:
+    """Return the ids, checked, and a run's prefixes; what else `data` holds is not carried on."""
     if not isinstance(data, Mapping):
         raise RecordRejected("entity_data is no object")
-    image_id = data.get("image_id")
-    if not isinstance(image_id, str) or not image_id:
-        raise RecordRejected("entity_data.image_id is no text")
-    ids = {name: _number(name, data.get(name)) for name in ("receipt_id", *_IDS[entity_type])}
-    texts: tuple[str, ...] = ()
-    if entity_type == "RECEIPT_WORD_LABEL":
-        texts = ("label",)
-    elif entity_type == "COMPACTION_RUN":
-        texts = ("run_id",)
-    for name in texts:
-        if not isinstance(data.get(name), str) or not data[name]:
-            raise RecordRejected(f"entity_data.{name} is no text")
-    named: dict[str, Any] = {name: data[name] for name in texts}
-    if "label" in named:
-        named["label"] = named["label"].upper()
-    for name in ("lines_delta_prefix", "words_delta_prefix", "delta_s3_prefix"):
-        if isinstance(data.get(name), str) and data[name] and entity_type == "COMPACTION_RUN":
-            named[name] = data[name]
-    return {"entity_type": entity_type, "image_id": image_id, **ids, **named}
+    numbers = {name: _number(name, data.get(name)) for name in ("receipt_id", *_IDS[entity_type])}
+    key = EntityKey(
+        entity_type,
+        _id(data, "image_id"),
+        **numbers,
+        label=_id(data, "label").upper() if entity_type == "RECEIPT_WORD_LABEL" else None,
+        run_id=_id(data, "run_id") if entity_type == "COMPACTION_RUN" else None,
+    )
+    if not fits(f"IMAGE#{key.image_id}", LONGEST_PK) or not fits(key.sort_key(), LONGEST_SK):
+        raise RecordRejected(f"entity_data names {key!r:.200}, no key that DynamoDB can hold")
+    if entity_type != "COMPACTION_RUN":
+        return key.data()
+    prefixes = {
+        name: delta_prefix(name, data[name])
+        for name in (*RUN_FIELDS, "delta_s3_prefix")
+        if isinstance(data.get(name), str) and data[name]
+    }
+    return {**key.data(), **prefixes}
+
+
+def _id(data: Mapping[str, Any], name: str) -> str:
+    value = data.get(name)
+    if not isinstance(value, str) or not value:
+        raise RecordRejected(f"entity_data.{name} is no text")
+    return value
 
 
 def _number(name: str, value: Any) -> int:
@@ -175,7 +183,7 @@ def _changes(changes: Any) -> dict[str, FieldChange]:
     read = {}
     for name, change in changes.items():
         if not isinstance(change, Mapping):
-            raise RecordRejected(f"changes.{name!s:.80} is no object with old and new")
+            raise RecordRejected(f"changes.{name!r:.80} is no object with old and new")
         read[str(name)] = FieldChange(change.get("old"), change.get("new"))
     return read
 

@@ -6,14 +6,16 @@ spelling or ReceiveMessage's), or a bare body. One bad record never takes the re
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from receipt_dynamo_stream.bodies import collections_named, message_of_body
 from receipt_dynamo_stream.entities import RecordRejected
 from receipt_dynamo_stream.messages import StreamMessage
 from receipt_dynamo_stream.stream import messages_of_stream_record
+
+_DEEPEST: Final = 100  # DynamoDB's own 32 levels are some 70 of JSON; a parser gives up at 1,000
 
 _log = logging.getLogger(__name__)
 
@@ -31,20 +33,23 @@ def build_messages_from_records(
     """Return the messages of every readable record, in order.
 
     A record that cannot be read is logged with its reason and counted as
-    CompactionMessageParseError; who must not lose it calls `parse_record` and sees the reason.
+    CompactionMessageParseError, one that nothing in Chroma can follow from as
+    StreamRecordsSkipped. Who must not lose a record calls `parse_record` and sees the reason.
     """
     messages: list[StreamMessage] = []
-    for record in records:
+    for record, collection in _pieces(records):
         try:
-            found = parse_record(record)
+            found = _restricted(_parse(record), collection)
         except RecordRejected as rejected:
             _log.warning("Failed to parse SQS message: %s", rejected)
-            if metrics is not None:
-                metrics.count("CompactionMessageParseError")
-            continue
-        if metrics is not None and found:
-            metrics.count("CompactionStreamMessage", len(found))
-        messages += found
+            counted = ("CompactionMessageParseError", 1)
+        else:
+            messages += found
+            counted = ("CompactionStreamMessage", len(found))
+            if not found:
+                counted = ("StreamRecordsSkipped", 1)
+        if metrics is not None:
+            metrics.count(*counted)
     return messages
 
 
@@ -53,32 +58,73 @@ def parse_record(record: Any) -> list[StreamMessage]:
 
     RecordRejected, and no other error whatever the record is, with a reason a person understands.
     """
-    if not isinstance(record, Mapping):
-        raise RecordRejected(f"a record is an object, this is {type(record).__name__}")
-    body = record.get("body", record.get("Body"))
-    if body is None:
-        return _parse(record, None)
-    collection = _collection_attribute(record)
-    content = _json(body)
-    inner = content.get("Records")
-    if inner is None:
-        return _parse(content, collection)
+    return [
+        message
+        for one, collection in _opened(record)
+        for message in _restricted(_parse(one), collection)
+    ]
+
+
+def _pieces(records: Iterable[Any]) -> Iterator[tuple[Any, str | None]]:
+    """Yield each record by itself, those of an inbox message too: they stand and fall alone."""
+    for record in records:
+        try:
+            yield from _opened(record)
+        except RecordRejected:
+            yield record, None  # parsing it says why, where it is counted
+
+
+def _opened(record: Any) -> list[tuple[Any, str | None]]:
+    """Return an inbox message's records, each with the one collection it is for, if any.
+
+    Any other record is returned as it is.
+    """
+    body = _body(record)
+    content = None if body is None else _json(body)
+    if content is None or "Records" not in content:
+        return [(record, None)]
+    inner = content["Records"]
     if not isinstance(inner, list):
         raise RecordRejected("`Records` in the body is no list")
-    return [message for one in inner for message in _restricted(_envelope(one), collection)]
+    collection = _collection_attribute(record)
+    return [(one, collection) for one in inner]
 
 
-def _envelope(record: Any) -> list[StreamMessage]:
-    """Parse a record inside a message: a message inside a message is none."""
-    if not isinstance(record, Mapping):
-        raise RecordRejected(f"a record is an object, this is {type(record).__name__}")
-    return _parse(record, None)
-
-
-def _parse(content: Mapping[str, Any], collection: str | None) -> list[StreamMessage]:
+def _parse(record: Any) -> list[StreamMessage]:
+    """Return the messages of a record that holds no others."""
+    body = _body(record)
+    if body is None:
+        content, collection = record, None
+    else:
+        content, collection = _json(body), _collection_attribute(record)
+    if _depth_exceeds(content, _DEEPEST):
+        raise RecordRejected(f"it is nested deeper than {_DEEPEST} levels")
+    if "Records" in content:
+        raise RecordRejected("`Records` belong in the body of a message, and not inside another")
     if "dynamodb" in content:
         return _restricted(messages_of_stream_record(content), collection)
     return message_of_body(content, collection)
+
+
+def _body(record: Any) -> Any:
+    """Return the body of a record wrapped by SQS, in either spelling; None when it is not."""
+    if not isinstance(record, Mapping):
+        raise RecordRejected(f"a record is an object, this is {type(record).__name__}")
+    return record.get("body", record.get("Body"))
+
+
+def _depth_exceeds(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, Mapping | list)
+            for inner in (one.values() if isinstance(one, Mapping) else one)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _restricted(messages: Iterable[StreamMessage], name: str | None) -> list[StreamMessage]:

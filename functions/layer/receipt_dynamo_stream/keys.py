@@ -8,6 +8,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+LONGEST_PK: Final = 2048  # bytes, as DynamoDB holds them
+LONGEST_SK: Final = 1024
+
 _N: Final = r"(?:[0-9]{5}|[1-9][0-9]{5,17})"
 _RECEIPT: Final = rf"RECEIPT#(?P<receipt_id>{_N})"
 _LINE: Final = rf"{_RECEIPT}#LINE#(?P<line_id>{_N})"
@@ -53,6 +56,19 @@ class EntityKey:
         }
         return {name: value for name, value in ids.items() if value is not None}
 
+    def sort_key(self) -> str:
+        """Return the SK that this key was read from (with its label in upper case)."""
+        receipt = f"RECEIPT#{self.receipt_id:05d}"
+        line = receipt if self.line_id is None else f"{receipt}#LINE#{self.line_id:05d}"
+        word = line if self.word_id is None else f"{line}#WORD#{self.word_id:05d}"
+        endings = {
+            "RECEIPT_METADATA": "#METADATA",
+            "RECEIPT_PLACE": "#PLACE",
+            "RECEIPT_WORD_LABEL": f"#LABEL#{self.label}",
+            "COMPACTION_RUN": f"#COMPACTION_RUN#{self.run_id}",
+        }
+        return word + endings.get(self.entity_type, "")
+
 
 def parse_key(pk: str, sk: str) -> EntityKey | None:
     """Read a primary key; None when it is none of a mirrored entity, which is no error."""
@@ -84,6 +100,14 @@ def line_embedding_id(image_id: str, receipt_id: int, line_id: int) -> str:
 def word_embedding_id(image_id: str, receipt_id: int, line_id: int, word_id: int) -> str:
     """Return the id of a word's embedding, which is also its item's key."""
     return f"{line_embedding_id(image_id, receipt_id, line_id)}#WORD#{word_id:05d}"
+
+
+def fits(text: str, limit: int) -> bool:
+    """Return whether AWS can hold a text as a key: valid Unicode of at most `limit` bytes."""
+    try:
+        return len(text.encode()) <= limit
+    except UnicodeEncodeError:  # JSON may spell half a surrogate pair
+        return False
 
 
 def _number(text: str | None) -> int | None:

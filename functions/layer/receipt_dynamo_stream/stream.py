@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from receipt_dynamo_stream.changes import get_chromadb_relevant_changes, may_matter
 from receipt_dynamo_stream.entities import FEEDING, RUN_FIELDS, RecordRejected, read_fields
-from receipt_dynamo_stream.keys import EntityKey, parse_key
+from receipt_dynamo_stream.keys import LONGEST_PK, LONGEST_SK, EntityKey, fits, parse_key
 from receipt_dynamo_stream.messages import ChromaDBCollection, FieldChange, StreamMessage
 
 EVENTS: Final = ("INSERT", "MODIFY", "REMOVE")
@@ -28,7 +28,8 @@ FED: Final[Mapping[str, tuple[ChromaDBCollection, ...]]] = {
 }
 """Which collections an entity feeds."""
 
-_LONG: Final = 1000  # characters; a queued value only shows that it differs
+_LONGEST_PREFIX: Final = 1093  # bytes: `s3://`, a bucket of 63, `/` and a key of 1024
+_LONG: Final = 1100  # characters; a longer value is queued as what shows that it differs
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def read_stream_record(record: Mapping[str, Any]) -> StreamRecord | None:
     keys = change.get("Keys")
     if not isinstance(keys, Mapping):
         raise RecordRejected("`dynamodb.Keys` is missing: it names PK and SK")
-    key = parse_key(_key_text(keys, "PK"), _key_text(keys, "SK"))
+    key = parse_key(_key_text(keys, "PK", LONGEST_PK), _key_text(keys, "SK", LONGEST_SK))
     if key is None:
         return None
     old, new = _image(change, "OldImage"), _image(change, "NewImage")
@@ -114,10 +115,21 @@ def messages_of_stream_record(record: Mapping[str, Any]) -> list[StreamMessage]:
     if read is None or not read.is_relevant:
         return []
     if read.key.entity_type == "COMPACTION_RUN":
-        prefixes = {name: read.changes[name].new for name in RUN_FIELDS if name in read.changes}
+        prefixes = {
+            name: delta_prefix(name, read.changes[name].new)
+            for name in RUN_FIELDS
+            if name in read.changes
+        }
         return _run_messages(read, prefixes, record)
     fed = FED[read.key.entity_type]
     return [_message(read, read.key.data(), read.changes, fed, record)]
+
+
+def delta_prefix(name: str, value: str) -> str:
+    """Return a delta's prefix; RecordRejected when S3 could hold nothing under it."""
+    if not fits(value, _LONGEST_PREFIX):
+        raise RecordRejected(f"{name} is {value!r:.80}, no S3 prefix")
+    return value
 
 
 def _run_messages(
@@ -162,11 +174,13 @@ def _message(
     )
 
 
-def _key_text(keys: Mapping[str, Any], name: str) -> str:
+def _key_text(keys: Mapping[str, Any], name: str, limit: int) -> str:
     attribute = keys.get(name)
     value = attribute.get("S") if isinstance(attribute, Mapping) else None
     if not isinstance(value, str):
         raise RecordRejected(f"`dynamodb.Keys.{name}` is no string such as {{'S': 'IMAGE#…'}}")
+    if not fits(value, limit):
+        raise RecordRejected(f"`dynamodb.Keys.{name}` is {value!r:.80}, no key of {limit} bytes")
     return value
 
 

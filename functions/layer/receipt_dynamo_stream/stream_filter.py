@@ -19,7 +19,10 @@ def stream_filters() -> list[dict[str, Any]]:
         {
             "eventName": [event],
             "dynamodb": {
-                "Keys": {"PK": {"S": [{"prefix": "IMAGE#"}]}},
+                "Keys": {
+                    "PK": {"S": [{"prefix": "IMAGE#"}]},
+                    "SK": {"S": [{"prefix": "RECEIPT#"}]},
+                },
                 _IMAGE[event]: {
                     "TYPE": {"S": [name for name in FEEDING if may_matter(name, event)]}
                 },

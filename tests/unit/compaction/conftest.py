@@ -7,6 +7,7 @@ from typing import Any
 
 import chromadb
 import pytest
+from chromadb.config import Settings
 
 from instep.objects import Objects
 from receipt_chroma.compaction import CollectionUpdateResult, process_collection_updates
@@ -25,8 +26,8 @@ def cloud() -> Iterator[Cloud]:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Any]:
     """A chromadb client with an empty `lines` and an empty `words`."""
-    settings = chromadb.Settings(anonymized_telemetry=False)
-    client = chromadb.PersistentClient(str(tmp_path / "chroma"), settings=settings)
+    settings = Settings(anonymized_telemetry=False)
+    client: Any = chromadb.PersistentClient(str(tmp_path / "chroma"), settings=settings)
     client.create_collection("lines", embedding_function=None)
     client.create_collection("words", embedding_function=None)
     yield client

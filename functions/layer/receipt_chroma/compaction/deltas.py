@@ -140,7 +140,7 @@ def _opened(body: bytes) -> io.BufferedIOBase:
         stream.seek(0)
         if start != _GZIP:
             break
-        stream = gzip.GzipFile(fileobj=stream)
+        stream = gzip.GzipFile(fileobj=stream, mode="rb")
     return stream
 
 

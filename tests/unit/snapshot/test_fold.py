@@ -1,0 +1,133 @@
+"""Folds: the same content, nothing left to replay, deleted content gone, and when one is due."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from instep.errors import ConfigurationMissing
+from instep.snapshot.fold import fold
+from instep.snapshot.folding import (
+    CHAIN_LAYERS,
+    PENDING_VECTORS,
+    is_heavy,
+    needs_fold,
+    needs_vacuum,
+)
+from instep.snapshot.manifest import SQLITE, FileEntry, Layer, Manifest, PackRef
+from instep.snapshot.publish import publish
+from instep.snapshot.reader import open_snapshot
+from tests.support.snapshots import (
+    NAME,
+    World,
+    adds,
+    bytes_of,
+    deletes,
+    names,
+    seen_through,
+    updates,
+)
+from tests.unit.snapshot.test_manifest import BASE, manifest
+
+
+def folded(world: World) -> Manifest:
+    lease = world.lease()
+    staged = fold(world.store, world.scratch / "fold", "folder", lease.fencing_token, None)
+    publish(world.store, staged, lease, world.leases)
+    return world.manifest()
+
+
+def test_a_fold_changes_nothing_a_reader_sees(world: World) -> None:
+    world.write(adds(names(120)))
+    world.write(deletes(names(20)))
+    world.write(updates(names(10, 50), colour="red"))
+    before = world.seen()
+    after = folded(world)
+    assert world.seen() == before
+    assert (after.facts.pending_vectors, after.facts.embeddings) == (0, 100)
+    assert sum(name.endswith("index_metadata.pickle") for name in after.files) == 1
+    with open_snapshot(world.store.objects, NAME) as snapshot:
+        assert seen_through(snapshot.collection) == before
+        vector: Any = [list(before["w00050"].vector)]
+        found = snapshot.collection.query(query_embeddings=vector, n_results=100)
+        assert set(found["ids"][0]) == set(before)
+
+
+def test_writing_goes_on_after_a_fold_without_the_index(world: World) -> None:
+    world.write(adds(names(30)))
+    index = {name: entry for name, entry in folded(world).files.items() if name != SQLITE}
+    world.write(adds(names(5, 100)))
+    world.write(deletes(names(5)))
+    manifest = world.manifest()
+    assert {name: entry for name, entry in manifest.files.items() if name != SQLITE} == index
+    assert manifest.facts.pending_vectors == 10
+    assert set(world.seen()) == {*names(25, 5), *names(5, 100)}
+    assert [path for path in (world.warm / "0" / "data").iterdir() if path.is_dir()] == []
+
+
+def test_a_second_fold_ships_what_changed_of_the_index(world: World) -> None:
+    world.write(adds(names(900)))
+    first = folded(world)
+    world.write(adds(names(20, 2000)))
+    second = folded(world)
+    data = next(name for name in second.files if name.endswith("data_level0.bin"))
+    assert [len(each.files[data].layers) for each in (first, second)] == [1, 2]
+    assert second.files[data].layers[1].bytes < first.files[data].layers[0].bytes
+    assert len(world.seen()) == 920
+    assert second.facts.pending_vectors == 0
+
+
+def test_deleted_text_is_gone_from_a_folded_database(world: World, tmp_path: Path) -> None:
+    secrets = [f"s{at:05d}" for at in range(400)]
+    world.write(adds(names(50)))
+    world.write(adds(secrets, secret="s3cr3t-and-long-enough-to-find"))
+    world.write(deletes(secrets))
+    folded(world)
+    world.store.materialise(str(world.version()), tmp_path / "copy")
+    held = b"".join(bytes_of(tmp_path / "copy").values())
+    assert b"s3cr3t" not in held
+    assert set(world.seen()) == set(names(50))
+
+
+def test_an_empty_collection_folds(world: World) -> None:
+    world.write(lambda _: None)
+    assert folded(world).facts.embeddings == 0
+    assert world.seen() == {}
+
+
+def test_there_is_nothing_to_fold_before_a_version(world: World) -> None:
+    with pytest.raises(ConfigurationMissing):
+        fold(world.store, world.scratch / "fold", "folder", 1, None)
+
+
+def test_a_fold_that_failed_leaves_a_writer_that_loads_no_index(world: World) -> None:
+    world.write(adds(names(30)))
+    folded(world)
+    world.write(adds(names(1, 99)))
+    fold(world.store, world.warm, "folder", 1, None)
+    world.write(adds(names(1, 100)))
+    assert [path for path in (world.warm / "0" / "data").iterdir() if path.is_dir()] == []
+    assert len(world.seen()) == 32
+
+
+def chain(increments: int, weight: int = 1) -> FileEntry:
+    step = Layer(BASE.version, BASE.size, BASE.digest, (PackRef("e" * 64, weight, 1),))
+    return FileEntry((BASE, *[step] * increments))
+
+
+def test_when_a_fold_is_due() -> None:
+    facts = manifest().facts
+    assert not needs_fold(manifest())
+    assert not needs_fold(manifest(facts=replace(facts, pending_vectors=PENDING_VECTORS - 1)))
+    assert needs_fold(manifest(facts=replace(facts, pending_vectors=PENDING_VECTORS)))
+    assert needs_fold(manifest(files={SQLITE: chain(CHAIN_LAYERS)}))
+    assert not is_heavy(chain(CHAIN_LAYERS - 1))
+    assert is_heavy(chain(2, weight=700_000)), "two thirds of a megabyte, twice"
+    assert not is_heavy(chain(1, weight=700_000))
+
+
+def test_when_free_pages_are_worth_a_vacuum() -> None:
+    size = BASE.size // 4096
+    assert not needs_vacuum(manifest(facts=replace(manifest().facts, free_pages=size // 2)))
+    assert needs_vacuum(manifest(facts=replace(manifest().facts, free_pages=size)))
