@@ -43,6 +43,10 @@ format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: picture
+picture: $(READY) ## Draw the workflow in README.md anew, from the synthesized definition
+	$(BIN)/python -m tools.diagram README.md
+
 .PHONY: lock
 lock: $(READY) ## Write the locks anew: hashes only, no registry's address
 	$(BIN)/uv pip compile --config-file requirements/lambda.toml pyproject.toml --universal \

@@ -1,14 +1,17 @@
 """A state machine's definition (Amazon States Language) as the text of a Mermaid state diagram.
 
-`python -m tools.diagram DEFINITION.json` prints it; the README's picture is made so, and a test
-compares the two.
+`make picture` synthesizes the app and draws the README's anew; a test compares the two.
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from tools.local_cloud.deploy import synthesize
 
 Machine = Mapping[str, Any]
 State = Mapping[str, Any]
@@ -87,5 +90,35 @@ def _key(name: str) -> str:
     return name.removesuffix("?")
 
 
+def redraw(document: str, definition: Machine) -> str:
+    """Return a Markdown document whose one Mermaid block shows the definition."""
+    picture = f"```mermaid\n{mermaid(definition)}```\n"
+    drawn, blocks = re.subn(r"```mermaid\n.*?```\n", lambda _: picture, document, flags=re.DOTALL)
+    if blocks != 1:
+        raise ValueError(f"a picture belongs into the one Mermaid block, and there are {blocks}")
+    return drawn
+
+
+def definition_of(template: Mapping[str, Any]) -> Machine:
+    """Return the definition of a template's one state machine, its functions by logical id."""
+    (machine,) = (
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::StepFunctions::StateMachine"
+    )
+    pieces = machine["DefinitionString"]["Fn::Join"][1]
+    texts = (piece if isinstance(piece, str) else next(iter(piece.values()))[0] for piece in pieces)
+    definition: Machine = json.loads("".join(texts))
+    return definition
+
+
+def _main(readme: Path) -> None:
+    with TemporaryDirectory() as folder:
+        assembly = synthesize(Path(folder), {}, sys.stderr.write)
+        (template,) = assembly.glob("*.template.json")
+        definition = definition_of(json.loads(template.read_text()))
+    readme.write_text(redraw(readme.read_text(), definition))
+
+
 if __name__ == "__main__":
-    sys.stdout.write(mermaid(json.loads(Path(sys.argv[1]).read_text())))
+    _main(Path(sys.argv[1]))

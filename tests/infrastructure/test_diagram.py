@@ -2,8 +2,9 @@
 
 import pytest
 
+from stacks.packages import ROOT
 from tests.infrastructure.synthesis import Synthesized
-from tools.diagram import mermaid
+from tools.diagram import definition_of, mermaid, redraw
 
 
 def test_a_small_machine_is_drawn_as_a_run_meets_it() -> None:
@@ -78,3 +79,14 @@ def test_every_state_of_the_app_is_in_the_picture(app: Synthesized) -> None:
     for name in app.states():
         assert name.removesuffix("?") in drawn
     assert "UploadSnapshot --> Attempts : SnapshotConflict" in drawn
+
+
+def test_the_readme_s_picture_is_current(app: Synthesized) -> None:
+    readme = (ROOT / "README.md").read_text()
+
+    assert redraw(readme, definition_of(app.template)) == readme, "run `make picture`"
+
+
+def test_a_document_without_a_place_for_a_picture_is_refused(app: Synthesized) -> None:
+    with pytest.raises(ValueError, match="one Mermaid block"):
+        redraw("# No picture\n", app.definition)

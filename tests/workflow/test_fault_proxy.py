@@ -91,7 +91,7 @@ def test_a_dropped_call_never_arrived(
 def test_after_a_lost_answer_boto3_reports_a_loss_though_it_won(
     writer: HandMadeFunction, proxy: FaultProxy, target: Target
 ) -> None:
-    """Why the engine reads HEAD after a 412 (measured.md, section 3)."""
+    """Why the engine reads HEAD after a 412: an earlier try of ours may have won."""
     with proxy.failing(PUT, Drop(Moment.AFTER)):
         answer = writer.call(call="put", key="lost", tries=2)
     assert answer.payload == "PreconditionFailed"

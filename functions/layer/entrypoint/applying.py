@@ -1,6 +1,6 @@
 """What ApplyUpdates says of its work: the version's watermark and note.
 
-The watermark is the newest stream time known applied (docs/style.md's glossary, "how far behind").
+The watermark is the newest stream time known applied ("how far behind").
 """
 
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """The only file that imports chromadb: open, create, read and write in bulk, close.
 
-What it minds was measured (docs/adr on the stub writer): one call takes at most CHUNK records,
+What it minds was measured (docs/adr/0008): one call takes at most CHUNK records,
 an update with documents and no embeddings would run an embedding function, a client's close is
 asynchronous, and the space of a collection never changes.
 """

@@ -1,6 +1,6 @@
 """Directories that one process at a time works in: the first free one under a root, or a new one.
 
-Two clients of chromadb on one directory lose vectors (docs/adr on the warm copy), so whoever opens
+Two clients of chromadb on one directory lose vectors (docs/adr/0008), so whoever opens
 a copy claims it by an flock, which a killed process gives up by dying.
 """
 

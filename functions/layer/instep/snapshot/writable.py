@@ -1,7 +1,7 @@
 """Whether a directory may be written without its vector index, from what it stores about itself.
 
 With a sync threshold in reach chromadb would persist an empty index over the real one and lose
-vectors (measured; see docs/adr on the stub writer), so such a collection is refused.
+vectors (docs/adr/0008), so such a collection is refused.
 """
 
 from collections.abc import Iterator, Mapping
