@@ -114,7 +114,7 @@ def definition_of(template: Mapping[str, Any]) -> Machine:
 
 def _main(readme: Path) -> None:
     with TemporaryDirectory() as folder:
-        assembly = synthesize(Path(folder), {}, sys.stderr.write)
+        assembly = synthesize(Path(folder), {}, print)
         (template,) = assembly.glob("*.template.json")
         definition = definition_of(json.loads(template.read_text()))
     readme.write_text(redraw(readme.read_text(), definition))
