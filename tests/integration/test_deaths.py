@@ -13,8 +13,9 @@ import pytest
 from instep.errors import StorageUnavailable
 from tests.support.aws import ENTITIES, services
 from tests.support.deaths import Moment, ProcessDied, dying
+from tests.support.items import record
 from tests.support.pipeline import Payload, Pipeline
-from tests.support.receipts import Receipt, record
+from tests.support.receipts import Receipt
 
 RECEIPT, HOLLOW = Receipt("image-1"), Receipt("image-2")
 POISON = "no json"

@@ -11,7 +11,8 @@ import pytest
 from tests.support.cloud import eventually
 from tests.support.deployed import DeployedApp, Run
 from tests.support.edges import edges_of
-from tests.support.receipts import Receipt, record
+from tests.support.items import record
+from tests.support.receipts import Receipt
 from tests.support.scenario import Scenario
 from tests.support.trouble import (
     COLLECTION,

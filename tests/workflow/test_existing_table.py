@@ -1,4 +1,4 @@
-"""Show 5: beside a table the app did not create, with its stream on, the result is the same."""
+"""Beside a table the app did not create, with its stream on, the result is the same."""
 
 import pytest
 

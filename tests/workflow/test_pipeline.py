@@ -10,7 +10,8 @@ import pytest
 from instep.errors import InputRejected
 from tests.support.cloud import eventually
 from tests.support.deployed import DeployedApp
-from tests.support.receipts import Receipt, record
+from tests.support.items import record
+from tests.support.receipts import Receipt
 from tests.support.trouble import REFUSED
 from tools.local_cloud.faults import calls
 

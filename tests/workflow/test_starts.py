@@ -1,4 +1,4 @@
-"""Show 3: whatever starts the workflow, the snapshot comes out the same."""
+"""Whatever starts the workflow, the snapshot comes out the same."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.cloud import eventually
 from tests.support.deployed import DeployedApp
-from tests.support.receipts import Receipt, record
+from tests.support.items import record
+from tests.support.receipts import Receipt
 
 Start = Callable[[DeployedApp, list[dict[str, Any]]], None]
 

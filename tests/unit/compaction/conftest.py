@@ -12,15 +12,18 @@ from chromadb.config import Settings
 from instep.objects import Objects
 from receipt_chroma.compaction import CollectionUpdateResult, process_collection_updates
 from receipt_dynamo_stream import StreamMessage
-from tests.support.tables import BUCKET, TABLE, WIDTH, Cloud, moto_cloud
+from tests.support.aws import BUCKET, ENTITIES, services
+from tests.support.tables import Cloud
+
+WIDTH = 4  # floats an embedding
 
 Apply = Callable[..., CollectionUpdateResult]
 
 
 @pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    with moto_cloud() as made:
-        yield made
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    with services(monkeypatch) as aws:
+        yield Cloud(aws)
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def apply(cloud: Cloud, store: Any, tmp_path: Path) -> Apply:
             logging.getLogger("test"),
             None,
             cloud.dynamodb,
-            table_name=TABLE,
+            table_name=ENTITIES,
             objects=Objects(cloud.s3, BUCKET),
             scratch=tmp_path,
             **extras,

@@ -11,8 +11,10 @@ import pytest
 from instep.objects import Objects
 from receipt_chroma.compaction import foreign
 from receipt_chroma.compaction.deltas import DeltaSource
-from tests.support.tables import BUCKET, TABLE, WIDTH, Cloud, Paper
-from tests.unit.compaction.conftest import Apply, carried, embed
+from tests.support.aws import BUCKET
+from tests.support.items import Paper
+from tests.support.tables import Cloud
+from tests.unit.compaction.conftest import WIDTH, Apply, carried, embed
 from tools.demo.producer import pack, write_delta, write_directory
 
 PAPER = Paper()
@@ -202,11 +204,7 @@ def test_more_records_than_one_chroma_call_takes_are_all_written(
     cloud: Cloud, lines: Any, apply: Apply
 ) -> None:
     """Chroma takes 5,461 records a call; the predecessor lost those above 300 without a word."""
-    items = [PAPER.line(number) for number in range(1, 6001)]
-    cloud.put(PAPER.run())
-    for at in range(0, len(items), 25):
-        requests = [{"PutRequest": {"Item": item}} for item in items[at : at + 25]]
-        cloud.dynamodb.batch_write_item(RequestItems={TABLE: requests})
+    cloud.put(PAPER.run(), *(PAPER.line(number) for number in range(1, 6001)))
     ids = [PAPER.line_id(number) for number in range(1, 6001)]
     write_delta(cloud.s3, BUCKET, "lines/delta/run-1", "lines", *records(*ids))
     result = apply(PAPER.run_message(), collection="lines")

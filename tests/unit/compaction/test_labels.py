@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from receipt_chroma.compaction.labels import LABEL_FIELDS, Label, label_fields
-from tests.support.tables import Paper
+from tests.support.items import Paper
 from tests.unit.compaction.conftest import Apply, carried, embed
 
 PAPER = Paper()

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from receipt_chroma.compaction.metadata import MERCHANT_FIELDS, merchant_fields
-from tests.support.tables import Cloud, Paper
+from tests.support.items import Paper
+from tests.support.tables import Cloud
 from tests.unit.compaction.conftest import Apply, carried, embed
 
 PAPER = Paper()

@@ -9,7 +9,8 @@ from entrypoint.intake import Intake, take_in
 from entrypoint.screening import screen
 from instep.envelope import Delivery
 from instep.metrics import NoMetrics
-from tests.support.receipts import Receipt, record
+from tests.support.items import record
+from tests.support.receipts import Receipt
 
 RECEIPT = Receipt("image-1")
 LABEL = record(RECEIPT.label(1, "TOTAL", "VALID"), sequence="1")

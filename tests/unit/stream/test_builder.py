@@ -64,7 +64,7 @@ def test_a_raw_stream_record() -> None:
     assert message.collections == (ChromaDBCollection.WORDS,)
     assert message.event_name == "INSERT"
     assert message.timestamp == "2026-01-01T00:00:00+00:00"
-    assert message.aws_region == "eu-central-1"
+    assert message.aws_region == "us-east-1"
     assert message.changes["validation_status"].new == "VALID"
 
 
