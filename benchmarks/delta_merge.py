@@ -35,15 +35,18 @@ def run(
     workload = shape(size)
     base = stage.base(workload)
     before = stage.predecessor(workload)
+    folds: list[Run] = []
     sides: dict[str, Side] = {}
     for count in added:
         sides[f"predecessor_{count}"] = partial(_merge_before, before, workload, count)
-        sides[f"instep_{count}"] = partial(_merge, stage, base, workload, count)
+        folded = folds if count == added[-1] else None
+        sides[f"instep_{count}"] = partial(_merge, stage, base, workload, count, folded)
     medians = {name: median_run(runs) for name, runs in interleave(sides, rounds).items()}
     return Report(
         "delta_merge",
-        f"{workload.describe().partition(';')[0]}; new words merged: {_listed(added)}",
-        _figures(added, medians),
+        f"{workload.describe().partition(';')[0]}; new words merged: {_listed(added)}, the last "
+        f"then folded by a function that starts with nothing",
+        _figures(added, medians, median_run(folds)),
         TARGETS,
     )
 
@@ -52,13 +55,19 @@ def _merge_before(before: Predecessor, workload: Workload, count: int, number: i
     return before.add_words(workload.words(workload.size + number * count, count))
 
 
-def _merge(stage: Stage, base: str, workload: Workload, count: int, number: int) -> Run:
+def _merge(
+    stage: Stage, base: str, workload: Workload, count: int, folds: list[Run] | None, number: int
+) -> Run:
+    """Merge into a copy of the base; with `folds`, fold it then and note what that takes."""
     side = stage.instep(stage.copy(base))
     side.warm_up()
-    return side.add_words(workload.words(workload.size + number * count, count)).run
+    run = side.add_words(workload.words(workload.size + number * count, count)).run
+    if folds is not None:
+        folds.append(side.fold().run)
+    return run
 
 
-def _figures(added: Sequence[int], runs: dict[str, Run]) -> Figures:
+def _figures(added: Sequence[int], runs: dict[str, Run], fold: Run) -> Figures:
     figures: Figures = {}
     for count in added:
         then, visible = runs[f"predecessor_{count}"], runs[f"instep_{count}"]
@@ -66,9 +75,14 @@ def _figures(added: Sequence[int], runs: dict[str, Run]) -> Figures:
             f"speedup_{count}_visible": ratio(then.seconds, visible.seconds),
             f"bytes_up_share_{count}_visible": ratio(visible.up, then.up),
         }
-    smallest = added[0]  # few enough to be left pending: no fold is due
-    figures[f"speedup_{smallest}"] = figures[f"speedup_{smallest}_visible"]
-    for name, taken in runs.items():
+    few, many = added[0], added[-1]  # few are left pending: no fold is due
+    then, visible = runs[f"predecessor_{many}"], runs[f"instep_{many}"]
+    figures |= {
+        f"speedup_{few}": figures[f"speedup_{few}_visible"],
+        f"speedup_{many}_folded": ratio(then.seconds, visible.seconds + fold.seconds),
+        f"bytes_up_share_{many}": ratio(visible.up + fold.up, then.up),
+    }
+    for name, taken in [*runs.items(), (f"instep_{many}_fold", fold)]:
         figures |= spell(name, taken)
     return figures
 

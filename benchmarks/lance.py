@@ -8,6 +8,7 @@ warm, it is given the wanted values without reading the present ones, and has no
 
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.endpoint import KEY, REGION
@@ -21,16 +22,22 @@ if TYPE_CHECKING:
 _CHUNK = 20_000  # records of the initial table, one fragment each
 
 
-class LanceNotInstalled(Exception):
-    """The peer is not there; the message says how to install it."""
+def missing() -> str:
+    """Return how to install the peer, "" when it is there."""
+    if all(map(find_spec, ("lancedb", "pyarrow"))):
+        return ""
+    return (
+        f"LanceDB is not installed, so its figures are left out. For them: {sys.executable} -m pip "
+        f"install --no-deps --require-hashes -r requirements/bench.txt"
+    )
 
 
 class Lance:
     """A LanceDB table at s3://`bucket` behind `endpoint` (the S3's own URL, or a relay's)."""
 
     def __init__(self, endpoint: str, bucket: str, traffic: Counted, *, indexed: bool) -> None:
-        self._arrow = _peer("pyarrow")
-        self._database = _peer("lancedb").connect(
+        self._arrow = import_module("pyarrow")
+        self._database = import_module("lancedb").connect(
             f"s3://{bucket}/lance",
             storage_options={
                 "endpoint": endpoint,
@@ -76,7 +83,7 @@ class Lance:
 
     def _index(self) -> None:
         if self._indexed:
-            kind = _peer("lancedb.index").BTree()
+            kind = import_module("lancedb.index").BTree()
             self._table.create_index("id", config=kind, replace=True)
 
     def _records(self, words: Words) -> Any:
@@ -87,13 +94,3 @@ class Lance:
         for field in words.metadatas[0]:
             columns[field] = [metadata[field] for metadata in words.metadatas]
         return arrow.table(columns)
-
-
-def _peer(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise LanceNotInstalled(
-            f"{name} is not installed, and this benchmark measures against LanceDB: "
-            f"{sys.executable} -m pip install --no-deps --require-hashes -r requirements/bench.txt"
-        ) from error

@@ -1,10 +1,10 @@
 """Instep's way, by the engine's own calls: open at the head, read, write the difference, stage,
-publish. What the state machine does in AcquireLock, ApplyUpdates and UploadSnapshot, without its
-invocations, as the predecessor is timed without its own.
+publish; and fold. What the state machine does in AcquireLock, ApplyUpdates, UploadSnapshot and
+FoldSnapshot, without its invocations, as the predecessor is timed without its own.
 """
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,8 @@ from instep.collection import apply, read
 from instep.difference import Wanted, difference
 from instep.lease import LeaseTable
 from instep.objects import Objects
-from instep.snapshot.publish import publish
+from instep.snapshot.fold import fold
+from instep.snapshot.publish import Staged, publish
 from instep.snapshot.store import SnapshotStore
 from instep.snapshot.workspace import Workspace, open_workspace
 
@@ -78,11 +79,20 @@ class Instep:
         wanted = {id_: Wanted(fields, text, vector) for id_, fields, text, vector in rows}
         return self._publish(wanted, self._warm)
 
-    def _publish(self, wanted: Mapping[str, Wanted], root: Path) -> PublishedRun:
-        held_ms: list[float] = []
-        lease = self._leases.acquire(COLLECTION, _OWNER)
+    def fold(self) -> PublishedRun:
+        """Return what folding the head takes, by a function that has nothing of it yet, until
+        readers get the folded version.
+        """
+        root = self._scratch / f"fold-{uuid4().hex}"
 
-        def work(watch: Stopwatch) -> None:
+        def stage(watch: Stopwatch, token: int) -> Staged:
+            with watch.phase("fold"):
+                return fold(self.store, root, _OWNER, token, None)
+
+        return self._run(stage, root)
+
+    def _publish(self, wanted: Mapping[str, Wanted], root: Path) -> PublishedRun:
+        def stage(watch: Stopwatch, token: int) -> Staged:
             with watch.phase("open"):
                 opened = open_workspace(self.store, root)
                 workspace = opened.__enter__()
@@ -90,10 +100,20 @@ class Instep:
                 with watch.phase("apply"):
                     _write(workspace, wanted)
                 with watch.phase("stage"):
-                    staged = workspace.stage(_OWNER, lease.fencing_token, None, {})
+                    return workspace.stage(_OWNER, token, None, {})
             finally:
                 with watch.phase("close"):
                     opened.__exit__(None, None, None)
+
+        return self._run(stage, root)
+
+    def _run(self, stage: Callable[[Stopwatch, int], Staged], root: Path) -> PublishedRun:
+        """Stage under a lease and publish; `root` stays if it is the warm directory."""
+        held_ms: list[float] = []
+        lease = self._leases.acquire(COLLECTION, _OWNER)
+
+        def work(watch: Stopwatch) -> None:
+            staged = stage(watch, lease.fencing_token)
             if not staged.changed:
                 raise NothingChanged("the run staged nothing")
             with watch.phase("publish"):

@@ -37,12 +37,16 @@ def at_most(value: float) -> Target:
 
 @dataclass(frozen=True)
 class Report:
-    """A benchmark's figures with the workload they were taken on, in the order to read them."""
+    """A benchmark's figures with the workload they were taken on, in the order to read them.
+
+    `left_out` says which figures are not there and how to get them.
+    """
 
     name: str
     workload: str
     figures: Figures
     targets: Mapping[str, Target]
+    left_out: str = ""
 
     def to_json(self) -> str:
         """Return one flat JSON object, a key a figure."""

@@ -1,5 +1,6 @@
 """Where a benchmark plays: one endpoint, a scratch folder, and every side set up alike on both."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,11 +9,14 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 from benchmarks.endpoint import Endpoint, copy_bucket, empty_bucket, local_endpoint
+from benchmarks.first_version import publish_first
 from benchmarks.ours import Instep
 from benchmarks.predecessor import Predecessor
-from benchmarks.source import CACHE, source_directory
+from benchmarks.source import CACHE, copy_of_source, source_directory
 from benchmarks.traffic import Relay
-from benchmarks.workload import Workload
+from benchmarks.workload import COLLECTION, Workload
+from instep.objects import Objects
+from instep.snapshot.store import SnapshotStore
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,12 @@ class Stage:
 
     def base(self, workload: Workload) -> str:
         """Return a bucket that holds the workload's collection as the engine's first version."""
-        raise NotImplementedError
+        client, bucket = self.endpoint.s3(), f"base-{workload.size}"
+        empty_bucket(client, bucket)
+        directory = copy_of_source(workload, self.scratch / bucket, self.cache)
+        publish_first(SnapshotStore(Objects(client, bucket), COLLECTION), directory)
+        shutil.rmtree(directory)
+        return bucket
 
     def copy(self, base: str) -> str:
         """Return a new bucket that holds what `base` holds: a run on it leaves `base` alone."""

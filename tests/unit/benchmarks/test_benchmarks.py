@@ -1,0 +1,68 @@
+"""Every benchmark runs whole on a narrow collection: the keys it promises, and honest ones.
+
+Timings are not asserted here: a thousand words of eight floats say nothing about them.
+"""
+
+import math
+import sys
+from functools import partial
+
+import pytest
+
+from benchmarks import delta_merge, growth, label_updates, reader_sync
+from benchmarks.report import Report
+from benchmarks.source import directory_bytes, source_directory
+from benchmarks.stage import Stage
+from benchmarks.workload import Workload
+
+NARROW = partial(Workload, width=8, updates=20)
+
+
+def keys_at(size: str, report: Report) -> set[str]:
+    """The keys that have a target, for a collection of another size."""
+    return {key.replace("20k", size) for key in report.targets if "80k" not in key}
+
+
+def require_numbers(report: Report) -> None:
+    for key, value in report.figures.items():
+        assert math.isfinite(value), key
+        assert "exponent" in key or value >= 0, key
+
+
+def test_label_updates_without_the_peer(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lancedb", None)
+    report = label_updates.run(stage, sizes=(1_000,), rounds=2, shape=NARROW)
+    figures = report.figures
+    require_numbers(report)
+    assert {key for key in keys_at("1k", report) if "lancedb" not in key} <= figures.keys()
+    assert not [key for key in figures if "lancedb" in key]
+    assert "-r requirements/bench.txt" in report.left_out
+    whole = directory_bytes(source_directory(NARROW(1_000), stage.cache))
+    for spread in ("scattered", "clustered"):
+        assert figures[f"predecessor_{spread}_1k_bytes_up"] >= whole
+        assert 0 < figures[f"warm_{spread}_1k_bytes_up"] < whole
+        warm, cold = (figures[f"{side}_{spread}_1k_bytes_down"] for side in ("warm", "cold"))
+        assert warm < cold < whole
+
+
+def test_delta_merge(stage: Stage) -> None:
+    report = delta_merge.run(stage, size=1_000, added=(20, 40), rounds=1, shape=NARROW)
+    require_numbers(report)
+    named = {key.replace("2000", "40").replace("200", "20") for key in report.targets}
+    assert named <= report.figures.keys()
+
+
+def test_reader_sync(stage: Stage) -> None:
+    report = reader_sync.run(stage, size=1_000, behind=3, rounds=1, shape=NARROW)
+    require_numbers(report)
+    assert report.targets.keys() <= report.figures.keys()
+    assert {"bytes_ratio_3", "speedup_3"} <= report.figures.keys()
+    assert report.figures["behind_3_bytes_down"] > report.figures["behind_1_bytes_down"]
+
+
+def test_growth(stage: Stage) -> None:
+    report = growth.run(stage, sizes=(1_000, 2_000), rounds=3, shape=NARROW)
+    require_numbers(report)
+    assert report.targets.keys() <= report.figures.keys()
+    assert report.figures["peak_memory_mb_1k"] > 20
+    assert report.figures["predecessor_bytes_exponent"] > 0.5  # its cost follows the collection
