@@ -1,0 +1,13 @@
+"""Hypothesis's profiles: `ci`, the default, tries the same examples every time; `deep`
+(`pytest --hypothesis-profile=deep tests/property`) tries many more, on fresh seeds.
+
+No deadline: how long an example takes is the machine's business. No phase that explains: it traces
+every line, chromadb's and moto's too.
+"""
+
+from hypothesis import Phase, settings
+
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
+settings.register_profile("ci", deadline=None, derandomize=True, phases=PHASES)
+settings.register_profile("deep", deadline=None, max_examples=2000, phases=PHASES)
+settings.load_profile("ci")
