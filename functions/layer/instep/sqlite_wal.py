@@ -150,17 +150,6 @@ def changed_pages(main: Path) -> tuple[int, dict[int, bytes]]:
                 waiting.clear()
 
 
-def write_pages(main: Path, pages: dict[int, bytes], size: int) -> None:
-    """Write published pages into a working copy and let it have `size` bytes, on the disk."""
-    with main.open("r+b") as file:
-        for number in sorted(pages):
-            file.seek((number - 1) * PAGE)
-            file.write(armed_page(number, pages[number]))
-        file.truncate(size)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def check_schema(main: Path) -> None:
     """Raise SnapshotUnsupported unless chromadb's schema is the one this release was tested with.
 

@@ -17,7 +17,7 @@ from instep import sqlite_rows, sqlite_wal
 from instep.difference import Changes, Update
 from instep.errors import SnapshotUnsupported
 from instep.snapshot.manifest import SQLITE
-from instep.snapshot.pages import changed
+from instep.snapshot.pages import changed, write_pages
 from instep.snapshot.writable import check_writable
 from instep.sqlite_rows import OUT_OF_REACH
 from tests.support.snapshots import NAME, Act, adds, deletes, names, seen_in, updates, vector
@@ -86,7 +86,7 @@ def test_the_wal_and_a_scan_find_the_same_pages(directory: Path, tmp_path: Path)
     with held_back(directory, lambda c: (adds(names(50, 200))(c), deletes(names(20))(c))):
         old.write_bytes(main.read_bytes())
         size, pages = sqlite_wal.changed_pages(main)
-    sqlite_wal.write_pages(main, pages, size)
+    write_pages(main, {n: sqlite_wal.armed_page(n, page) for n, page in pages.items()}, size)
     sqlite_wal.drop(main)
     scanned = changed(old, main, sqlite_wal.normal_page)
     assert scanned.items() <= pages.items()

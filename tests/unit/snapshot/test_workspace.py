@@ -1,6 +1,7 @@
 """The writer's side: stage what changed, publish it, stay warm, and heal."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from instep.errors import ConfigurationMissing, SnapshotUnsupported
 from instep.snapshot.manifest import SQLITE
 from instep.snapshot.publish import Staged
 from instep.snapshot.workspace import open_workspace
-from tests.support.snapshots import World, adds, deletes, names, queued, updates
+from tests.support.snapshots import NAME, World, adds, deletes, names, queued, updates
 
 
 def state_of(root: Path) -> dict[str, object]:
@@ -68,6 +69,31 @@ def test_a_writer_behind_fetches_what_it_lacks(world: World) -> None:
     assert [row["n"] for row in got["metadatas"] or []] == [0, 1, 2]
     assert store.objects.traffic.requests == 2 + 3
     assert store.objects.traffic.down < layers[0].bytes
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_after_a_restart_of_the_machine_a_file_has_to_prove_what_it_is(
+    world: World, *, lost: bool
+) -> None:
+    world.write(adds(names(300)))
+    world.write(updates(names(1), n=1))
+    main = world.warm / "0" / "data" / SQLITE
+    with open_workspace(world.store, world.warm):  # the WAL is in the file now
+        pass
+    (world.warm / "0" / "state.json").write_text(
+        json.dumps({**state_of(world.warm), "boot": "an earlier one"})
+    )
+    if lost:  # a page that never arrived, under the times and sizes that did
+        times = main.stat()
+        with main.open("r+b") as file:
+            file.seek(5 * 4096)
+            file.write(bytes(4096))
+        os.utime(main, ns=(times.st_atime_ns, times.st_mtime_ns))
+    store = world.store
+    with open_workspace(store, world.warm) as workspace:
+        found = workspace.client.get_collection(NAME, embedding_function=None).get(names(1))
+    assert (store.objects.traffic.requests > 2) is lost
+    assert found["metadatas"] == [{"place": "w00000", "n": 1}]
 
 
 def test_what_was_staged_and_not_published_is_gone(world: World) -> None:

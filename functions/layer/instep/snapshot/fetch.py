@@ -5,7 +5,6 @@ them have been decoded and the digest is the one the manifest names. Nothing is 
 every file of the version is ready, so a fetch that is cut off leaves the copy as it was.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,7 +13,7 @@ from typing import Final, TypeAlias
 
 from instep.snapshot.manifest import FileEntry, Layer, PackRef
 from instep.snapshot.pack import PackDamaged, decode, no_parent
-from instep.snapshot.pages import PAGE, Digest, PageFile, page_count
+from instep.snapshot.pages import Digest, PageFile, ReadPage, page_count, write_pages
 
 _PAGES_IN_MEMORY: Final = 32_768  # 128 MB: what a catch-up in place may hold
 
@@ -124,19 +123,18 @@ def prepare(plan: FilePlan, bodies: Iterator[bytes], done: Callable[[int], None]
 
 def _base(plan: FilePlan, path: Path, bodies: Iterator[bytes], done: Callable[[int], None]) -> None:
     base = plan.layers[0]
-    total = 0
+    digest = Digest()
     last = 0
     with path.open("wb") as file:
         for ref in base.packs:
             body = next(bodies)
-            for number, page, hashed in _checked(body, ref, base.size, no_parent):
+            for number, page in _checked(body, ref, base.size, no_parent, digest):
                 if number != last + 1:
                     raise Damaged(ref.hash, f"page {number} comes after page {last}")
                 last = number
-                total += int.from_bytes(hashed, "little")
                 file.write(plan.local(number, page))
             done(len(body))
-    if last != page_count(base.size) or f"{total % (1 << 256):064x}" != base.digest:
+    if last != page_count(base.size) or digest.hex() != base.digest:
         name = base.packs[-1].hash if base.packs else "(none)"
         raise Damaged(name, f"{plan.path.name} does not come out as its digest says")
 
@@ -162,10 +160,9 @@ def _increments(
             shipped: dict[int, bytes] = {}
             for ref in layer.packs:
                 body = next(bodies)
-                for number, page, _ in _checked(body, ref, layer.size, parent):
+                for number, page in _checked(body, ref, layer.size, parent, moving):
                     if number in shipped:
                         raise Damaged(ref.hash, f"page {number} comes twice")
-                    moving.replace(number, parent(number), page)
                     shipped[number] = page
                 done(len(body))
             written.update(shipped)
@@ -178,25 +175,14 @@ def _increments(
 
 
 def _checked(
-    body: bytes, ref: PackRef, size: int, parent: Callable[[int], bytes]
-) -> Iterator[tuple[int, bytes, bytes]]:
+    body: bytes, ref: PackRef, size: int, parent: ReadPage, digest: Digest
+) -> Iterator[tuple[int, bytes]]:
     held = 0
     try:
-        for found in decode(body, ref.hash, size, parent):
+        for found in decode(body, ref.hash, size, parent, digest):
             held += 1
             yield found
     except PackDamaged as error:
         raise Damaged(ref.hash, str(error)) from error
     if held != ref.pages:
         raise Damaged(ref.hash, f"it holds {held} pages, the manifest says {ref.pages}")
-
-
-def write_pages(path: Path, pages: dict[int, bytes], size: int) -> None:
-    """Write pages into a file that then has `size` bytes, and wait for the disk."""
-    with path.open("r+b") as file:
-        for number in sorted(pages):
-            file.seek((number - 1) * PAGE)
-            file.write(pages[number])
-        file.truncate(size)
-        file.flush()
-        os.fsync(file.fileno())

@@ -13,7 +13,7 @@ from typing import Final
 
 import zstandard
 
-from instep.snapshot.pages import PAGE, PAGE_HASH, Pages, ReadPage, page_hash, page_length
+from instep.snapshot.pages import PAGE, PAGE_HASH, Digest, Pages, ReadPage, page_length
 
 LEVEL: Final = 3
 CHUNK_PAGES: Final = 32
@@ -41,25 +41,25 @@ def no_parent(_number: int) -> bytes:
     return b""
 
 
-def encode(pages: Pages, parent: ReadPage) -> EncodedPack:
-    """Compress up to PACK_PAGES pages against the parent's."""
+def encode(pages: Pages, parent: ReadPage, digest: Digest) -> EncodedPack:
+    """Compress up to PACK_PAGES pages against the parent's; `digest` moves from those to these."""
     numbers = sorted(pages)
     if not 0 < len(numbers) <= PACK_PAGES:
         raise ValueError(f"a pack holds 1 to {PACK_PAGES} pages, not {len(numbers)}")
-    chunks = [
-        _compress(
-            b"".join(pages[number] for number in chunk),
-            b"".join(parent(number) for number in chunk),
-        )
-        for chunk in _chunks(numbers, CHUNK_PAGES)
-    ]
+    chunks: list[bytes] = []
+    hashes: list[bytes] = []
+    for chunk in _chunks(numbers, CHUNK_PAGES):
+        before = [parent(number) for number in chunk]
+        now = [pages[number] for number in chunk]
+        hashes += map(digest.replace, chunk, before, now)
+        chunks.append(_compress(b"".join(now), b"".join(before)))
     steps = [number - before for before, number in zip([0, *numbers], numbers, strict=False)]
     packed_numbers = _compress(struct.pack(f"<{len(steps)}I", *steps), b"")
     body = b"".join(
         [
             _HEADER.pack(_MAGIC, len(numbers), CHUNK_PAGES, len(packed_numbers)),
             packed_numbers,
-            *(page_hash(number, pages[number])[:PAGE_HASH] for number in numbers),
+            *(hashed[:PAGE_HASH] for hashed in hashes),
             struct.pack(f"<{len(chunks)}I", *map(len, chunks)),
             *chunks,
         ]
@@ -68,12 +68,12 @@ def encode(pages: Pages, parent: ReadPage) -> EncodedPack:
 
 
 def decode(
-    body: bytes, expected: str, size: int, parent: ReadPage
-) -> Iterator[tuple[int, bytes, bytes]]:
-    """Yield (number, page, 32-byte hash) of every page of a pack of a file of `size` bytes.
+    body: bytes, expected: str, size: int, parent: ReadPage, digest: Digest
+) -> Iterator[tuple[int, bytes]]:
+    """Yield (number, page) of every page of a pack of a file of `size` bytes.
 
-    Raises PackDamaged when the bytes are not those named `expected`, or any page is not what its
-    hash says; pages already yielded were right.
+    `digest` moves from the parent's pages to these. Raises PackDamaged when the bytes are not those
+    named `expected`, or any page is not what its hash says; pages already yielded were right.
     """
     if sha256(body).hexdigest() != expected:
         raise PackDamaged("its bytes are not those its name stands for")
@@ -84,17 +84,17 @@ def decode(
     at = 0
     for chunk, packed in zip(_chunks(numbers, CHUNK_PAGES), chunks, strict=True):
         lengths = [page_length(number, size) for number in chunk]
-        prefix = b"".join(parent(number) for number in chunk)
-        raw = _decompress(packed, prefix, sum(lengths))
+        before = [parent(number) for number in chunk]
+        raw = _decompress(packed, b"".join(before), sum(lengths))
         offset = 0
-        for number, length in zip(chunk, lengths, strict=True):
+        for number, old, length in zip(chunk, before, lengths, strict=True):
             page = raw[offset : offset + length]
             offset += length
-            hashed = page_hash(number, page)
+            hashed = digest.replace(number, old, page)
             if not page or hashed[:PAGE_HASH] != hashes[at : at + PAGE_HASH]:
                 raise PackDamaged(f"page {number} is not what its hash says")
             at += PAGE_HASH
-            yield number, page, hashed
+            yield number, page
 
 
 def _open(body: bytes) -> tuple[list[int], bytes, list[bytes]]:

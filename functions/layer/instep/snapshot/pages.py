@@ -37,9 +37,7 @@ def page_length(number: int, size: int) -> int:
 
 def page_hash(number: int, page: bytes) -> bytes:
     """Return the 32 bytes that stand for this page at this place."""
-    state = sha256(number.to_bytes(8, "little"))
-    state.update(page)
-    return state.digest()
+    return sha256(number.to_bytes(8, "little") + page).digest()
 
 
 class Digest:
@@ -100,6 +98,28 @@ def changed(old: Path, new: Path, normal: Normal | None = None) -> dict[int, byt
             if kept != page:
                 found[number] = page
     return found
+
+
+def write_pages(path: Path, pages: Pages, size: int) -> None:
+    """Write pages into a file that then has `size` bytes: neighbours in one call."""
+    with path.open("r+b", buffering=0) as file:
+        for first, run in _runs(pages):
+            file.seek((first - 1) * PAGE)
+            file.write(b"".join(run))
+        file.truncate(size)
+
+
+def _runs(pages: Pages) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield pages that are neighbours together, with the number of the first."""
+    first, run = 0, list[bytes]()
+    for number in sorted(pages):
+        if number != first + len(run):
+            if run:
+                yield first, run
+            first, run = number, []
+        run.append(pages[number])
+    if run:
+        yield first, run
 
 
 class PageFile:

@@ -1,6 +1,6 @@
 """What a version ships of a file: an increment on the parent, or the whole file as a new base."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,12 +26,9 @@ def ship(store: SnapshotStore, version: str, entry: FileEntry | None, change: Ch
     if entry is None or _wants_base(entry, change):
         return ship_base(store, version, change)
     digest = Digest(entry.digest)
-    pages = {n: page for n, page in change.pages.items() if page != change.before(n)}
-    if not pages and change.size == entry.size:
+    packs = store.put_packs(_changed(change, digest))
+    if not packs and change.size == entry.size:
         return entry
-    for number, page in pages.items():
-        digest.replace(number, change.before(number), page)
-    packs = store.put_packs(_encoded(sorted(pages.items()), change.before))
     layer = Layer(version, change.size, digest.hex(), tuple(packs))
     return FileEntry((*entry.layers, layer))
 
@@ -39,15 +36,7 @@ def ship(store: SnapshotStore, version: str, entry: FileEntry | None, change: Ch
 def ship_base(store: SnapshotStore, version: str, change: Change) -> FileEntry:
     """Store the whole file as a base."""
     digest = Digest()
-
-    def whole() -> Iterator[tuple[int, bytes]]:
-        for number in range(1, page_count(change.size) + 1):
-            changed = change.pages.get(number)
-            page = change.before(number) if changed is None else changed
-            digest.add(number, page)
-            yield number, page
-
-    packs = store.put_packs(_encoded(whole(), no_parent))
+    packs = store.put_packs(_whole(change, digest))
     return FileEntry((Layer(version, change.size, digest.hex(), tuple(packs)),))
 
 
@@ -56,12 +45,25 @@ def _wants_base(entry: FileEntry, change: Change) -> bool:
     return shrinks or len(change.pages) > BASE_SHARE * page_count(change.size)
 
 
-def _encoded(pages: Iterable[tuple[int, bytes]], parent: ReadPage) -> Iterator[EncodedPack]:
-    held: dict[int, bytes] = {}
-    for number, page in pages:
-        held[number] = page
-        if len(held) == PACK_PAGES:
-            yield encode(held, parent)
-            held = {}
-    if held:
-        yield encode(held, parent)
+def _changed(change: Change, digest: Digest) -> Iterator[EncodedPack]:
+    """Pack the pages that differ from what they were; each is read once."""
+    now: dict[int, bytes] = {}
+    before: dict[int, bytes] = {}
+    for number in sorted(change.pages):
+        page, old = change.pages[number], change.before(number)
+        if page == old:
+            continue
+        now[number], before[number] = page, old
+        if len(now) == PACK_PAGES:
+            yield encode(now, before.__getitem__, digest)
+            now, before = {}, {}
+    if now:
+        yield encode(now, before.__getitem__, digest)
+
+
+def _whole(change: Change, digest: Digest) -> Iterator[EncodedPack]:
+    last = page_count(change.size)
+    for start in range(1, last + 1, PACK_PAGES):
+        numbers = range(start, min(start + PACK_PAGES, last + 1))
+        pages = {n: change.pages[n] if n in change.pages else change.before(n) for n in numbers}
+        yield encode(pages, no_parent, digest)

@@ -3,7 +3,8 @@
 A small state file says which version lies in `data`; it is gone while files are being changed, so
 a copy without one is worth nothing and is fetched anew. Writes to the database wait in the WAL: it
 is either written into the file, when HEAD turned out to descend from it, or dropped, which leaves
-the parent byte for byte. A file somebody else touched (size, time, inode) is not trusted.
+the parent byte for byte. A file somebody else touched (size, time, inode) is not trusted. Nothing
+here waits for the disk: after a restart of the machine each file has to prove its digest.
 """
 
 import json
@@ -11,12 +12,17 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Final
 
 from instep import sqlite_wal
 from instep.errors import SnapshotCorrupt
 from instep.snapshot.fetch import FilePlan, Progress, missing_layers
 from instep.snapshot.manifest import SQLITE, FileEntry, Layer, Manifest
+from instep.snapshot.pages import file_digest, write_pages
 from instep.snapshot.store import SnapshotStore
+
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_NORMAL: Final = {SQLITE: sqlite_wal.normal_page}
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,7 @@ class WarmCopy:
 
         Fetches what is missing; a copy that turns out damaged is dropped and fetched whole.
         """
+        self._outlive_restart()
         self._settle(manifest)
         try:
             self._catch_up(store, manifest, names, progress)
@@ -76,6 +83,12 @@ class WarmCopy:
 
     def state(self) -> State:
         """Return what the copy is known to hold; nothing, when it is in doubt."""
+        state, boot = self._read()
+        touched = any(_stamp(self.data / name) != held.stamp for name, held in state.files.items())
+        return State(None) if touched or boot != _boot() else state
+
+    def _read(self) -> tuple[State, str]:
+        """Return what the state file says, and since which start of the machine."""
         try:
             read = json.loads(self._state_file.read_bytes())
             waiting = read["waiting"]
@@ -87,19 +100,30 @@ class WarmCopy:
                 },
                 Waiting(**waiting) if waiting else None,
             )
+            return state, str(read["boot"])
         except (OSError, ValueError, KeyError, TypeError):
-            return State(None)
-        if any(_stamp(self.data / name) != held.stamp for name, held in state.files.items()):
-            return State(None)
-        return state
+            return State(None), ""
+
+    def _outlive_restart(self) -> None:
+        """Keep what the machine had written before it went down: files that have their digest."""
+        state, boot = self._read()
+        if boot == _boot() or not state.files:
+            return
+        whole = {
+            name: self.held(held, name)
+            for name, held in state.files.items()
+            if (self.data / name).exists()
+            and file_digest(self.data / name, _NORMAL.get(name)) == held.digest
+        }
+        self.save(State(state.version, whole))
 
     def save(self, state: State) -> None:
         """Write the state file, whole or not at all."""
         beside = self._state_file.with_suffix(".new")
-        beside.write_text(json.dumps(asdict(state)))
+        beside.write_text(json.dumps({**asdict(state), "boot": _boot()}))
         beside.replace(self._state_file)
 
-    def held(self, entry: FileEntry | Layer, name: str) -> Held:
+    def held(self, entry: FileEntry | Layer | Held, name: str) -> Held:
         """Describe a file of the copy that now is what `entry` says."""
         return Held(entry.size, entry.digest, _stamp(self.data / name))
 
@@ -143,7 +167,8 @@ class WarmCopy:
             if (layer.size, layer.digest) == (waiting.size, waiting.digest):
                 size, pages = sqlite_wal.changed_pages(self.main)
                 self._state_file.unlink()
-                sqlite_wal.write_pages(self.main, pages, size)
+                armed = {n: sqlite_wal.armed_page(n, page) for n, page in pages.items()}
+                write_pages(self.main, armed, size)
                 sqlite_wal.drop(self.main)
                 self.save(State(waiting.version, {**state.files, SQLITE: self.held(layer, SQLITE)}))
                 return
@@ -189,6 +214,11 @@ class WarmCopy:
             return None
         start = entry.layers[len(entry.layers) - len(missing) - 1]
         return FilePlan(path, missing, start, *normal)
+
+
+def _boot() -> str:
+    """Return what names this start of the machine: writes of another may never have arrived."""
+    return _BOOT_ID.read_text().strip()
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
