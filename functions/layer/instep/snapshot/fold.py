@@ -26,7 +26,7 @@ from instep.snapshot.warm import WarmCopy
 from instep.snapshot.writable import check_writable
 from instep.sqlite_rows import OUT_OF_REACH
 
-_AT_ONCE: Final = 2  # log records after which chromadb persists: at the next read, that is
+_AT_ONCE: Final = 1  # log records after which chromadb persists: at the next read, that is
 
 
 def fold(
