@@ -29,12 +29,18 @@ class Calls:
 
 
 @contextmanager
-def refusing(client: Any, operation: str, status: int, *, times: int = 1) -> Iterator[Calls]:
-    """Answer the next calls of `operation` with an HTTP status; the service never sees them."""
+def refusing(
+    client: Any, operation: str, status: int, *, times: int = 1, since: str = ""
+) -> Iterator[Calls]:
+    """Answer the next calls of `operation` with an HTTP status; the service never sees them.
+
+    `since`: the first call refused is one whose path holds this text.
+    """
     calls = Calls()
 
     def answer(params: Any, **_: Any) -> Any:
-        if calls.met >= times:
+        begun = calls.met or since in str(params.get("url_path"))
+        if calls.met >= times or not begun:
             return None
         calls.met += 1
         calls.keys.append(str(params.get("url_path")))

@@ -110,6 +110,7 @@ def test_label_confidence_is_removed_for_the_table_has_none(
     assert "label_confidence" not in carried(words, PAPER.word_id(1, 1))
 
 
+@pytest.mark.invariant(4)
 def test_a_word_with_no_label_left_has_none_of_the_fields(
     cloud: Any, words: Any, apply: Apply
 ) -> None:
@@ -121,6 +122,16 @@ def test_a_word_with_no_label_left_has_none_of_the_fields(
     cloud.delete(total)
     apply(label_message("REMOVE"))
     assert not carried(words, PAPER.word_id(1, 1)).keys() & set(LABEL_FIELDS)
+
+
+@pytest.mark.invariant(6)
+def test_what_a_word_carries_already_is_not_written_again(
+    cloud: Any, words: Any, apply: Apply
+) -> None:
+    cloud.put(PAPER.word(1, 1), PAPER.label(1, 1, "TOTAL", "VALID"))
+    embed(words, [PAPER.word_id(1, 1)])
+    assert apply(label_message()).total_labels_updated == 1
+    assert apply(label_message()).total_labels_updated == 0
 
 
 def test_a_producers_unvalidated_equals_none_and_is_not_rewritten(

@@ -74,6 +74,7 @@ def test_a_metadata_change_reaches_every_embedding_of_the_receipt_in_both_collec
     assert "place_id" not in carried(words, other.word_id(1, 1))
 
 
+@pytest.mark.invariant(4)
 def test_when_place_goes_metadata_counts_again_and_without_either_the_keys_are_gone(
     cloud: Cloud, words: Any, apply: Apply
 ) -> None:

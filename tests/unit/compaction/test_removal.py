@@ -51,6 +51,7 @@ def test_a_word_that_exists_again_is_kept(cloud: Cloud, words: Any, apply: Apply
     assert apply(word_gone(1, 1)).embeddings_deleted == 0
 
 
+@pytest.mark.invariant(4)
 def test_removing_a_receipt_removes_all_also_when_its_words_are_still_there(
     cloud: Cloud, words: Any, lines: Any, apply: Apply
 ) -> None:

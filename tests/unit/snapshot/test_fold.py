@@ -69,6 +69,7 @@ def test_a_fold_changes_nothing_a_reader_sees(world: World) -> None:
         assert set(found["ids"][0]) == set(before)
 
 
+@pytest.mark.invariant(6)
 def test_writing_goes_on_after_a_fold_without_the_index(world: World) -> None:
     world.write(adds(names(30)))
     index = {name: entry for name, entry in folded(world).files.items() if name != SQLITE}

@@ -99,6 +99,7 @@ def test_a_hostile_manifest_is_refused(damage: Callable[[dict[str, Any]], Any]) 
         parse(document.write("version", content))
 
 
+@pytest.mark.invariant(2)
 def test_a_manifest_that_breaks_an_invariant_is_never_written() -> None:
     with pytest.raises(DocumentDamaged):
         manifest(files={SQLITE: FileEntry((NEXT, BASE, NEXT))}).to_bytes()

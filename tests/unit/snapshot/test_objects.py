@@ -15,6 +15,7 @@ def objects(world: World) -> Objects:
     return Objects(world.aws.s3, BUCKET)
 
 
+@pytest.mark.invariant(3)
 def test_the_first_to_create_wins_and_the_second_sees_it(objects: Objects) -> None:
     written = objects.create("key", b"one")
     assert isinstance(written, Written)

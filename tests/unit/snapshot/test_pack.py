@@ -75,6 +75,7 @@ def test_a_cut_off_pack_is_told(cut: int) -> None:
         list(decode(body, sha256(body).hexdigest(), SIZE, no_parent, Digest()))
 
 
+@pytest.mark.invariant(2)
 def test_bytes_of_another_name_are_not_looked_at() -> None:
     pack = encode({1: b"a" * PAGE}, no_parent, Digest())
     with pytest.raises(PackDamaged, match="its name"):

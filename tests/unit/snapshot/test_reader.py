@@ -147,6 +147,7 @@ def test_a_location_is_a_bucket(location: str) -> None:
         open_snapshot(location, NAME)
 
 
+@pytest.mark.invariant(5)
 def test_pulling_appears_whole_or_not_at_all(world: World, tmp_path: Path) -> None:
     world.write(adds(names(20)))
     target = tmp_path / "target"

@@ -19,6 +19,7 @@ def state_of(root: Path) -> dict[str, object]:
     return content
 
 
+@pytest.mark.invariant(6)
 def test_a_first_version_and_increments_on_it(world: World) -> None:
     world.write(adds(names(50)))
     world.write(updates(names(3), colour="red"))
@@ -38,6 +39,7 @@ def test_an_empty_collection_is_created_and_can_be_published(world: World) -> No
     assert world.seen() == {}
 
 
+@pytest.mark.invariant(6)
 def test_reading_alone_stages_nothing_and_sends_nothing(world: World) -> None:
     world.write(adds(names(5)))
     before = world.objects()

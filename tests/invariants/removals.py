@@ -1,0 +1,207 @@
+"""The lines that hold the six invariants of docs/design.md, and what notices when one is gone.
+
+Each removal is a line of the product, what stands in its place when it is taken out, and the tests
+that must then fail. tests/invariants/test_removals.py takes them out, one at a time.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+LAYER: Final = "functions/layer"
+
+
+@dataclass(frozen=True)
+class Removal:
+    """`line` (leading spaces left out, once in `file`) becomes `without`, and `tests` fail."""
+
+    invariant: int
+    file: str
+    line: str
+    without: str
+    tests: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.invariant}-{self.file.rpartition('/')[2]}-{self.line[:40]}"
+
+
+REMOVALS: Final = (
+    # 1: an acknowledged change is in the head, in the queue, or in the DLQ with its reason
+    Removal(
+        1,
+        "functions/settle_batch/handler.py",
+        "return_records(inbox, deliveries, settlement, request.execution)",
+        "inbox.delete(settlement.acknowledge)\n"
+        "    return_records(inbox, deliveries, settlement, request.execution)",
+        (
+            "tests/integration/test_acknowledgement.py"
+            "::test_settle_batch_keeps_a_rejected_delta_that_the_dlq_did_not_take",
+        ),
+    ),
+    Removal(
+        1,
+        "functions/parse_batch/handler.py",
+        "rejected = inbox.reject(intake.poison, request.execution)",
+        "inbox.delete(intake.finished)\n"
+        "    rejected = inbox.reject(intake.poison, request.execution)",
+        (
+            "tests/integration/test_acknowledgement.py"
+            "::test_parse_batch_keeps_poison_that_the_dlq_did_not_take",
+        ),
+    ),
+    Removal(
+        1,
+        f"{LAYER}/instep/settlement.py",
+        "settlement.refuse.append(Refusal(at, collection, verdict.reason, attempts + 1))",
+        "pass",
+        ("tests/unit/flow/test_settlement.py::test_no_record_is_ever_without_a_place",),
+    ),
+    Removal(
+        1,
+        f"{LAYER}/instep/settlement.py",
+        "settlement.resend[again].append(record)",
+        "pass",
+        ("tests/unit/flow/test_settlement.py::test_no_record_is_ever_without_a_place",),
+    ),
+    # 2: HEAD names a complete, verified, openable snapshot
+    Removal(
+        2,
+        f"{LAYER}/instep/snapshot/store.py",
+        "future.result()",
+        "future.exception()",
+        (
+            "tests/unit/snapshot/test_wholeness.py"
+            "::test_a_pack_that_was_not_stored_is_named_by_no_version",
+        ),
+    ),
+    Removal(
+        2,
+        f"{LAYER}/instep/snapshot/manifest.py",
+        "parse(body)",
+        "pass",
+        (
+            "tests/unit/snapshot/test_manifest.py"
+            "::test_a_manifest_that_breaks_an_invariant_is_never_written",
+        ),
+    ),
+    Removal(
+        2,
+        f"{LAYER}/instep/snapshot/pack.py",
+        "if sha256(body).hexdigest() != expected:",
+        "if not body:",
+        ("tests/unit/snapshot/test_pack.py::test_bytes_of_another_name_are_not_looked_at",),
+    ),
+    # 3: two publishers never both succeed from one parent
+    Removal(
+        3,
+        f"{LAYER}/instep/objects.py",
+        "return self._conditionally(key, body, IfMatch=etag)",
+        "return self._conditionally(key, body)",
+        (
+            "tests/faults/test_publish.py::test_a_412_is_a_conflict_that_names_who_was_first",
+            "tests/faults/test_publish.py::test_the_predecessors_loss_cannot_happen",
+        ),
+    ),
+    Removal(
+        3,
+        f"{LAYER}/instep/objects.py",
+        'return self._conditionally(key, body, IfNoneMatch="*")',
+        "return self._conditionally(key, body)",
+        (
+            "tests/unit/snapshot/test_objects.py::test_the_first_to_create_wins_and_the_second_sees_it",
+        ),
+    ),
+    # 4: after the queue drains, every embedding carries exactly what the table says
+    Removal(
+        4,
+        f"{LAYER}/receipt_chroma/compaction/convergence.py",
+        "gone = {one for one in checked if one.key not in existing}",
+        "gone = set[EmbeddingId]()",
+        (
+            "tests/unit/compaction/test_removal.py"
+            "::test_removing_a_word_or_a_line_removes_that_embedding",
+        ),
+    ),
+    Removal(
+        4,
+        f"{LAYER}/receipt_chroma/compaction/convergence.py",
+        "gone |= {one for one in whole if one.receipt in removed}",
+        "pass",
+        (
+            "tests/unit/compaction/test_removal.py"
+            "::test_removing_a_receipt_removes_all_also_when_its_words_are_still_there",
+        ),
+    ),
+    Removal(
+        4,
+        f"{LAYER}/receipt_chroma/compaction/convergence.py",
+        "fields |= label_fields(truth.labels[one], known)",
+        "pass",
+        (
+            "tests/unit/compaction/test_labels.py"
+            "::test_a_word_with_no_label_left_has_none_of_the_fields",
+        ),
+    ),
+    Removal(
+        4,
+        f"{LAYER}/receipt_chroma/compaction/convergence.py",
+        "fields |= truth.merchants.get(one.receipt, {})",
+        "pass",
+        (
+            "tests/unit/compaction/test_metadata.py"
+            "::test_when_place_goes_metadata_counts_again_and_without_either_the_keys_are_gone",
+        ),
+    ),
+    # 5: readers never wait and never see half a version
+    Removal(
+        5,
+        f"{LAYER}/instep/snapshot/store.py",
+        "ready.extend(prepare(plan, bodies, done) for plan in plans)",
+        "for plan in plans:\n"
+        "                    ready.append(prepare(plan, bodies, done))\n"
+        "                    ready[-1].commit()",
+        (
+            "tests/unit/snapshot/test_wholeness.py"
+            "::test_a_refresh_cut_off_at_the_last_file_needs_nothing_to_show_the_old_version",
+        ),
+    ),
+    Removal(
+        5,
+        f"{LAYER}/instep/snapshot/reader.py",
+        "store.materialise(version, beside, progress)",
+        "store.materialise(version, directory, progress)",
+        ("tests/unit/snapshot/test_reader.py::test_pulling_appears_whole_or_not_at_all",),
+    ),
+    # 6: cost follows the change, not the collection
+    Removal(
+        6,
+        f"{LAYER}/instep/snapshot/workspace.py",
+        "if self._manifest is not None and _same_content(self._manifest.facts, facts):",
+        "if self._manifest is not None and facts is None:",
+        (
+            "tests/unit/snapshot/test_workspace.py::test_reading_alone_stages_nothing_and_sends_nothing",
+        ),
+    ),
+    Removal(
+        6,
+        f"{LAYER}/instep/snapshot/workspace.py",
+        "copy.bring_to(store, manifest, frozenset({SQLITE}))",
+        "copy.bring_to(store, manifest, frozenset(manifest.files))",
+        ("tests/unit/snapshot/test_fold.py::test_writing_goes_on_after_a_fold_without_the_index",),
+    ),
+    Removal(
+        6,
+        f"{LAYER}/instep/snapshot/shipping.py",
+        "if entry is None or _wants_base(entry, change):",
+        "if entry is None or _wants_base(entry, change) or True:",
+        ("tests/unit/snapshot/test_workspace.py::test_a_first_version_and_increments_on_it",),
+    ),
+    Removal(
+        6,
+        f"{LAYER}/instep/difference.py",
+        "if not _same(have.metadata.get(key), value)",
+        "if value is not _same",
+        (
+            "tests/unit/compaction/test_labels.py::test_what_a_word_carries_already_is_not_written_again",
+        ),
+    ),
+)
