@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from entrypoint import parts, settings
 from entrypoint.applying import note, watermark
 from entrypoint.payloads import ApplyAnswer, ApplyRequest
+from entrypoint.shared_cache import shared_cache
 from entrypoint.telemetry import Payload, failing_as, logger, metrics, observed
 from instep.batch import fetch_entries, park_result
 from instep.heartbeat import Heartbeat
@@ -24,6 +25,7 @@ from receipt_dynamo_stream import ChromaDBCollection, StreamMessage
 dynamodb = boto3.client("dynamodb", config=settings.CLIENT)
 leases = parts.leases()
 objects = parts.objects()
+cache = shared_cache()
 
 
 delta_buckets = parts.delta_buckets()
@@ -44,7 +46,7 @@ def apply(request: ApplyRequest, heartbeat: Heartbeat) -> ApplyAnswer:
     """Apply the parked batch to a workspace at the head, stage it, park what it came to."""
     entries = fetch_entries(objects, request.batch)
     logger.info("Processing collection", extra={"messages": len(entries)})
-    with workspace_of(SnapshotStore(objects, request.collection)) as workspace:
+    with workspace_of(SnapshotStore(objects, request.collection, cache=cache)) as workspace:
         result = process_collection_updates(
             [StreamMessage.from_payload(entry.message) for entry in entries],
             ChromaDBCollection(request.collection),

@@ -72,6 +72,17 @@ def chroma_root() -> Path:
     return Path(os.environ.get("CHROMA_ROOT", "/tmp/chroma"))  # noqa: S108 - Lambda's only one
 
 
+def storage_mode() -> str:
+    """Return where packs come from: s3, efs or auto."""
+    return os.environ.get("CHROMADB_STORAGE_MODE", "s3")
+
+
+def cache_root() -> Path | None:
+    """Return where the shared file system is mounted, None when none is."""
+    value = os.environ.get("CHROMA_CACHE_ROOT")
+    return Path(value) if value else None
+
+
 def _required(name: str) -> str:
     value = os.environ.get(name, "")
     if not value:

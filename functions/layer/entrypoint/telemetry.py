@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
+from threading import Lock
 from time import perf_counter
 from typing import Any, Final, cast
 
@@ -29,18 +30,21 @@ class Counts:
     """The library's metrics sink: adds up, so that a batch costs one line whatever its size."""
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._counts: Counter[str] = Counter()
         self._embedded = EmbeddedMetrics(namespace="EmbeddingWorkflow")
 
     def count(self, name: str, value: int = 1) -> None:
         """Add `value` to the metric `name`."""
-        self._counts[name] += value
+        with self._lock:
+            self._counts[name] += value
 
     def flush(self) -> None:
         """Write one EMF line with everything counted since the last flush."""
-        for name, value in self._counts.items():
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+        for name, value in counts.items():
             self._embedded.add_metric(name=name, unit=MetricUnit.Count, value=value)
-        self._counts.clear()
         self._embedded.flush_metrics()
 
 

@@ -7,7 +7,7 @@ class Metrics(Protocol):
     """Receives counts; the sink accumulates them over a batch and writes them once."""
 
     def count(self, name: str, value: int = 1) -> None:
-        """Add `value` to the metric `name`."""
+        """Add `value` to the metric `name`; several threads may call."""
 
 
 class NoMetrics:

@@ -15,6 +15,7 @@ from receipt_dynamo_stream import (
     parse_record,
 )
 from tests.support.items import item, stream_record
+from tests.support.metrics import Counts
 
 PK, SK = "IMAGE#7c1f", "RECEIPT#00001#LINE#00002#WORD#00003#LABEL#TOTAL"
 LABEL = stream_record(
@@ -31,11 +32,6 @@ METADATA_BODY = {
     "stream_record_id": "e1",
     "aws_region": "us-east-1",
 }
-
-
-class Counts(dict[str, int]):
-    def count(self, name: str, value: int = 1) -> None:
-        self[name] = self.get(name, 0) + value
 
 
 def wrapped(body: Any, collection: str | None = None) -> dict[str, Any]:

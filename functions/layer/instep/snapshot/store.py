@@ -15,6 +15,7 @@ from typing import Final
 from instep.clock import Clock, utc_now
 from instep.errors import SnapshotCorrupt
 from instep.objects import Listed, ObjectMissing, Objects, ObjectTooLarge
+from instep.snapshot.cache import PackCache
 from instep.snapshot.document import DocumentDamaged
 from instep.snapshot.fetch import Damaged, FilePlan, Prepared, Progress, prepare
 from instep.snapshot.head import Head, head_key, read_head
@@ -33,12 +34,19 @@ _AHEAD: Final = 12  # packs asked for before they are needed: bounds the memory 
 
 
 class SnapshotStore:
-    """The snapshots of one collection in one bucket."""
+    """The snapshots of one collection in one bucket; with a `cache`, packs are read through it."""
 
-    def __init__(self, objects: Objects, collection: str, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        collection: str,
+        clock: Clock = utc_now,
+        cache: PackCache | None = None,
+    ) -> None:
         self.objects = objects
         self.collection = collection
         self.clock = clock
+        self._cache = cache
 
     def head(self) -> Head | None:
         """Return HEAD, None before the first version; SnapshotCorrupt when it is damaged."""
@@ -87,7 +95,7 @@ class SnapshotStore:
         with ThreadPoolExecutor(_THREADS) as pool:
             waiting: list[Future[None]] = []
             for pack in packs:
-                waiting.append(pool.submit(self.objects.put, self.pack_key(pack.hash), pack.body))
+                waiting.append(pool.submit(self._put_pack, pack))
                 refs.append(PackRef(pack.hash, len(pack.body), pack.pages))
                 if len(waiting) >= _THREADS:
                     waiting.pop(0).result()
@@ -155,9 +163,19 @@ class SnapshotStore:
             prepared.commit()
         return manifest
 
+    def _put_pack(self, pack: EncodedPack) -> None:
+        self.objects.put(self.pack_key(pack.hash), pack.body)
+        if self._cache:
+            self._cache.put(pack.hash, pack.body)  # the next writer may be on another machine
+
     def _pack(self, ref: PackRef) -> bytes:
+        held = self._cache.get(ref) if self._cache else None
+        if held is not None:
+            return held
         try:
             body = self.objects.get(self.pack_key(ref.hash), limit=ref.bytes).body
         except (ObjectMissing, ObjectTooLarge) as error:
             raise SnapshotCorrupt(self.collection, f"pack {error}") from error
+        if self._cache:
+            self._cache.put(ref.hash, body)
         return body
