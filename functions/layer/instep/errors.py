@@ -71,6 +71,20 @@ class SnapshotUnsupported(CompactionError):
     """A format, schema or collection setting this release cannot handle safely. Never retried."""
 
 
+class VersionRejected(CompactionError):
+    """A version asked for by name cannot be used so. Whoever asked chooses another."""
+
+    def __init__(self, collection: str, version: str, why: str) -> None:
+        super().__init__(
+            f"{collection} {version}: {why}; choose a version from `instep history {collection}`"
+        )
+        self.collection, self.version, self.why = collection, version, why
+
+
+class ImportRejected(CompactionError):
+    """A foreign snapshot is hostile, broken or of no known form; nothing was published."""
+
+
 class StorageUnavailable(CompactionError):
     """S3, DynamoDB or SQS throttled, failed or timed out beyond botocore's retries. Retried."""
 

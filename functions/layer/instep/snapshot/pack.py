@@ -19,7 +19,8 @@ LEVEL: Final = 3
 CHUNK_PAGES: Final = 32
 PACK_PAGES: Final = 4096  # 16 MB of pages: what one GET brings and one worker decodes
 MAX_PACK_BYTES: Final = PACK_PAGES * (PAGE + 64) + 4096  # incompressible pages and their tables
-_HEADER: Final = struct.Struct("<8sIII")  # magic, pages, pages a chunk, bytes of page numbers
+_SALT: Final = 8
+_HEADER: Final = struct.Struct(f"<8s{_SALT}sIII")  # magic, salt, pages, a chunk's, numbers' bytes
 _MAGIC: Final = b"INSTEPK1"
 
 
@@ -41,8 +42,11 @@ def no_parent(_number: int) -> bytes:
     return b""
 
 
-def encode(pages: Pages, parent: ReadPage, digest: Digest) -> EncodedPack:
-    """Compress up to PACK_PAGES pages against the parent's; `digest` moves from those to these."""
+def encode(pages: Pages, parent: ReadPage, digest: Digest, version: str) -> EncodedPack:
+    """Compress up to PACK_PAGES pages against the parent's; `digest` moves from those to these.
+
+    The name depends on the version, so that nobody writes a pack again that a sweep is deleting.
+    """
     numbers = sorted(pages)
     if not 0 < len(numbers) <= PACK_PAGES:
         raise ValueError(f"a pack holds 1 to {PACK_PAGES} pages, not {len(numbers)}")
@@ -55,9 +59,10 @@ def encode(pages: Pages, parent: ReadPage, digest: Digest) -> EncodedPack:
         chunks.append(_compress(b"".join(now), b"".join(before)))
     steps = [number - before for before, number in zip([0, *numbers], numbers, strict=False)]
     packed_numbers = _compress(struct.pack(f"<{len(steps)}I", *steps), b"")
+    salt = sha256(version.encode()).digest()[:_SALT]
     body = b"".join(
         [
-            _HEADER.pack(_MAGIC, len(numbers), CHUNK_PAGES, len(packed_numbers)),
+            _HEADER.pack(_MAGIC, salt, len(numbers), CHUNK_PAGES, len(packed_numbers)),
             packed_numbers,
             *(hashed[:PAGE_HASH] for hashed in hashes),
             struct.pack(f"<{len(chunks)}I", *map(len, chunks)),
@@ -99,7 +104,7 @@ def decode(
 
 def _open(body: bytes) -> tuple[list[int], bytes, list[bytes]]:
     """Take the pack apart: page numbers, their hashes, the chunks still compressed."""
-    magic, count, chunk_pages, numbers_length = _HEADER.unpack_from(body)
+    magic, _, count, chunk_pages, numbers_length = _HEADER.unpack_from(body)
     if magic != _MAGIC or chunk_pages != CHUNK_PAGES or not 0 < count <= PACK_PAGES:
         raise PackDamaged("it is no pack of this format")
     at = _HEADER.size

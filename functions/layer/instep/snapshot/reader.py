@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from instep import sqlite_wal
 from instep.collection import close_client, get_collection, open_client
-from instep.errors import ConfigurationMissing
+from instep.errors import ConfigurationMissing, VersionRejected
 from instep.objects import Objects
 from instep.snapshot.claim import claim
 from instep.snapshot.fetch import Progress
@@ -70,7 +70,7 @@ class Snapshot:
         if head is None or head.version == self.version:
             return False
         wanted = self._store.manifest(head.version)
-        current = self._store.manifest(self.version)
+        current = self._manifest  # its version file may have been swept
         self._close_client()
         try:
             self._open(wanted, progress)
@@ -103,6 +103,7 @@ class Snapshot:
         except BaseException:
             self._close_client(opened=True)
             raise
+        self._manifest = manifest
         self.version = manifest.version
 
     def _close_client(self, *, opened: bool = False) -> None:
@@ -126,8 +127,8 @@ def open_snapshot(
 
     `location` is "s3://bucket" or an Objects of a client of yours. `directory` keeps copies, which
     makes the next open fetch only what is new; several readers may share one. Without it the copy
-    is temporary. ConfigurationMissing when the collection has no version, SnapshotCorrupt when S3
-    holds wrong bytes, StorageUnavailable when it does not answer.
+    is temporary. ConfigurationMissing when the collection has no version, VersionRejected when `at`
+    is none, SnapshotCorrupt when S3 holds wrong bytes, StorageUnavailable when it does not answer.
     """
     return Snapshot(
         SnapshotStore(_objects(location), collection),
@@ -167,7 +168,10 @@ def pull(
 
 def _wanted(store: SnapshotStore, at: str | None) -> Manifest:
     if at is not None:
-        return store.manifest(at)
+        found = store.find_manifest(at)
+        if found is None:
+            raise VersionRejected(store.collection, at, "there is no such version, or it was swept")
+        return found
     head = store.head()
     if head is None:
         raise ConfigurationMissing(

@@ -26,7 +26,7 @@ def ship(store: SnapshotStore, version: str, entry: FileEntry | None, change: Ch
     if entry is None or _wants_base(entry, change):
         return ship_base(store, version, change)
     digest = Digest(entry.digest)
-    packs = store.put_packs(_changed(change, digest))
+    packs = store.put_packs(_changed(change, digest, version))
     if not packs and change.size == entry.size:
         return entry
     layer = Layer(version, change.size, digest.hex(), tuple(packs))
@@ -36,7 +36,7 @@ def ship(store: SnapshotStore, version: str, entry: FileEntry | None, change: Ch
 def ship_base(store: SnapshotStore, version: str, change: Change) -> FileEntry:
     """Store the whole file as a base."""
     digest = Digest()
-    packs = store.put_packs(_whole(change, digest))
+    packs = store.put_packs(_whole(change, digest, version))
     return FileEntry((Layer(version, change.size, digest.hex(), tuple(packs)),))
 
 
@@ -45,7 +45,7 @@ def _wants_base(entry: FileEntry, change: Change) -> bool:
     return shrinks or len(change.pages) > BASE_SHARE * page_count(change.size)
 
 
-def _changed(change: Change, digest: Digest) -> Iterator[EncodedPack]:
+def _changed(change: Change, digest: Digest, version: str) -> Iterator[EncodedPack]:
     """Pack the pages that differ from what they were; each is read once."""
     now: dict[int, bytes] = {}
     before: dict[int, bytes] = {}
@@ -55,15 +55,15 @@ def _changed(change: Change, digest: Digest) -> Iterator[EncodedPack]:
             continue
         now[number], before[number] = page, old
         if len(now) == PACK_PAGES:
-            yield encode(now, before.__getitem__, digest)
+            yield encode(now, before.__getitem__, digest, version)
             now, before = {}, {}
     if now:
-        yield encode(now, before.__getitem__, digest)
+        yield encode(now, before.__getitem__, digest, version)
 
 
-def _whole(change: Change, digest: Digest) -> Iterator[EncodedPack]:
+def _whole(change: Change, digest: Digest, version: str) -> Iterator[EncodedPack]:
     last = page_count(change.size)
     for start in range(1, last + 1, PACK_PAGES):
         numbers = range(start, min(start + PACK_PAGES, last + 1))
         pages = {n: change.pages[n] if n in change.pages else change.before(n) for n in numbers}
-        yield encode(pages, no_parent, digest)
+        yield encode(pages, no_parent, digest, version)

@@ -54,20 +54,35 @@ class SnapshotStore:
 
     def manifest(self, version: str) -> Manifest:
         """Return a version's manifest; SnapshotCorrupt when missing or damaged."""
+        manifest = self.find_manifest(version)
+        if manifest is None:
+            key = self.manifest_key(version)
+            raise SnapshotCorrupt(self.collection, f"manifest {key} does not exist")
+        return manifest
+
+    def find_manifest(self, version: str) -> Manifest | None:
+        """Return a version's manifest, None when there is none; SnapshotCorrupt when damaged."""
         key = self.manifest_key(version)
         try:
-            manifest = parse(self.objects.get(key, limit=MAX_MANIFEST_BYTES).body)
+            fetched = self.objects.find(key, limit=MAX_MANIFEST_BYTES)
+            if fetched is None:
+                return None
+            manifest = parse(fetched.body)
             require(
                 (manifest.collection, manifest.version) == (self.collection, version),
                 f"it is that of {manifest.collection} {manifest.version}",
             )
-        except (ObjectMissing, ObjectTooLarge, DocumentDamaged) as error:
+        except (ObjectTooLarge, DocumentDamaged) as error:
             raise SnapshotCorrupt(self.collection, f"manifest {key}: {error}") from error
         return manifest
 
     def versions(self) -> Iterator[Listed]:
         """Yield every version file that exists, oldest first, published or not."""
         return self.objects.list(f"{self.collection}/versions/")
+
+    def all_packs(self) -> Iterator[Listed]:
+        """Yield every pack that exists, named by a version or not."""
+        return self.objects.list(self.pack_key(""))
 
     def new_version(self) -> str:
         """Return a version id that sorts by time and that nobody else will ever have."""

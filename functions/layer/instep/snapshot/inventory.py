@@ -1,0 +1,91 @@
+"""Every version of a collection that lies in S3, read a bounded number at a time.
+
+What was the head once is told without HEAD: a version is only ever staged on the head of its day,
+so whatever another version calls its parent was published.
+"""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from instep.errors import SnapshotCorrupt, SnapshotUnsupported
+from instep.snapshot.document import DocumentDamaged
+from instep.snapshot.manifest import Manifest, version_id
+from instep.snapshot.store import SnapshotStore
+
+_THREADS: Final = 8
+_AT_ONCE: Final = 64  # manifests held in memory
+
+Unreadable: TypeAlias = SnapshotCorrupt | SnapshotUnsupported
+
+
+@dataclass(frozen=True)
+class VersionFile:
+    """A version file as S3 lists it; `written` (UTC) is by S3's clock."""
+
+    version: str
+    written: datetime
+    size: int
+
+
+def version_files(store: SnapshotStore) -> list[VersionFile]:
+    """List the version files, newest first; what else lies there is left alone."""
+    found = []
+    for entry in store.versions():
+        name = entry.key.rpartition("/")[2].removesuffix(".json")
+        try:
+            found.append(VersionFile(version_id(name), entry.modified, entry.size))
+        except DocumentDamaged:
+            continue
+    return sorted(found, key=lambda file: file.version, reverse=True)
+
+
+def read_versions(
+    store: SnapshotStore, files: Iterable[VersionFile]
+) -> Iterator[tuple[VersionFile, Manifest | Unreadable]]:
+    """Yield the files with what they hold, in their order, or with why one cannot be read.
+
+    A file that was swept since it was listed is left out.
+    """
+    waiting = list(files)
+
+    def read(file: VersionFile) -> Manifest | Unreadable | None:
+        try:
+            return store.find_manifest(file.version)
+        except (SnapshotCorrupt, SnapshotUnsupported) as error:
+            return error
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for start in range(0, len(waiting), _AT_ONCE):
+            chunk = waiting[start : start + _AT_ONCE]
+            for file, found in zip(chunk, pool.map(read, chunk), strict=True):
+                if found is not None:
+                    yield file, found
+
+
+def was_published(store: SnapshotStore, version: str) -> bool:
+    """Say whether the version is, or once was, the head; reads the newest versions first."""
+    head = store.head()
+    if head is not None and head.version == version:
+        return True
+    return any(
+        isinstance(found, Manifest) and found.parent == version
+        for _, found in read_versions(store, version_files(store))
+    )
+
+
+def missing_packs(store: SnapshotStore, manifest: Manifest) -> set[str]:
+    """Return the names of packs the manifest needs that are not in S3 in their right size.
+
+    Lists the packs and reads none: that they hold the right bytes is `SnapshotStore.materialise`'s.
+    """
+    there = {entry.key.rpartition("/")[2]: entry.size for entry in store.all_packs()}
+    return {
+        pack.hash
+        for entry in manifest.files.values()
+        for layer in entry.layers
+        for pack in layer.packs
+        if there.get(pack.hash) != pack.bytes
+    }

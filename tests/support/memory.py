@@ -1,0 +1,87 @@
+"""A bucket in memory under the engine's own code, with a say before every call.
+
+`before` is told what is about to happen and may let a rival act first, or die there.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import md5
+from typing import Any
+
+from instep.objects import Fetched, Listed, Lost, Objects, ObjectTooLarge, Written
+
+
+@dataclass
+class Time:
+    """A clock that stands until told otherwise; it is S3's too."""
+
+    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def passes(self, span: timedelta) -> None:
+        self.now += span
+
+
+@dataclass
+class _Object:
+    body: bytes
+    written: datetime
+
+
+@dataclass
+class InMemory(Objects):
+    """What S3 promises of one bucket: reads and listings see every write that was answered."""
+
+    time: Time
+    held: dict[str, _Object] = field(default_factory=dict)
+    before: Callable[[str], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        nothing: Any = None
+        super().__init__(nothing, "memory")
+
+    def find(self, key: str, limit: int | None = None) -> Fetched | None:
+        self._about_to("find")
+        found = self.held.get(key)
+        if found is None:
+            return None
+        if limit is not None and len(found.body) > limit:
+            raise ObjectTooLarge(key)
+        return Fetched(found.body, _etag(found.body))
+
+    def put(self, key: str, body: bytes) -> None:
+        self._about_to("put")
+        self.held[key] = _Object(body, self.time())
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        self._about_to("list")
+        for key, found in sorted(self.held.items()):
+            if key.startswith(prefix):
+                yield Listed(key, len(found.body), found.written)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        for key in list(keys):
+            self._about_to("delete")
+            self.held.pop(key, None)
+
+    def _conditionally(self, key: str, body: bytes, **condition: Any) -> Written | Lost:
+        self._about_to("conditional put")
+        there = self.held.get(key)
+        wanted = condition.get("IfMatch")
+        if (None if there is None else _etag(there.body)) != wanted:
+            return Lost(None if there is None else Fetched(there.body, _etag(there.body)))
+        self.held[key] = _Object(body, self.time())
+        return Written(_etag(body))
+
+    def _about_to(self, act: str) -> None:
+        """Ask, but never from a thread of a pool: in what order those come is not ours to say."""
+        if threading.current_thread() is threading.main_thread():
+            self.before(act)
+
+
+def _etag(body: bytes) -> str:
+    return md5(body, usedforsecurity=False).hexdigest()
