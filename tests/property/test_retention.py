@@ -8,8 +8,7 @@ memory. Only the time between a pack and its manifest is bounded, as a function'
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from hashlib import sha256
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -19,15 +18,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from instep.errors import SnapshotConflict, VersionRejected
 from instep.snapshot.inventory import missing_packs
-from instep.snapshot.manifest import SQLITE, Facts, FileEntry, Layer, Manifest, PackRef
+from instep.snapshot.manifest import Manifest
 from instep.snapshot.publish import Staged, publish_unleased
 from instep.snapshot.retention import GRACE, Retention
 from instep.snapshot.rollback import rollback
-from instep.snapshot.staging import Origin, put_version
 from instep.snapshot.store import SnapshotStore
 from instep.snapshot.sweep import sweep
 from tests.support.deaths import ProcessDied
-from tests.support.memory import InMemory, Time
+from tests.support.memory import InMemory, Time, stage_pack
 
 HOURS = st.integers(0, 60).map(lambda hours: timedelta(hours=hours))
 BESIDE_A_STAGE = ["publish", "roll back", "sweep", "die"]
@@ -134,17 +132,7 @@ class Collection(RuleBasedStateMachine):
         self._look_at_head()
 
     def _stage(self, *, fold: bool) -> None:
-        """Stage a pack of its own on the head, or with a fold instead of all before it."""
-        head = self.store.head()
-        before = self.store.manifest(head.version).files[SQLITE].layers if head else ()
-        version = self.store.new_version()
-        body = b"%d" % next(self.numbers)
-        name = sha256(body).hexdigest()
-        self.objects.put(self.store.pack_key(name), body)
-        layer = Layer(version, 1, name, (PackRef(name, len(body), 1),))
-        entry = FileEntry((layer,) if fold else (*before, layer))
-        origin = Origin("test", 1, None, {}, head)
-        self.paused.append(put_version(self.store, version, origin, Facts(), {SQLITE: entry}, 0))
+        self.paused.append(stage_pack(self.store, b"%d" % next(self.numbers), fold=fold))
 
     def _publish(self, data: st.DataObject) -> None:
         staged = data.draw(st.sampled_from(self.paused))
@@ -173,7 +161,7 @@ class Collection(RuleBasedStateMachine):
     def _kept(self) -> set[str]:
         """Return what must be there: history as promised, and what may yet be published."""
         kept = set(self.heads[-self.retention.versions :])
-        for older, newer in zip(self.heads, self.heads[1:], strict=False):
+        for newer, older in pairwise(reversed(self.heads)):
             if newer in kept and self._age(newer) < self.retention.age:
                 kept.add(older)
         head = self.store.head()

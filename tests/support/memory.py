@@ -7,19 +7,24 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from hashlib import md5
+from hashlib import md5, sha256
 from typing import Any
 
 from instep.objects import Fetched, Listed, Lost, Objects, ObjectTooLarge, Written
+from instep.snapshot.manifest import SQLITE, Facts, FileEntry, Layer, PackRef
+from instep.snapshot.publish import Staged
+from instep.snapshot.staging import Origin, put_version
+from instep.snapshot.store import SnapshotStore
 
 
 @dataclass
 class Time:
-    """A clock that stands until told otherwise; it is S3's too."""
+    """A clock that ticks when it is read, and else stands until told otherwise; S3's too."""
 
     now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
     def __call__(self) -> datetime:
+        self.now += timedelta(microseconds=1)
         return self.now
 
     def passes(self, span: timedelta) -> None:
@@ -85,3 +90,19 @@ class InMemory(Objects):
 
 def _etag(body: bytes) -> str:
     return md5(body, usedforsecurity=False).hexdigest()
+
+
+def stage_pack(store: SnapshotStore, body: bytes, *, fold: bool = False) -> Staged:
+    """Stage a version on the head that brings this pack, or that with a fold is this pack alone.
+
+    No page is in it: for tests of which objects are named and which are there.
+    """
+    head = store.head()
+    before = store.manifest(head.version).files[SQLITE].layers if head and not fold else ()
+    version = store.new_version()
+    name = sha256(body).hexdigest()
+    store.objects.put(store.pack_key(name), body)
+    layer = Layer(version, 1, name, (PackRef(name, len(body), 1),))
+    entry = FileEntry((*before, layer))
+    origin = Origin("test", 1, None, {}, head)
+    return put_version(store, version, origin, Facts(), {SQLITE: entry}, 0)
