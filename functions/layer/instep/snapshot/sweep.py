@@ -10,7 +10,6 @@ packs, which the next one deletes; nothing it did not list itself is ever delete
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final, TypeAlias
 
 from instep.errors import SnapshotCorrupt
@@ -84,16 +83,15 @@ def sweep(
     SnapshotCorrupt or SnapshotUnsupported, with nothing deleted, while HEAD or a version cannot be
     read. StorageUnavailable: some of it is deleted, the next sweep goes on.
     """
-    now = store.clock()
+    now = store.clock()  # first, so that what is written from here on is young
     packs = {name: entry for entry in store.all_packs() if (name := _pack_name(entry))}
     versions = _Versions()
     versions.read(store)
-    listed = dict(versions.known)
     head = store.head()
     if head is None or head.version not in versions.known:
         versions.read(store)  # it moved to a version younger than the listing
     _require_whole(store, versions, head)
-    going = _going(listed, versions, head, retention, now)
+    going = condemned(versions.known, head.version if head else None, retention, now)
     if not dry_run:
         store.objects.delete(map(store.manifest_key, going))
         versions.read(store)
@@ -110,18 +108,6 @@ def sweep(
         len(versions.known) - len(going),
         len(packs) - len(loose),
     )
-
-
-def _going(
-    listed: dict[str, Known],
-    versions: _Versions,
-    head: Head | None,
-    retention: Retention,
-    now: datetime,
-) -> list[str]:
-    """Return what to delete, of what was listed before HEAD was read."""
-    at = head.version if head else None
-    return [name for name in condemned(versions.known, at, retention, now) if name in listed]
 
 
 def _require_whole(store: SnapshotStore, versions: _Versions, head: Head | None) -> None:
