@@ -46,7 +46,7 @@ def cache(tmp_path: Path, counts: Counts, time: Time) -> PackCache:
 
 
 def pack(number: int) -> EncodedPack:
-    return encode({1: number.to_bytes(8, "little") * (PAGE // 8)}, no_parent, Digest())
+    return encode({1: number.to_bytes(8, "little") * (PAGE // 8)}, no_parent, Digest(), "version")
 
 
 def ref(of: EncodedPack) -> PackRef:

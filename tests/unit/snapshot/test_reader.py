@@ -8,7 +8,7 @@ import pytest
 
 import instep
 from instep.collection import read
-from instep.errors import ConfigurationMissing, SnapshotCorrupt, StorageUnavailable
+from instep.errors import ConfigurationMissing, SnapshotCorrupt, StorageUnavailable, VersionRejected
 from instep.snapshot.manifest import SQLITE
 from instep.snapshot.reader import open_snapshot, pull
 from tests.support.faults import refusing
@@ -137,7 +137,7 @@ def test_no_version_and_no_such_version(world: World) -> None:
         open_snapshot(world.store.objects, NAME)
     world.write(adds(names(1)))
     for at in ("20200101T000000.000000Z-00000000", "../HEAD"):
-        with pytest.raises(SnapshotCorrupt):
+        with pytest.raises(VersionRejected, match="instep history words"):
             open_snapshot(world.store.objects, NAME, at=at)
 
 
@@ -186,3 +186,12 @@ def test_a_copy_that_somebody_touched_is_not_trusted(world: World) -> None:
         file.write(b"damage")
     with open_snapshot(world.store.objects, NAME, directory=directory) as snapshot:
         assert seen_through(snapshot.collection) == world.seen()
+
+
+def test_a_reader_whose_version_was_swept_refreshes(world: World) -> None:
+    first = world.write(adds(names(2))).version
+    with open_snapshot(world.store.objects, NAME) as snapshot:
+        world.write(updates(names(1), colour="red"))
+        world.store.objects.delete([world.store.manifest_key(first)])
+        assert snapshot.refresh()
+        assert seen_through(snapshot.collection)["w00000"].metadata["colour"] == "red"

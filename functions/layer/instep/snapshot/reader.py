@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from instep import sqlite_wal
 from instep.collection import close_client, get_collection, open_client
-from instep.errors import ConfigurationMissing, VersionRejected
+from instep.errors import ConfigurationMissing
 from instep.objects import Objects
 from instep.snapshot.claim import claim
 from instep.snapshot.fetch import Progress
@@ -168,10 +168,7 @@ def pull(
 
 def _wanted(store: SnapshotStore, at: str | None) -> Manifest:
     if at is not None:
-        found = store.find_manifest(at)
-        if found is None:
-            raise VersionRejected(store.collection, at, "there is no such version, or it was swept")
-        return found
+        return store.asked_for(at)
     head = store.head()
     if head is None:
         raise ConfigurationMissing(

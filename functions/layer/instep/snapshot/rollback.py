@@ -74,14 +74,9 @@ def _stage(store: SnapshotStore, head: Head, version: str, writer: str) -> Stage
 
 def _find(store: SnapshotStore, version: str) -> Manifest:
     try:
-        found = store.find_manifest(version)
+        return store.asked_for(version)
     except SnapshotCorrupt as error:
         raise VersionRejected(store.collection, version, error.what) from error
-    if found is None:
-        raise VersionRejected(
-            store.collection, version, "there is no such version, or it was swept"
-        )
-    return found
 
 
 def _is_readable(store: SnapshotStore, version: str) -> bool:

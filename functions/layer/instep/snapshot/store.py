@@ -13,7 +13,7 @@ from secrets import token_hex
 from typing import Final
 
 from instep.clock import Clock, utc_now
-from instep.errors import SnapshotCorrupt
+from instep.errors import SnapshotCorrupt, VersionRejected
 from instep.objects import Listed, ObjectMissing, Objects, ObjectTooLarge
 from instep.snapshot.cache import PackCache
 from instep.snapshot.document import DocumentDamaged
@@ -75,6 +75,21 @@ class SnapshotStore:
         except (ObjectTooLarge, DocumentDamaged) as error:
             raise SnapshotCorrupt(self.collection, f"manifest {key}: {error}") from error
         return manifest
+
+    def asked_for(self, version: str) -> Manifest:
+        """Return the manifest of a version that a person named; VersionRejected if there is none.
+
+        SnapshotCorrupt when it is damaged.
+        """
+        try:
+            found = self.find_manifest(version_id(version))
+        except DocumentDamaged as error:
+            raise VersionRejected(self.collection, version, "it is no version's id") from error
+        if found is None:
+            raise VersionRejected(
+                self.collection, version, "there is no such version, or it was swept"
+            )
+        return found
 
     def versions(self) -> Iterator[Listed]:
         """Yield every version file that exists, oldest first, published or not."""
