@@ -9,6 +9,7 @@ from stacks.function import Platform
 from stacks.functions import Functions
 from stacks.ingest import Queues, StreamIngest
 from stacks.packages import Packages
+from stacks.shared_cache import SharedCache
 from stacks.storage import Storage
 from stacks.triggers import Triggers
 from stacks.workflow import Workflow
@@ -26,7 +27,13 @@ class CompactionStack(Stack):
         queues = Queues(self, "Queues")
         platform = Platform(self, "Platform", config=config, packages=packages)
         functions = Functions(
-            self, "Functions", platform=platform, storage=storage, queues=queues, bus=bus
+            self,
+            "Functions",
+            platform=platform,
+            storage=storage,
+            queues=queues,
+            bus=bus,
+            cache=SharedCache(self, "SharedCache") if config.file_system else None,
         )
         StreamIngest(
             self, "Ingest", config=config, table=storage.entities, function=functions.ingest

@@ -40,7 +40,9 @@ class Config:
     entity_table_stream_arn: str | None
     """Stream (NEW_AND_OLD_IMAGES) of the existing table."""
     storage_mode: StorageMode
-    """Where the functions keep their copies of a snapshot; S3 is the truth in every mode."""
+    """Where packs come from; S3 is the truth in every mode."""
+    file_system: bool
+    """An EFS file system in a VPC as a shared cache; always with efs, if wanted with auto."""
     schedule_minutes: int
     """Minutes between the starts of the backstop schedule."""
     log_retention_days: int
@@ -66,11 +68,13 @@ class Config:
                 "an existing table needs both entityTableName and entityTableStreamArn "
                 "(aws dynamodb describe-table shows LatestStreamArn)"
             )
+        mode = _one_of("storageMode", get("storageMode") or "s3", StorageMode)
         return cls(
             name=str(get("name") or "Instep"),
             entity_table_name=table,
             entity_table_stream_arn=stream,
-            storage_mode=_one_of("storageMode", get("storageMode") or "s3", StorageMode),
+            storage_mode=mode,
+            file_system=_file_system(mode, get("fileSystem")),
             schedule_minutes=_whole("scheduleMinutes", get("scheduleMinutes") or 5),
             log_retention_days=_log_days(get("logRetentionDays") or 30),
             architecture=_one_of("architecture", get("architecture") or "arm64", Architecture),
@@ -105,6 +109,15 @@ def _flag(key: str, value: Any, *, default: bool) -> bool:
     if not isinstance(value, bool | str | None) or value not in known:
         raise ConfigRejected(f"{key} is {value!r}: give true or false")
     return known[value]
+
+
+def _file_system(mode: StorageMode, value: Any) -> bool:
+    wanted = _flag("fileSystem", value, default=False)
+    if wanted and mode == "s3":
+        raise ConfigRejected(
+            "fileSystem is true and storageMode s3, which would never use it: choose efs or auto"
+        )
+    return wanted or mode == "efs"
 
 
 def _names(value: Any) -> tuple[str, ...]:

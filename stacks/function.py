@@ -16,6 +16,7 @@ from stacks.config import LOG_RETENTION, Config
 from stacks.layer import Layers
 from stacks.nag import accept
 from stacks.packages import RUNTIME_PYTHON, Packages
+from stacks.shared_cache import SharedCache
 
 TAKES_NO_RESOURCE = "X-Ray's two write actions name none (service authorization reference)."
 NOT_THE_NEWEST = (
@@ -66,6 +67,7 @@ class WorkflowFunction(Construct):
         memory: int,
         environment: Mapping[str, str],
         scratch: Size | None = None,
+        cache: SharedCache | None = None,
     ) -> None:
         super().__init__(scope, id_)
         group = logs.LogGroup(
@@ -86,6 +88,9 @@ class WorkflowFunction(Construct):
             timeout=timeout,
             memory_size=memory,
             ephemeral_storage_size=scratch,
+            filesystem=cache.mount(self.role) if cache else None,
+            vpc=cache.vpc if cache else None,
+            security_groups=[cache.security_group] if cache else None,
             tracing=lambda_.Tracing.ACTIVE,
             environment={**environment, **platform.environment, **_telemetry(name)},
         )

@@ -11,6 +11,7 @@ from stacks.config import Config
 from stacks.function import Platform, WorkflowFunction
 from stacks.ingest import Queues
 from stacks.nag import accept, accept_objects
+from stacks.shared_cache import MOUNT, SharedCache
 from stacks.storage import BATCH_PREFIX, Storage
 
 # Lambda gives processor time by memory, 1,769 MB being one whole core.
@@ -39,12 +40,14 @@ class Functions(Construct):
         storage: Storage,
         queues: Queues,
         bus: events.IEventBus,
+        cache: SharedCache | None,
     ) -> None:
         super().__init__(scope, id_)
         self._platform = platform
         self._storage = storage
         self._queues = queues
         self._bus = bus
+        self._cache = cache
         self._names = {
             "DYNAMODB_TABLE_NAME": storage.entities.table_name,
             "CHROMADB_BUCKET": storage.bucket.bucket_name,
@@ -203,6 +206,11 @@ class Functions(Construct):
         reads: Sequence[str],
         scratch: Size | None = None,
     ) -> WorkflowFunction:
+        """Make a function; one that reads the storage mode reads packs, so it has the cache."""
+        cache = self._cache if "CHROMADB_STORAGE_MODE" in reads else None
+        environment = {key: self._names[key] for key in reads}
+        if cache:
+            environment["CHROMA_CACHE_ROOT"] = MOUNT
         return WorkflowFunction(
             self,
             "".join(part.title() for part in name.split("_")),
@@ -211,7 +219,8 @@ class Functions(Construct):
             timeout=timeout,
             memory=memory,
             scratch=scratch,
-            environment={key: self._names[key] for key in reads},
+            cache=cache,
+            environment=environment,
         )
 
     def _allow_objects(self, made: WorkflowFunction, action: str, *patterns: str) -> None:

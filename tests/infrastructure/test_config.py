@@ -36,11 +36,34 @@ def test_values_of_the_command_line_are_strings() -> None:
         ("logRetentionDays", 2),
         ("localCloud", "maybe"),
         ("retainData", 1),
+        ("fileSystem", "perhaps"),
     ],
 )
 def test_a_wrong_value_is_named(key: str, value: object) -> None:
     with pytest.raises(ConfigRejected, match=key):
         config(**{key: value})
+
+
+@pytest.mark.parametrize(
+    ("mode", "given", "made"),
+    [
+        ("s3", None, False),
+        ("s3", False, False),
+        ("efs", None, True),
+        ("efs", False, True),
+        ("auto", None, False),
+        ("auto", "true", True),
+    ],
+)
+def test_a_file_system_is_made_for_the_modes_that_use_it(
+    mode: str, given: object, made: bool
+) -> None:
+    assert config(storageMode=mode, fileSystem=given).file_system is made
+
+
+def test_a_file_system_that_nobody_would_use_is_refused() -> None:
+    with pytest.raises(ConfigRejected, match="choose efs or auto"):
+        config(storageMode="s3", fileSystem="true")
 
 
 @pytest.mark.parametrize("given", ["entityTableName", "entityTableStreamArn"])
