@@ -45,6 +45,10 @@ class Config:
     """An EFS file system in a VPC as a shared cache; always with efs, if wanted with auto."""
     schedule_minutes: int
     """Minutes between the starts of the backstop schedule."""
+    keep_versions: int
+    """Versions of a collection that a sweep leaves, whatever their age; HEAD counts."""
+    keep_days: int
+    """Days for which every version that was the head stays, whatever their number."""
     log_retention_days: int
     """Days the functions' and the workflow's logs are kept."""
     architecture: Architecture
@@ -76,6 +80,8 @@ class Config:
             storage_mode=mode,
             file_system=_file_system(mode, get("fileSystem")),
             schedule_minutes=_whole("scheduleMinutes", get("scheduleMinutes") or 5),
+            keep_versions=_whole("keepVersions", get("keepVersions") or 30),
+            keep_days=_whole("keepDays", get("keepDays") or 7),
             log_retention_days=_log_days(get("logRetentionDays") or 30),
             architecture=_one_of("architecture", get("architecture") or "arm64", Architecture),
             local_cloud=_flag("localCloud", get("localCloud"), default=False),

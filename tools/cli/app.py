@@ -6,7 +6,23 @@ from typing import Final
 
 import typer
 
-from tools.cli import bench, demo, deploy, down, env, pull, query, run, status, up, verify, wait
+from tools.cli import (
+    bench,
+    demo,
+    deploy,
+    down,
+    env,
+    history,
+    pull,
+    query,
+    rollback,
+    run,
+    status,
+    sweep,
+    up,
+    verify,
+    wait,
+)
 from tools.cli.friendly import FriendlyGroup
 from tools.cli.output import EXIT_HELP
 
@@ -25,7 +41,8 @@ app = typer.Typer(
 _PANELS: Final = {
     "The local cloud": (demo, up, down, env),
     "Run and wait": (deploy, run, wait),
-    "Look": (status, query, pull, verify),
+    "Look": (status, history, query, pull, verify),
+    "Operate": (rollback, sweep),
     "Measure": (bench,),
 }
 

@@ -22,6 +22,10 @@ Json: TypeAlias = Annotated[
 Collection: TypeAlias = Annotated[
     ChromaDBCollection, typer.Argument(help="The collection.", show_default=False)
 ]
+Collections: TypeAlias = Annotated[
+    ChromaDBCollection | None,
+    typer.Argument(help="One collection; all of them when left out.", show_default=False),
+]
 At: TypeAlias = Annotated[
     str | None,
     typer.Option("--at", metavar="VERSION", help="A version instead of the head."),

@@ -1,7 +1,6 @@
 """`instep verify`: every embedding against the table, judged by an independent reading."""
 
 from collections import Counter
-from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -9,7 +8,7 @@ from rich.table import Table
 
 from receipt_dynamo_stream import ChromaDBCollection
 from tools.cli.drift import Reading, read_everything
-from tools.cli.options import DEFAULT_STACK, Aws, Json, Stack
+from tools.cli.options import DEFAULT_STACK, Aws, Collections, Json, Stack
 from tools.cli.output import Exit, answers, print_json, remarks
 from tools.cli.session import open_session
 
@@ -18,10 +17,7 @@ _SHOWN = 20
 
 
 def verify(
-    collection: Annotated[
-        ChromaDBCollection | None,
-        typer.Argument(help="One collection; all of them when left out.", show_default=False),
-    ] = None,
+    collection: Collections = None,
     *,
     aws: Aws = False,
     stack: Stack = DEFAULT_STACK,

@@ -47,6 +47,8 @@ class Deployment:
     inbox_queue_url: str
     dlq_url: str
     event_bus_name: str
+    keep_versions: str
+    keep_days: str
 
     @classmethod
     def read(cls, target: Target, stack: str = STACK) -> "Deployment":

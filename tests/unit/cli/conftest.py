@@ -90,6 +90,8 @@ def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cli]:
             inbox_queue_url=made.inbox_url,
             dlq_url=made.dlq_url,
             event_bus_name=BUS,
+            keep_versions="1",
+            keep_days="7",
         )
         monkeypatch.setattr(Deployment, "read", classmethod(lambda *_: deployment))
         yield Cli(made, deployment, tmp_path / "warm")
