@@ -11,6 +11,7 @@ from stacks.ingest import Queues, StreamIngest
 from stacks.packages import Packages
 from stacks.shared_cache import SharedCache
 from stacks.storage import Storage
+from stacks.sweeping import Sweeping
 from stacks.triggers import Triggers
 from stacks.workflow import Workflow
 
@@ -46,6 +47,7 @@ class CompactionStack(Stack):
             bus=bus,
             every=Duration.minutes(config.schedule_minutes),
         )
+        Sweeping(self, "Sweeping", platform=platform, storage=storage)
         self._tell("DynamodbTableName", storage.entities.table_name, "The table that is mirrored")
         self._tell("ChromadbBucket", storage.bucket.bucket_name, "Snapshots of the collections")
         self._tell("StateMachineArn", workflow.machine.state_machine_arn, "Start it with {}")
@@ -53,6 +55,8 @@ class CompactionStack(Stack):
         self._tell("DlqUrl", queues.dlq.queue_url, "Poison, each with its reason")
         self._tell("EventBusName", bus.event_bus_name, "Where Compaction Requested is heard")
         self._tell("LockTableName", storage.locks.table_name, "A collection's lease an item")
+        self._tell("KeepVersions", str(config.keep_versions), "Versions that no sweep deletes")
+        self._tell("KeepDays", str(config.keep_days), "Days that every head stays")
 
     def _tell(self, name: str, value: str, what: str) -> None:
         CfnOutput(self, name, value=value, description=what)

@@ -10,7 +10,7 @@ from stacks.nag import accept
 
 BATCH_PREFIX = "batches/"
 BATCH_DAYS = 15  # one more than a message can wait in the inbox or the DLQ
-OVERWRITTEN_DAYS = 30  # HEAD is the only object that is ever overwritten
+OVERWRITTEN_DAYS = 30  # HEAD as it was, and what a sweep has deleted
 NO_ACCESS_LOG = (
     "Every write is by a role of this stack and leaves a function's log line; server access logs "
     "would be a second bucket of billions of lines about range reads."
@@ -48,6 +48,7 @@ class Storage(Construct):
                 s3.LifecycleRule(
                     id="overwritten",
                     noncurrent_version_expiration=Duration.days(OVERWRITTEN_DAYS),
+                    expired_object_delete_marker=True,  # what a sweep leaves behind
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                 ),
             ],

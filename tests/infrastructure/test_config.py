@@ -33,6 +33,8 @@ def test_values_of_the_command_line_are_strings() -> None:
         ("architecture", "sparc"),
         ("scheduleMinutes", "often"),
         ("scheduleMinutes", "-1"),
+        ("keepVersions", 0.5),
+        ("keepDays", "forever"),
         ("logRetentionDays", 2),
         ("localCloud", "maybe"),
         ("retainData", 1),

@@ -1,6 +1,7 @@
 """Least privilege, and what cdk-nag's AwsSolutions pack finds."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -96,7 +97,7 @@ def test_no_managed_policies(app: Synthesized) -> None:
 
 def test_each_function_has_a_role_of_its_own(app: Synthesized) -> None:
     roles = [json.dumps(one["Role"]) for one in app.resources("AWS::Lambda::Function").values()]
-    assert len(set(roles)) == len(roles) == len(FUNCTIONS)
+    assert len(set(roles)) == len(roles) == len(FUNCTIONS | {"SweepVersions"})
 
 
 @pytest.mark.parametrize("function", sorted(FUNCTIONS - {"ApplyUpdates", "SettleBatch"}))
@@ -123,11 +124,43 @@ def test_nobody_may_delete_an_object_or_an_item(app: Synthesized) -> None:
         assert deleting <= {"sqs:DeleteMessage"}, function
 
 
+@pytest.mark.invariant(2)
+def test_the_sweep_may_delete_versions_and_packs_and_write_nothing(app: Synthesized) -> None:
+    """HEAD, parked batches and deltas are out of its reach, whatever its code does."""
+    may = {
+        action: json.dumps(resources)
+        for name, actions, resources in allowed(app)
+        if name.startswith("SweepingSweepVersionsRole")
+        for action in actions
+        if not action.startswith(("logs:", "xray:"))
+    }
+    assert may.keys() == {"s3:ListBucket", "s3:GetObject", "s3:DeleteObject"}
+    patterns = set(re.findall(r'"(/[^"]+)"', may["s3:DeleteObject"]))
+    assert patterns == {
+        "/lines/versions/*",
+        "/lines/packs/*",
+        "/words/versions/*",
+        "/words/packs/*",
+    }
+
+
+def test_the_sweeps_schedule_may_start_it_and_nothing_else(app: Synthesized) -> None:
+    found = [
+        (actions, resources)
+        for name, actions, resources in allowed(app)
+        if name.startswith("SweepingStarter")
+    ]
+    (function,) = (
+        name for name in app.resources("AWS::Lambda::Function") if name.startswith("Sweeping")
+    )
+    assert found == [({"lambda:InvokeFunction"}, [{"Fn::GetAtt": [function, "Arn"]}])]
+
+
 def test_the_workflow_may_invoke_its_functions_and_nothing_else(app: Synthesized) -> None:
     invoked = [
         resources
         for name, actions, resources in allowed(app)
-        if actions == {"lambda:InvokeFunction"}
+        if actions == {"lambda:InvokeFunction"} and name.startswith("Workflow")
     ]
     assert len(invoked) == 1
     names = {one["Fn::GetAtt"][0] for one in invoked[0]}

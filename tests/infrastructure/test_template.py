@@ -43,6 +43,8 @@ def test_outputs_are_what_the_command_line_reads(app: Synthesized) -> None:
         "DlqUrl",
         "EventBusName",
         "LockTableName",
+        "KeepVersions",
+        "KeepDays",
     }
 
 
@@ -138,9 +140,33 @@ def test_two_events_and_a_schedule_start_the_machine_with_nothing(app: Synthesiz
     assert heard == {"Compaction Requested", "Stream Batch Queued"}
     assert all(rule["EventPattern"]["source"] == ["instep"] for rule in rules)
     assert all(rule["Targets"][0]["Input"] == "{}" for rule in rules)
-    schedule = app.one("AWS::Scheduler::Schedule")
+    schedule = app.one("AWS::Scheduler::Schedule", "Backstop")
     assert schedule["ScheduleExpression"] == "rate(5 minutes)"
     assert schedule["Target"]["Input"] == "{}"
+
+
+def test_each_collection_is_swept_once_a_day_by_what_the_config_keeps(
+    app: Synthesized, packages: Packages, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    schedules = [
+        one for name, one in app.resources("AWS::Scheduler::Schedule").items() if "Daily" in name
+    ]
+    assert {one["ScheduleExpression"] for one in schedules} == {"rate(1 day)"}
+    given = [json.loads(one["Target"]["Input"]) for one in schedules]
+    assert given == [{"collection": "lines"}, {"collection": "words"}]
+    frugal = synthesize(packages, tmp_path_factory.mktemp("cdk.out"), keepVersions=3, keepDays="2")
+    variables = frugal.one("AWS::Lambda::Function", "SweepVersions")["Environment"]["Variables"]
+    outputs = frugal.template["Outputs"]
+    assert (variables["KEEP_VERSIONS"], variables["KEEP_DAYS"]) == ("3", "2")
+    assert (outputs["KeepVersions"]["Value"], outputs["KeepDays"]["Value"]) == ("3", "2")
+
+
+def test_what_a_sweep_deletes_is_gone_from_s3_in_the_end(app: Synthesized) -> None:
+    """The bucket is versioned: until then a delete can be undone."""
+    bucket = app.one("AWS::S3::Bucket", "Snapshots")
+    rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    assert rules["overwritten"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert rules["overwritten"]["ExpiredObjectDeleteMarker"] is True
 
 
 def test_an_existing_table_is_used_and_none_created(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from threading import RLock
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
+from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 
 REGION, ACCOUNT = "us-east-1", "123456789012"
@@ -30,6 +32,8 @@ ENVIRONMENT = {
     "LOCK_DURATION_MINUTES": "5",
     "HEARTBEAT_INTERVAL_SECONDS": "30",
     "CHROMADB_STORAGE_MODE": "s3",
+    "KEEP_VERSIONS": "1",
+    "KEEP_DAYS": "7",
     "LOG_LEVEL": "INFO",
     "POWERTOOLS_SERVICE_NAME": "instep",
     "POWERTOOLS_METRICS_NAMESPACE": "EmbeddingWorkflow",
@@ -64,6 +68,11 @@ class Services:
         queue = sqs_backends[ACCOUNT][REGION].queues[self.inbox_url.rpartition("/")[2]]
         for message in queue._messages:
             message.visible_at = message.delayed_until = 0
+
+    def age_objects(self, span: timedelta) -> None:
+        """Make every object of the snapshots' bucket older by this, as when time has passed."""
+        for key in s3_backends[ACCOUNT]["aws"].buckets[BUCKET].keys.values():
+            key.last_modified -= span
 
 
 class Context(LambdaContext):

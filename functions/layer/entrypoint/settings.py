@@ -11,6 +11,7 @@ from typing import Final
 from botocore.config import Config
 
 from instep.errors import ConfigurationMissing
+from instep.snapshot.retention import Retention
 
 # Short timeouts and few tries here: what lasts longer is the workflow's to retry.
 CLIENT: Final = Config(
@@ -65,6 +66,11 @@ def dlq_url() -> str:
 def event_bus() -> str:
     """Return the name of the bus that starts executions."""
     return _required("EVENT_BUS_NAME")
+
+
+def retention() -> Retention:
+    """Return how much history a sweep leaves."""
+    return Retention(int(_required("KEEP_VERSIONS")), timedelta(days=int(_required("KEEP_DAYS"))))
 
 
 def chroma_root() -> Path:
