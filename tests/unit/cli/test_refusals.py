@@ -15,6 +15,9 @@ LOCAL = [
     ["status"],
     ["verify"],
     ["deploy"],
+    ["history", "words"],
+    ["rollback", "words", "V"],
+    ["sweep"],
     ["query", "words", "dairy"],
     ["pull", "words", "copy"],
 ]

@@ -1,0 +1,136 @@
+"""`history`, `rollback` and `sweep`: what an operator reads and does, over snapshots on moto."""
+
+from datetime import timedelta
+
+import pytest
+
+from instep.objects import Objects
+from instep.snapshot.store import SnapshotStore
+from tests.support.aws import BUCKET
+from tests.unit.cli.conftest import Cli
+from tools.cli.history import Version, what_changed
+
+MILK = {"text": "MILK", "merchant_name": "Corner Pantry"}
+BREAD = {"text": "BREAD", "merchant_name": "Corner Pantry"}
+NOBODY = "20200101T000000.000000Z-00000000"
+
+
+def store_of(cli: Cli) -> SnapshotStore:
+    return SnapshotStore(Objects(cli.made.s3, BUCKET), "words")
+
+
+def texts(cli: Cli) -> set[str]:
+    return {hit["text"] for hit in cli.json("query", "words", "dairy")["hits"]}
+
+
+@pytest.fixture
+def versions(cli: Cli) -> list[str]:
+    """Two versions: with milk, then with bread instead."""
+    return [cli.publish("words", {"a": MILK}), cli.publish("words", {"b": BREAD, "c": BREAD})]
+
+
+def test_history_is_newest_first_with_the_head_marked(cli: Cli, versions: list[str]) -> None:
+    told = cli.json("history", "words")["versions"]
+    assert [one["version"] for one in told] == versions[::-1]
+    assert [one["state"] for one in told] == ["head", "published"]
+    assert [one["embeddings"] for one in told] == [2, 1]
+    assert told[0]["parent"] == versions[0]
+    assert all(0 < one["bytes"] < one["snapshot_bytes"] for one in told)
+    shown = cli.run("history", "words").stdout
+    assert shown.index(versions[1]) < shown.index(versions[0])
+    assert shown.count("HEAD") == 1
+
+
+def test_history_before_the_first_version(cli: Cli) -> None:
+    assert "no version yet" in cli.run("history", "words").stdout
+    assert cli.json("history", "words")["versions"] == []
+
+
+def test_history_tells_what_cannot_be_read_and_shows_the_rest(
+    cli: Cli, versions: list[str]
+) -> None:
+    cli.made.s3.put_object(
+        Bucket=BUCKET, Key=store_of(cli).manifest_key(versions[0]), Body=b"{broken"
+    )
+    told = cli.json("history", "words")["versions"]
+    assert [one["state"] for one in told] == ["head", "unreadable"]
+    assert "not JSON" in told[1]["problem"]
+
+
+@pytest.mark.parametrize(
+    ("note", "folded", "said"),
+    [
+        ({"metadata_updated": 3, "labels_updated": 0, "deleted": 1200}, False, "3 metadata, 1,200"),
+        ({"vectors_merged": 20}, True, "20 new"),
+        ({}, True, "folded"),
+        ({"rollback_to": NOBODY}, False, f"back to {NOBODY}"),
+        ({"imported": "20251001_120000"}, True, "imported 20251001_120000"),
+    ],
+)
+def test_what_a_version_changed(note: dict[str, object], folded: bool, said: str) -> None:
+    version = Version(NOBODY, "published", None, changed=note, folded=folded)  # type: ignore[arg-type]
+    assert said in what_changed(version)
+
+
+def test_rollback_brings_the_content_back_and_says_what_is_missing_then(
+    cli: Cli, versions: list[str]
+) -> None:
+    result = cli.run("rollback", "words", versions[0])
+    assert result.exit_code == 0, result.output
+    assert "instep verify words" in result.stdout
+    assert f"instep rollback words {versions[1]}" in " ".join(result.stdout.split())
+    assert texts(cli) == {"MILK"}
+    told = cli.json("history", "words")["versions"]
+    assert [one["state"] for one in told] == ["head", "published", "published"]
+    assert told[0]["changed"] == {"rollback_to": versions[0]}
+    assert "@" in told[0]["writer"]
+    assert told[0]["bytes"] == 0
+    undone = cli.json("rollback", "words", versions[1])
+    assert undone["replaced"] == told[0]["version"]
+    assert texts(cli) == {"BREAD"}
+
+
+def test_what_cannot_be_gone_back_to_is_a_sentence(cli: Cli, versions: list[str]) -> None:
+    for version, said in [
+        (versions[1], "the head already"),
+        (NOBODY, "no such version"),
+        ("../HEAD", "no version's id"),
+    ]:
+        result = cli.run("rollback", "words", version)
+        assert result.exit_code == 3, result.output
+        told = " ".join(result.stderr.split())
+        assert said in told
+        assert "instep history words" in told
+    assert cli.run("rollback", "lines", versions[0]).exit_code == 3
+
+
+def test_a_dry_sweep_deletes_nothing_and_a_sweep_what_it_said(
+    cli: Cli, versions: list[str]
+) -> None:
+    """The deployment keeps one version, and every head of the last seven days."""
+    assert cli.json("sweep", "words", "--dry-run")["collections"][0]["versions"] == []
+    cli.made.age_objects(timedelta(days=8))
+    said = cli.json("sweep", "words", "--dry-run")
+    assert said["dry_run"] is True
+    assert said["collections"][0]["versions"] == [versions[0]]
+    assert len(cli.json("history", "words")["versions"]) == 2
+    result = cli.run("sweep")
+    assert result.exit_code == 0, result.output
+    assert "words: deleted 1 versions" in result.stdout
+    assert "lines: deleted 0 versions" in result.stdout
+    assert [one["version"] for one in cli.json("history", "words")["versions"]] == [versions[1]]
+    assert texts(cli) == {"BREAD"}
+    gone = cli.run("rollback", "words", versions[0])
+    assert gone.exit_code == 3
+    assert "was swept" in gone.stderr
+
+
+def test_a_sweep_in_doubt_is_a_sentence(cli: Cli, versions: list[str]) -> None:
+    assert versions
+    store = store_of(cli)
+    store.objects.delete([store.head_key])
+    cli.made.age_objects(timedelta(days=30))
+    result = cli.run("sweep", "words")
+    assert result.exit_code == 3
+    assert "HEAD is missing" in result.stderr
+    assert len(list(store.versions())) == 2
