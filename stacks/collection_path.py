@@ -69,6 +69,7 @@ class AcquireLock(Construct):
             payload={
                 "collection": sfn.JsonPath.string_at("$.collection"),
                 "execution": sfn.JsonPath.string_at("$.execution"),
+                "waiting_since": sfn.JsonPath.string_at("$$.State.EnteredTime"),
             },
             result_path="$.lease",
             comment="Take the collection's lease. Busy is no failure: the holder's next round, or "

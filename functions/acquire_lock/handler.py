@@ -3,11 +3,14 @@
 Idempotent: the execution is the owner, so a second try after a lost answer gets a lease too.
 """
 
+from datetime import datetime
+
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from entrypoint import parts
 from entrypoint.payloads import LockRequest
 from entrypoint.telemetry import Payload, logger, metrics, observed
+from instep.clock import utc_now
 from instep.errors import LockBusy
 
 leases = parts.leases()
@@ -22,8 +25,25 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
     except LockBusy:
         metrics.count("CompactionLockAcquisitionFailed")
         raise
+    waited = waited_ms(event.get("waiting_since"))
+    metrics.count("CompactionLockWaitTime", waited)
     logger.info(
         "lease acquired",
-        extra={"fencing_token": lease.fencing_token, "taken_from": lease.taken_from},
+        extra={
+            "fencing_token": lease.fencing_token,
+            "taken_from": lease.taken_from,
+            "waited_ms": waited,
+        },
     )
     return lease.to_payload()
+
+
+def waited_ms(since: str | None) -> int:
+    """Return for how long the state has waited, its retries included; two clocks: never below 0.
+
+    None: an execution begun under an older definition does not say.
+    """
+    if since is None:
+        return 0
+    waited = utc_now() - datetime.fromisoformat(since)
+    return max(0, round(waited.total_seconds() * 1000))

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from entrypoint import parts
 from entrypoint.screening import screen
-from entrypoint.telemetry import Payload, logger, metrics, observed
+from entrypoint.telemetry import Payload, logger, metrics, observed, timed
 from instep.errors import StorageUnavailable
 
 inbox = parts.inbox()
@@ -18,15 +18,16 @@ starter = parts.starter()
 @observed("ingest")
 def handle(event: Payload, context: LambdaContext) -> Payload:
     """Queue a batch of stream records; StorageUnavailable makes Lambda send the batch again."""
-    screened = screen(event["Records"])
-    metrics.count("StreamRecordsReceived", len(event["Records"]))
-    metrics.count("StreamRecordsProcessed", len(screened.kept))
-    metrics.count("StreamRecordsSkipped", screened.skipped)
-    metrics.count("SQSMessagesFailed", inbox.reject(screened.poison, execution="ingest"))
-    metrics.count("MessagesGenerated", len(screened.kept))
-    metrics.count("MessagesQueued", inbox.send(screened.kept))
-    if screened.kept:
-        announce(len(screened.kept))
+    with timed("ProcessingDurationMs"):
+        screened = screen(event["Records"])
+        metrics.count("StreamRecordsReceived", len(event["Records"]))
+        metrics.count("StreamRecordsProcessed", len(screened.kept))
+        metrics.count("StreamRecordsSkipped", screened.skipped)
+        metrics.count("SQSMessagesFailed", inbox.reject(screened.poison, execution="ingest"))
+        metrics.count("MessagesGenerated", len(screened.kept))
+        metrics.count("MessagesQueued", inbox.send(screened.kept))
+        if screened.kept:
+            announce(len(screened.kept))
     return {"queued": len(screened.kept), "rejected": len(screened.poison)}
 
 

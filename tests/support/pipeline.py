@@ -15,6 +15,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from instep.clock import utc_now
 from instep.errors import LeaseLost, LockBusy, SnapshotConflict
 from instep.objects import Objects
 from instep.snapshot.reader import open_snapshot
@@ -197,7 +198,8 @@ class Pipeline:
         item = {**item, "execution": execution, "staged": {"attempt": 0}}
         mine = {"collection": item["collection"], "execution": execution}
         try:
-            item["lease"] = self.invoke("acquire_lock", mine)
+            since = utc_now().isoformat()
+            item["lease"] = self.invoke("acquire_lock", {**mine, "waiting_since": since})
             status = self._apply_and_upload(item, mine)
         except FunctionFailed as failed:
             deferred = failed.name in {LockBusy.__name__, LeaseLost.__name__}

@@ -49,7 +49,9 @@ def take_in(records: Iterable[Record], deliveries: Sequence[Delivery], metrics: 
             metrics.count("CompactionMessageParseError")
             poison.append(_rejection(piece, str(rejected)))
             continue
-        if found:
+        if not found:
+            metrics.count("StreamRecordsSkipped")
+        else:
             metrics.count("CompactionStreamMessage", len(found))
             origins.append(Origin(piece.record, piece.delivery))
             signals += found
@@ -96,11 +98,13 @@ def _signals(piece: _Piece, origin: int) -> Iterator[Signal]:
             f"{', '.join(sorted(fed))}"
         )
     for message in messages:
+        payload = message.to_payload()
+        logger.debug("signal", extra={"identity": message.identity, "changes": payload["changes"]})
         collections = [one.value for one in message.collections]
         if piece.restriction is not None:
             collections = [name for name in collections if name == piece.restriction]
         at = message.timestamp if "dynamodb" in piece.record else None  # others' cannot be trusted
-        yield Signal(message.identity, collections, message.to_payload(), origin, at)
+        yield Signal(message.identity, collections, payload, origin, at)
 
 
 def _rejection(piece: _Piece, reason: str) -> Rejection:

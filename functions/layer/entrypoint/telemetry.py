@@ -89,6 +89,16 @@ def failing_as(message: str, metric: str) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def timed(metric: str) -> Iterator[None]:
+    """Count the block's milliseconds as `metric`, however it ends."""
+    started = perf_counter()
+    try:
+        yield
+    finally:
+        metrics.count(metric, round((perf_counter() - started) * 1000))
+
+
 def _facts(event: Mapping[str, Any]) -> dict[str, Any]:
     """Return what every line of this call should carry."""
     return {name: event[name] for name in ("collection", "round", "attempt") if name in event}

@@ -87,7 +87,7 @@ def process_collection_updates(
         for merged in merger.merge(signals.deltas, runs):
             updates.merged(merged)
     updates.applied(convergence.apply(signals.touched))
-    return updates.finish(table.read_units)
+    return updates.finish(len(stream_messages), table.read_units)
 
 
 class _Updates:
@@ -116,8 +116,8 @@ class _Updates:
         self._sum.merchants_removed += applied.merchants_removed
         self._sum.words_not_found += applied.words_not_found
 
-    def finish(self, read_units: float) -> CollectionUpdateResult:
-        """Count, log and return the result."""
+    def finish(self, messages: int, read_units: float) -> CollectionUpdateResult:
+        """Count, log and return the result of so many messages."""
         result, done = self._result, self._sum
         result.metadata_updates = _by_receipt(done.merchants)
         result.label_updates = _by_receipt(done.labels)
@@ -125,6 +125,8 @@ class _Updates:
         result.words_not_found = done.words_not_found
         result.read_units = read_units
         counts = {
+            "CompactionCollectionUpdatesProcessed": messages - len(result.failures),
+            "CompactionProcessingErrors": len(result.failures),
             "CompactionMetadataUpdatedCount": len(result.metadata_updates),
             "CompactionMetadataUpdatedRecords": result.total_metadata_updated,
             "CompactionMetadataRemovedRecords": done.merchants_removed,
