@@ -114,6 +114,7 @@ def test_a_younger_token_in_head_ends_it_though_the_table_was_edited_by_hand(beg
         publish(begun.store, staged, lease, Blind())
 
 
+@pytest.mark.domain("wrong-lock")
 @pytest.mark.invariant(3)
 def test_the_predecessors_loss_cannot_happen(begun: World) -> None:
     """A confirms and pauses, its lease expires, B reads, publishes; A goes on, then B again."""

@@ -69,6 +69,7 @@ def test_queues_are_encrypted_and_keep_messages_as_long_as_sqs_can(
     assert properties["MessageRetentionPeriod"] == 14 * 86400
 
 
+@pytest.mark.domain("wrong-count")
 def test_the_inbox_gives_up_on_nothing_that_waits(app: Synthesized) -> None:
     inbox = app.one("AWS::SQS::Queue", "Inbox")
     assert inbox["RedrivePolicy"]["maxReceiveCount"] == 100
@@ -80,6 +81,13 @@ def test_the_entity_table_streams_both_images(app: Synthesized) -> None:
     assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
     assert [key["AttributeName"] for key in table["KeySchema"]] == ["PK", "SK"]
     assert table["TimeToLiveSpecification"]["Enabled"] is True
+
+
+@pytest.mark.domain("partial-failure")
+def test_no_function_is_driven_by_a_queue(app: Synthesized) -> None:
+    """Who drains settles message by message: there is no partial answer that Lambda could drop."""
+    mapping = app.one("AWS::Lambda::EventSourceMapping")
+    assert "StreamArn" in str(mapping["EventSourceArn"])
 
 
 @pytest.mark.invariant(1)
@@ -125,6 +133,7 @@ def test_every_function_is_traced_and_logs_for_a_stated_time(app: Synthesized) -
         assert (function["Runtime"], function["Architectures"]) == ("python3.13", ["arm64"])
 
 
+@pytest.mark.domain("environment")
 def test_a_function_gets_only_the_names_it_reads(app: Synthesized) -> None:
     acquire = app.one("AWS::Lambda::Function", "AcquireLock")["Environment"]["Variables"]
     assert {name for name in acquire if not name.startswith("POWERTOOLS")} == {
@@ -169,6 +178,7 @@ def test_what_a_sweep_deletes_is_gone_from_s3_in_the_end(app: Synthesized) -> No
     assert rules["overwritten"]["ExpiredObjectDeleteMarker"] is True
 
 
+@pytest.mark.domain("your-table")
 def test_an_existing_table_is_used_and_none_created(
     packages: Packages, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -73,6 +73,7 @@ def queued(pipeline: Pipeline) -> tuple[int, int]:
     return int(found[names[0]]), int(found[names[1]])
 
 
+@pytest.mark.domain("compaction-run", "two-collections")
 @pytest.mark.invariant(4)
 def test_a_receipt_arrives_in_both_snapshots_and_its_run_is_completed(pipeline: Pipeline) -> None:
     arrive(pipeline)
@@ -101,6 +102,7 @@ def test_the_lease_is_free_after_every_run_and_its_token_has_grown(pipeline: Pip
         assert int(leases[collection]["fencing_token"]["N"]) >= 1
 
 
+@pytest.mark.domain("wrong-payload", "wrong-flood")
 def test_payloads_stay_small_whatever_the_batch(pipeline: Pipeline) -> None:
     receipts = [Receipt(f"image-{number}", words=2) for number in range(40)]
     records = pipeline.put(
@@ -113,6 +115,7 @@ def test_payloads_stay_small_whatever_the_batch(pipeline: Pipeline) -> None:
     assert pipeline.largest < 8_000
 
 
+@pytest.mark.domain("wrong-empty")
 @pytest.mark.invariant(1)
 def test_an_empty_queue_moves_nothing(pipeline: Pipeline) -> None:
     run = pipeline.run()
@@ -126,6 +129,7 @@ def test_an_empty_queue_moves_nothing(pipeline: Pipeline) -> None:
     assert (objects_written(pipeline), versions(pipeline)) == (before, head)
 
 
+@pytest.mark.domain("run-write-back")
 def test_the_write_back_causes_no_second_merge(pipeline: Pipeline) -> None:
     arrive(pipeline)
     old = RECEIPT.run()
@@ -139,6 +143,7 @@ def test_the_write_back_causes_no_second_merge(pipeline: Pipeline) -> None:
     assert queued(pipeline) == (0, 0)
 
 
+@pytest.mark.domain("run-processing")
 @pytest.mark.invariant(1)
 @pytest.mark.invariant(4)
 def test_redelivery_after_a_crash_between_publish_and_settle_changes_nothing(
@@ -160,6 +165,7 @@ def test_redelivery_after_a_crash_between_publish_and_settle_changes_nothing(
     assert versions(pipeline).keys() == head.keys()
 
 
+@pytest.mark.domain("wrong-order")
 @pytest.mark.invariant(4)
 def test_delete_then_recreate_in_one_batch_keeps_what_was_recreated(pipeline: Pipeline) -> None:
     arrive(pipeline)
@@ -177,6 +183,7 @@ def test_delete_then_recreate_in_one_batch_keeps_what_was_recreated(pipeline: Pi
     assert "valid_labels" not in words[again.word_id(1)]
 
 
+@pytest.mark.domain("receipt")
 @pytest.mark.invariant(4)
 def test_a_deleted_receipt_leaves_both_snapshots(pipeline: Pipeline) -> None:
     arrive(pipeline)
@@ -189,6 +196,7 @@ def test_a_deleted_receipt_leaves_both_snapshots(pipeline: Pipeline) -> None:
     assert set(pipeline.embeddings("lines")) == {kept.line_id(1)}
 
 
+@pytest.mark.domain("bad-record", "wrong-acknowledged")
 @pytest.mark.invariant(1)
 def test_poison_goes_to_the_dlq_with_its_reason_and_the_rest_goes_on(pipeline: Pipeline) -> None:
     arrive(pipeline)
@@ -218,6 +226,7 @@ def test_ingest_puts_what_it_cannot_read_into_the_dlq_itself(pipeline: Pipeline)
     assert rejected["reason"]
 
 
+@pytest.mark.domain("run-failed", "wrong-states")
 @pytest.mark.invariant(1)
 def test_only_the_failing_collections_messages_come_back(pipeline: Pipeline) -> None:
     arrive(pipeline)
@@ -239,6 +248,7 @@ def test_only_the_failing_collections_messages_come_back(pipeline: Pipeline) -> 
     assert run_item(pipeline)["words_state"] == "COMPLETED"
 
 
+@pytest.mark.domain("run-failed")
 @pytest.mark.invariant(1)
 def test_a_collection_that_always_fails_ends_in_the_dlq_with_its_error(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
@@ -276,6 +286,7 @@ def lease_held_by(pipeline: Pipeline, collection: str, owner: str) -> None:
     pipeline.invoke("acquire_lock", {"collection": collection, "execution": owner})
 
 
+@pytest.mark.domain("wrong-count")
 @pytest.mark.invariant(1)
 def test_a_busy_lease_defers_and_the_messages_are_back_at_once(pipeline: Pipeline) -> None:
     arrive(pipeline)
@@ -360,6 +371,7 @@ def bodies(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"messageId": f"m{at}", "body": json.dumps(one)} for at, one in enumerate(records)]
 
 
+@pytest.mark.domain("mixed-list")
 @pytest.mark.invariant(4)
 @pytest.mark.parametrize("shape", [list, wrapped, bodies])
 def test_console_input_gives_the_snapshot_that_the_queue_gives(

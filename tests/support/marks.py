@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -9,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 Value: TypeAlias = str | int
 
 
+@cache
 def marked(name: str) -> dict[str, set[Value]]:
     """Return test id -> the arguments of its marks of that name (`pytest.mark.NAME(...)`).
 

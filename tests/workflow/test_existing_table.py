@@ -39,6 +39,7 @@ def beside(target: Target, proxy: FaultProxy, deployed: DeployedApp) -> Deployed
     return app
 
 
+@pytest.mark.domain("your-table")
 def test_a_write_to_the_existing_table_arrives_by_itself(beside: DeployedApp) -> None:
     app, receipt = beside, Receipt("existing")
     assert app.deployment.dynamodb_table_name == TABLE

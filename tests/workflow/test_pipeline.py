@@ -22,6 +22,7 @@ def seeded(app: DeployedApp, image: str) -> Receipt:
     return receipt
 
 
+@pytest.mark.domain("wrong-acknowledged")
 def test_a_write_travels_from_the_table_to_the_snapshot_by_itself(app: DeployedApp) -> None:
     receipt = Receipt("travels")
     before = set(app.executions())

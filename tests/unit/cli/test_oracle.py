@@ -121,6 +121,7 @@ def test_what_only_producers_write_is_not_judged() -> None:
     assert compare(expected([item(LINE), item(WORD)]), carried()) == []
 
 
+@pytest.mark.domain("visual-row")
 def test_a_word_without_an_embedding_is_no_drift() -> None:
     assert compare(expected([item(LINE), item(WORD)]), {"lines": {}, "words": {}}) == []
 

@@ -34,6 +34,7 @@ def put_delta(
     write_delta(cloud.s3, bucket, prefix, "words", *records(*ids), form=form)
 
 
+@pytest.mark.domain("delta-archive", "delta-loose", "identity-fields")
 @pytest.mark.parametrize("form", ["tar", "loose"])
 def test_a_run_brings_its_records_with_current_truth_stamped_on(
     cloud: Cloud, words: Any, apply: Apply, form: str
@@ -95,6 +96,7 @@ def test_a_redelivered_run_changes_nothing_more(cloud: Cloud, words: Any, apply:
     assert words.get() == before
 
 
+@pytest.mark.domain("run-completed")
 def test_a_completed_run_is_done_and_its_delta_not_even_read(cloud: Cloud, apply: Apply) -> None:
     cloud.put(PAPER.run(words_state="COMPLETED"), PAPER.word(1, 1))
     result = apply(PAPER.run_message())
@@ -108,6 +110,7 @@ def test_a_run_that_is_gone_is_passed_over_and_not_resurrected(cloud: Cloud, app
     assert cloud.items() == []
 
 
+@pytest.mark.domain("delta-empty")
 def test_zero_ids_are_a_success(cloud: Cloud, apply: Apply) -> None:
     cloud.put(PAPER.run())
     put_delta(cloud, "words/delta/run-1")
@@ -115,6 +118,22 @@ def test_zero_ids_are_a_success(cloud: Cloud, apply: Apply) -> None:
     assert [merge.merged_vectors for merge in result.delta_merge_results] == [0]
 
 
+@pytest.mark.domain("any-width")
+@pytest.mark.parametrize("width", [1, 1536])
+def test_the_first_delta_decides_the_width_and_another_is_refused(
+    cloud: Cloud, words: Any, apply: Apply, width: int
+) -> None:
+    cloud.put(PAPER.run("one"), PAPER.run("two"), PAPER.word(1, 1), PAPER.word(1, 2))
+    for run, word, floats in (("one", 1, width), ("two", 2, width + 1)):
+        given = records(PAPER.word_id(1, word), width=floats)
+        write_delta(cloud.s3, BUCKET, f"words/delta/{run}", "words", *given)
+    assert not apply(PAPER.run_message("one")).has_errors
+    (failure,) = apply(PAPER.run_message("two")).failures
+    assert f"embeddings of {width + 1} floats, words has {width}" in failure.reason
+    assert words.get()["ids"] == [PAPER.word_id(1, 1)]
+
+
+@pytest.mark.domain("run-processing")
 def test_the_run_is_processing_while_it_merges(cloud: Cloud, apply: Apply) -> None:
     cloud.put(PAPER.run(), PAPER.word(1, 1))
     put_delta(cloud, "words/delta/run-1", PAPER.word_id(1, 1))
@@ -126,6 +145,7 @@ def test_the_run_is_processing_while_it_merges(cloud: Cloud, apply: Apply) -> No
     assert item["lines_state"]["S"] == "PENDING"
 
 
+@pytest.mark.domain("delta-prefixes", "delta-loose", "delta-buckets")
 @pytest.mark.parametrize(
     "prefix",
     [
@@ -150,6 +170,7 @@ def test_every_prefix_seen_is_read_from_where_it_points(
     assert words.get()["ids"] == [PAPER.word_id(1, 1)]
 
 
+@pytest.mark.domain("delta-archive")
 def test_the_archive_wins_over_loose_objects(cloud: Cloud, words: Any, apply: Apply) -> None:
     cloud.put(PAPER.run(), PAPER.word(1, 1), PAPER.word(1, 2))
     put_delta(cloud, "words/delta/run-1", PAPER.word_id(1, 1), form="loose")
@@ -158,6 +179,7 @@ def test_the_archive_wins_over_loose_objects(cloud: Cloud, words: Any, apply: Ap
     assert words.get()["ids"] == [PAPER.word_id(1, 2)]
 
 
+@pytest.mark.domain("delta-archive")
 @pytest.mark.parametrize("twice", [False, True])
 def test_an_archive_stored_with_content_encoding_gzip_is_read(
     cloud: Cloud, words: Any, apply: Apply, tmp_path: Path, twice: bool
@@ -175,6 +197,7 @@ def test_an_archive_stored_with_content_encoding_gzip_is_read(
     assert words.count() == 1
 
 
+@pytest.mark.domain("delta-notice")
 def test_an_older_delta_notice_without_a_run_is_merged(
     cloud: Cloud, words: Any, apply: Apply
 ) -> None:
@@ -200,6 +223,7 @@ def test_a_re_embedded_word_keeps_what_only_another_producer_knows(
     assert "valid_labels_array" not in carried(words, word)
 
 
+@pytest.mark.domain("delta-whole", "wrong-bulk")
 def test_more_records_than_one_chroma_call_takes_are_all_written(
     cloud: Cloud, lines: Any, apply: Apply
 ) -> None:

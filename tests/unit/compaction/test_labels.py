@@ -15,6 +15,7 @@ def fields(*labels: Label) -> dict[str, Any]:
     return {key: value for key, value in label_fields(labels).items() if value is not None}
 
 
+@pytest.mark.domain("label-status")
 @pytest.mark.parametrize(
     ("statuses", "expected"),
     [
@@ -31,6 +32,7 @@ def test_label_status_is_validated_before_auto_suggested_before_unvalidated(
     assert fields(*labels)["label_status"] == expected
 
 
+@pytest.mark.domain("label-strings", "label-lists")
 def test_valid_and_invalid_labels_are_sorted_strings_and_lists() -> None:
     given = fields(
         Label("TOTAL", "VALID"),
@@ -44,24 +46,28 @@ def test_valid_and_invalid_labels_are_sorted_strings_and_lists() -> None:
     assert given["invalid_labels_array"] == ["TAX"]
 
 
+@pytest.mark.domain("label-strings", "label-lists")
 def test_no_valid_label_is_an_empty_string_and_no_list() -> None:
     given = label_fields([Label("TOTAL", "PENDING")])
     assert (given["valid_labels"], given["invalid_labels"]) == ("", "")
     assert (given["valid_labels_array"], given["invalid_labels_array"]) == (None, None)
 
 
+@pytest.mark.domain("label-strings")
 def test_a_label_with_a_comma_is_left_out_of_the_strings_only() -> None:
     given = fields(Label("TOTAL, WITH TAX", "VALID"), Label("DATE", "VALID"))
     assert given["valid_labels"] == ",DATE,"
     assert given["valid_labels_array"] == ["DATE", "TOTAL, WITH TAX"]
 
 
+@pytest.mark.domain("label-once", "wrong-both")
 def test_a_label_is_never_both_valid_and_invalid() -> None:
     given = fields(Label("TOTAL", "INVALID"), Label("TOTAL", "VALID"))
     assert given["valid_labels_array"] == ["TOTAL"]
     assert "invalid_labels_array" not in given
 
 
+@pytest.mark.domain("times", "label-newest")
 def test_the_newest_label_is_by_instant_with_naive_times_as_utc() -> None:
     given = fields(
         Label("A", "VALID", added="2026-01-01T12:00:00+05:00"),  # 07:00 UTC
@@ -74,6 +80,7 @@ def test_the_newest_label_is_by_instant_with_naive_times_as_utc() -> None:
     assert given["label_proposed_by"] == "new"
 
 
+@pytest.mark.domain("times")
 def test_ties_go_by_label_name_and_labels_without_a_time_are_oldest() -> None:
     same = "2026-01-01T00:00:00Z"
     given = fields(
@@ -85,22 +92,26 @@ def test_ties_go_by_label_name_and_labels_without_a_time_are_oldest() -> None:
     assert given["label_proposed_by"] == "b"
 
 
+@pytest.mark.domain("label-newest")
 def test_proposed_by_and_validated_at_are_absent_without_pending_or_valid() -> None:
     given = label_fields([Label("TOTAL", "INVALID", proposed_by="x", added="2026-01-01")])
     assert given["label_proposed_by"] is None
     assert given["label_validated_at"] is None
 
 
+@pytest.mark.domain("receipt-word-label")
 @pytest.mark.parametrize("status", [None, ""])
 def test_a_status_that_is_null_or_empty_is_none(status: str | None) -> None:
     assert Label.of(PAPER.label(1, 1, "TOTAL", status)).status == "NONE"
 
 
+@pytest.mark.domain("label-name")
 def test_the_name_is_everything_behind_label_upper_cased() -> None:
     label = Label.of(PAPER.label(1, 1, "net total #LABEL#, gross", "VALID"))
     assert label.name == "NET TOTAL #LABEL#, GROSS"
 
 
+@pytest.mark.domain("label-confidence")
 def test_label_confidence_is_removed_for_the_table_has_none(
     cloud: Any, words: Any, apply: Apply
 ) -> None:
@@ -110,6 +121,7 @@ def test_label_confidence_is_removed_for_the_table_has_none(
     assert "label_confidence" not in carried(words, PAPER.word_id(1, 1))
 
 
+@pytest.mark.domain("no-label", "absent-is-removed")
 @pytest.mark.invariant(4)
 def test_a_word_with_no_label_left_has_none_of_the_fields(
     cloud: Any, words: Any, apply: Apply
@@ -134,6 +146,7 @@ def test_what_a_word_carries_already_is_not_written_again(
     assert apply(label_message()).total_labels_updated == 0
 
 
+@pytest.mark.domain("no-label")
 def test_a_producers_unvalidated_equals_none_and_is_not_rewritten(
     cloud: Any, words: Any, apply: Apply
 ) -> None:
@@ -145,6 +158,7 @@ def test_a_producers_unvalidated_equals_none_and_is_not_rewritten(
     assert carried(words, PAPER.word_id(1, 1)).items() >= none.items()
 
 
+@pytest.mark.domain("sort-keys-whole")
 def test_labels_of_another_word_or_receipt_do_not_count(
     cloud: Any, words: Any, apply: Apply
 ) -> None:
@@ -160,6 +174,7 @@ def test_labels_of_another_word_or_receipt_do_not_count(
     assert carried(words, PAPER.word_id(1, 3))["valid_labels"] == ",TOTAL,"
 
 
+@pytest.mark.domain("ttl")
 def test_a_label_past_its_time_to_live_counts_as_gone(cloud: Any, words: Any, apply: Apply) -> None:
     cloud.put(
         PAPER.word(1, 1),
@@ -171,6 +186,7 @@ def test_a_label_past_its_time_to_live_counts_as_gone(cloud: Any, words: Any, ap
     assert carried(words, PAPER.word_id(1, 1))["valid_labels_array"] == ["TOTAL"]
 
 
+@pytest.mark.domain("label-lists")
 def test_lists_can_be_filtered_with_contains(cloud: Any, words: Any, apply: Apply) -> None:
     cloud.put(PAPER.word(1, 1), PAPER.label(1, 1, "TOTAL", "VALID"))
     embed(words, [PAPER.word_id(1, 1), PAPER.word_id(1, 2)])

@@ -26,6 +26,7 @@ def given(**fields: str | None) -> dict[str, Any]:
     return {key: value for key, value in merchant_fields(item, None).items() if value is not None}
 
 
+@pytest.mark.domain("mirrored", "receipt-metadata")
 def test_the_six_fields_are_mirrored_and_no_other() -> None:
     assert merchant_fields(METADATA, None) == {
         "place_id": "p1",
@@ -37,6 +38,7 @@ def test_the_six_fields_are_mirrored_and_no_other() -> None:
     }
 
 
+@pytest.mark.domain("mirrored")
 @pytest.mark.parametrize("canonical", [None, ""])
 def test_merchant_name_without_a_canonical_name_is_its_own_title_cased(
     canonical: str | None,
@@ -46,11 +48,13 @@ def test_merchant_name_without_a_canonical_name_is_its_own_title_cased(
     }
 
 
+@pytest.mark.domain("no-value")
 def test_null_absent_and_empty_all_mean_no_value() -> None:
     assert given(place_id=None, merchant_name="", address="  ") == {"address": "  "}
     assert given(merchant_name="   ") == {}
 
 
+@pytest.mark.domain("receipt-place")
 def test_place_wins_whole_and_its_formatted_address_is_the_address() -> None:
     place = PAPER.place(merchant_name="costco", formatted_address="2 Side St", address="no")
     assert {k: v for k, v in merchant_fields(METADATA, place).items() if v is not None} == {
@@ -59,6 +63,7 @@ def test_place_wins_whole_and_its_formatted_address_is_the_address() -> None:
     }
 
 
+@pytest.mark.domain("receipt-metadata", "found-in-the-store")
 def test_a_metadata_change_reaches_every_embedding_of_the_receipt_in_both_collections(
     cloud: Cloud, words: Any, lines: Any, apply: Apply
 ) -> None:
@@ -74,6 +79,7 @@ def test_a_metadata_change_reaches_every_embedding_of_the_receipt_in_both_collec
     assert "place_id" not in carried(words, other.word_id(1, 1))
 
 
+@pytest.mark.domain("receipt-place", "no-value-no-key")
 @pytest.mark.invariant(4)
 def test_when_place_goes_metadata_counts_again_and_without_either_the_keys_are_gone(
     cloud: Cloud, words: Any, apply: Apply
@@ -93,6 +99,7 @@ def test_when_place_goes_metadata_counts_again_and_without_either_the_keys_are_g
     assert not carried(words, word).keys() & set(MERCHANT_FIELDS)
 
 
+@pytest.mark.domain("identity-fields", "visual-row")
 def test_unknown_keys_and_the_document_are_kept(cloud: Cloud, words: Any, apply: Apply) -> None:
     word = PAPER.word_id(1, 1)
     cloud.put(METADATA)
@@ -104,6 +111,7 @@ def test_unknown_keys_and_the_document_are_kept(cloud: Cloud, words: Any, apply:
     assert found["embeddings"][0].tolist() == [0.5] * 4
 
 
+@pytest.mark.domain("sort-keys-whole")
 def test_receipt_1_is_not_receipt_10(cloud: Cloud, words: Any, apply: Apply) -> None:
     ten, hundred_thousand = Paper(number=10), Paper(number=100000)
     cloud.put(METADATA, ten.metadata(merchant_name="ten"))
@@ -113,6 +121,7 @@ def test_receipt_1_is_not_receipt_10(cloud: Cloud, words: Any, apply: Apply) -> 
     assert "merchant_name" not in carried(words, hundred_thousand.word_id(1, 1))
 
 
+@pytest.mark.domain("ttl")
 def test_a_place_past_its_time_to_live_counts_as_gone(
     cloud: Cloud, words: Any, apply: Apply
 ) -> None:

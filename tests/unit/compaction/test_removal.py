@@ -25,6 +25,7 @@ def line_gone(line: int) -> Any:
     return PAPER.message("RECEIPT_LINE", "REMOVE", collections=("lines",), line_id=line)
 
 
+@pytest.mark.domain("receipt-line", "receipt-word", "lives-with-its-item")
 @pytest.mark.invariant(4)
 def test_removing_a_word_or_a_line_removes_that_embedding(
     cloud: Cloud, words: Any, lines: Any, apply: Apply
@@ -51,6 +52,7 @@ def test_a_word_that_exists_again_is_kept(cloud: Cloud, words: Any, apply: Apply
     assert apply(word_gone(1, 1)).embeddings_deleted == 0
 
 
+@pytest.mark.domain("receipt", "found-in-the-store")
 @pytest.mark.invariant(4)
 def test_removing_a_receipt_removes_all_also_when_its_words_are_still_there(
     cloud: Cloud, words: Any, lines: Any, apply: Apply
@@ -82,6 +84,7 @@ def test_a_recreated_receipt_is_kept_and_derived_anew(
     assert "place_id" not in carried(words, kept)
 
 
+@pytest.mark.domain("lives-with-its-item")
 def test_a_receipt_item_may_be_missing_as_long_as_nobody_removed_it(
     cloud: Cloud, words: Any, apply: Apply
 ) -> None:
@@ -91,6 +94,7 @@ def test_a_receipt_item_may_be_missing_as_long_as_nobody_removed_it(
     assert carried(words, PAPER.word_id(1, 1))["merchant_name"] == "Costco"
 
 
+@pytest.mark.domain("wrong-order")
 def test_delete_then_recreate_in_one_batch_converges_in_any_order(
     cloud: Cloud, words: Any, apply: Apply
 ) -> None:
@@ -104,6 +108,7 @@ def test_delete_then_recreate_in_one_batch_converges_in_any_order(
     assert carried(words, PAPER.word_id(1, 1))["valid_labels"] == ""
 
 
+@pytest.mark.domain("ttl")
 def test_an_item_past_its_time_to_live_counts_as_gone(
     cloud: Cloud, words: Any, apply: Apply
 ) -> None:

@@ -63,6 +63,7 @@ def test_a_drain_is_bounded_by_time(inbox: Inbox, clock: Hands) -> None:
     assert len(inbox.drain(5000, until=clock())) <= 10
 
 
+@pytest.mark.domain("spellings")
 def test_attributes_travel_with_what_is_sent_again(inbox: Inbox, clock: Hands) -> None:
     inbox.send(numbered(1), collection="words", attempts=3, error="boom\x00\u2028 über")
     (delivery,) = inbox.drain(10, clock() + timedelta(seconds=5))

@@ -72,12 +72,14 @@ def test_a_restriction_to_what_the_record_does_not_feed_is_poison(collection: st
     assert rejection.record == LABEL
 
 
+@pytest.mark.domain("message-body")
 def test_a_domain_message_is_taken_with_its_attribute() -> None:
     intake = taken(delivery(body=json.dumps(DOMAIN), collection="words"))
     assert list(intake.batches) == ["words"]
     assert json.loads(intake.deliveries.origins[0].record["body"]) == DOMAIN
 
 
+@pytest.mark.domain("bad-record")
 @pytest.mark.invariant(1)
 def test_one_bad_record_does_not_take_its_message_with_it() -> None:
     intake = taken(delivery(LABEL, {"eventName": "INSERT", "dynamodb": 7}, "text", attempts="2"))

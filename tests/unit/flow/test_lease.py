@@ -186,6 +186,7 @@ def heartbeat_over(beats: Beats, lease: Lease) -> Heartbeat:
     return Heartbeat(beats, lease, timedelta(milliseconds=1))  # type: ignore[arg-type]
 
 
+@pytest.mark.domain("wrong-lock")
 def test_a_heartbeat_renews_while_work_goes_on(leases: LeaseTable, clock: Hands) -> None:
     lease = leases.acquire("words", "first")
     clock.move(minutes=4)

@@ -95,6 +95,7 @@ def test_the_watermark_is_the_newest_time_and_never_goes_back() -> None:
     assert watermark([Entry({}, ())], None) is None
 
 
+@pytest.mark.domain("wrong-timer")
 @pytest.mark.parametrize(
     ("left", "longest"),
     [(900_000, LONGEST), (60_000, timedelta(seconds=60) - MARGIN)],

@@ -41,6 +41,7 @@ def test_an_applied_delivery_is_acknowledged() -> None:
     assert not settled.refuse
 
 
+@pytest.mark.domain("wrong-count")
 def test_a_wholly_deferred_delivery_goes_back_as_it_is() -> None:
     both = [outcome("words", DEFERRED, DEFERRED), outcome("lines", DEFERRED, DEFERRED)]
     settled = settle(one_delivery(), both)

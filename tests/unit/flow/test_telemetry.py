@@ -49,6 +49,7 @@ def test_every_line_carries_the_execution_and_where_it_is(lines: io.StringIO) ->
     assert (line["collection"], line["attempt"]) == ("words", 2)
 
 
+@pytest.mark.domain("emf")
 def test_counts_are_one_line_a_call_of_the_data_contracts_namespace(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -63,6 +64,7 @@ def test_counts_are_one_line_a_call_of_the_data_contracts_namespace(
     assert metric["CompactionLambdaExecutionTime"][0] >= 0
 
 
+@pytest.mark.domain("wrong-answer")
 def test_a_failure_is_logged_counted_and_goes_up(
     lines: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:

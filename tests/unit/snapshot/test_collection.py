@@ -52,6 +52,18 @@ def test_additions_with_and_without_text_and_fields(collection: "Collection") ->
     assert read(collection, ids=["whole"])["whole"] == Carried({"tags": ["x", "y"], "n": 1}, "new")
 
 
+@pytest.mark.domain("any-width")
+def test_the_space_is_l2(collection: "Collection") -> None:
+    """The predecessor's vectors, and the distances that readers compare, are of this space."""
+    apply(
+        collection,
+        Changes(adds={"far": Addition([0.0, 3.0], {}), "near": Addition([2.0, 0.0], {})}),
+    )
+    found = collection.query(query_embeddings=[[1.0, 0.0]], n_results=2)  # type: ignore[arg-type]
+    assert found["ids"] == [["near", "far"]]
+    assert found["distances"] == [[1.0, 10.0]]
+
+
 def test_reading_by_ids_by_where_and_by_both(collection: "Collection") -> None:
     adds = {id_: Addition([1.0], {"n": at % 2}) for at, id_ in enumerate(names(6))}
     apply(collection, Changes(adds=adds))

@@ -41,6 +41,7 @@ def opened(store: SnapshotStore, root: Path) -> Iterator[int]:
         yield workspace.client.get_collection(NAME, embedding_function=None).count()
 
 
+@pytest.mark.domain("storage-modes")
 @pytest.mark.parametrize("mode", [StorageMode.EFS, StorageMode.AUTO])
 def test_a_writable_mount_is_a_cache(mode: StorageMode, mount: Path) -> None:
     counts = Counts()
@@ -51,6 +52,7 @@ def test_a_writable_mount_is_a_cache(mode: StorageMode, mount: Path) -> None:
     assert [path for path in mount.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.domain("storage-modes")
 def test_s3_only_leaves_a_mount_alone(mount: Path) -> None:
     assert choose_cache(StorageMode.S3_ONLY, mount, NoMetrics()).cache is None
     assert list(mount.iterdir()) == []

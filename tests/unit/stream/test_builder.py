@@ -45,6 +45,7 @@ def received(body: Any, collection: str) -> dict[str, Any]:
     return {"MessageId": "m1", "Body": json.dumps(body), "MessageAttributes": attributes}
 
 
+@pytest.mark.domain("entity-data", "label-name")
 def test_a_raw_stream_record() -> None:
     (message,) = parse_record(LABEL)
 
@@ -64,6 +65,36 @@ def test_a_raw_stream_record() -> None:
     assert message.changes["validation_status"].new == "VALID"
 
 
+@pytest.mark.domain("message-body", "entity-data")
+@pytest.mark.parametrize(
+    ("entity", "ids"),
+    [
+        ("RECEIPT_METADATA", {}),
+        ("RECEIPT_PLACE", {}),
+        ("RECEIPT_WORD_LABEL", {"line_id": 2, "word_id": 3, "label": "TOTAL"}),
+    ],
+)
+def test_a_message_is_the_body_of_the_contract_and_is_read_as_one(
+    entity: str, ids: dict[str, Any]
+) -> None:
+    sk = {"RECEIPT_METADATA": "RECEIPT#00001#METADATA", "RECEIPT_PLACE": "RECEIPT#00001#PLACE"}
+    new = item(PK, sk.get(entity, SK), entity, merchant_name="Shop", validation_status="VALID")
+    (message,) = parse_record(stream_record("INSERT", PK, new["SK"]["S"], new=new))
+    body = json.loads(json.dumps(message.to_payload()))
+
+    assert body.keys() - {"collections"} == METADATA_BODY.keys()
+    assert body["source"] == "dynamodb_stream"
+    assert body["entity_data"] == {
+        "entity_type": entity,
+        "image_id": "7c1f",
+        "receipt_id": 1,
+        **ids,
+    }
+    assert all(change.keys() == {"old", "new"} for change in body["changes"].values())
+    assert parse_record({"body": json.dumps(body)}) == [message]
+
+
+@pytest.mark.domain("entity-data", "compaction-run")
 def test_a_run_gives_one_message_a_collection_that_has_a_delta() -> None:
     sk = "RECEIPT#00001#COMPACTION_RUN#r1"
     run = item(PK, sk, "COMPACTION_RUN", lines_delta_prefix="l/", words_delta_prefix="w/")
@@ -77,6 +108,7 @@ def test_a_run_gives_one_message_a_collection_that_has_a_delta() -> None:
     assert len(parse_record(stream_record("INSERT", PK, sk, new=only))) == 1
 
 
+@pytest.mark.domain("spellings")
 @pytest.mark.parametrize("spelled", [wrapped, received])
 def test_an_sqs_message_in_either_spelling(spelled: Any) -> None:
     (message,) = parse_record(spelled(METADATA_BODY, "lines"))
@@ -86,18 +118,21 @@ def test_an_sqs_message_in_either_spelling(spelled: Any) -> None:
     assert message.stream_record_id == "e1"
 
 
+@pytest.mark.domain("which-collection")
 def test_a_missing_collection_is_derived_and_a_list_in_the_body_is_taken() -> None:
     assert parse_record(wrapped(METADATA_BODY))[0].collections == BOTH
     listed = {**METADATA_BODY, "collections": ["words"]}
     assert parse_record(wrapped(listed))[0].collections == (ChromaDBCollection.WORDS,)
 
 
+@pytest.mark.domain("other-sources")
 def test_another_source_is_taken_too() -> None:
     (message,) = parse_record(wrapped({**METADATA_BODY, "source": "backfill"}))
 
     assert message.source == "backfill"
 
 
+@pytest.mark.domain("delta-notice")
 def test_the_older_delta_notice_is_a_merge() -> None:
     notice = {
         "delta_key": "delta/ab12/",
@@ -116,6 +151,7 @@ def test_the_older_delta_notice_is_a_merge() -> None:
     assert message.identity != other.identity
 
 
+@pytest.mark.domain("mixed-list", "bad-record")
 def test_raw_and_wrapped_records_may_share_a_list_and_a_bad_one_takes_none_with_it() -> None:
     counts = Counts()
     records: list[Any] = [

@@ -14,6 +14,17 @@ from receipt_dynamo_stream.keys import (
 PK = "IMAGE#7c1f"
 
 
+@pytest.mark.domain(
+    "key-numbers",
+    "label-name",
+    "receipt",
+    "receipt-line",
+    "receipt-word",
+    "receipt-metadata",
+    "receipt-place",
+    "receipt-word-label",
+    "compaction-run",
+)
 @pytest.mark.parametrize(
     ("sk", "expected"),
     [
@@ -41,6 +52,7 @@ def test_a_mirrored_entity_is_known_by_its_sort_key(sk: str, expected: EntityKey
     assert parse_key(PK, sk) == expected
 
 
+@pytest.mark.domain("sort-keys-whole", "ignored-and-counted")
 @pytest.mark.parametrize(
     "sk",
     [
@@ -67,11 +79,13 @@ def test_what_shares_the_partition_is_none_of_ours(sk: str) -> None:
     assert parse_key(PK, sk) is None
 
 
+@pytest.mark.domain("image-partition")
 @pytest.mark.parametrize("pk", ["LOCK#1", "BATCH#1", "PLACE#1", "IMAGE#", "IMAGE", "image#1", ""])
 def test_other_partitions_are_ignored(pk: str) -> None:
     assert parse_key(pk, "RECEIPT#00001") is None
 
 
+@pytest.mark.domain("embedding-id")
 @given(
     st.text(min_size=1).filter(lambda text: text.strip()),
     *[st.integers(0, 10**18 - 1) for _ in range(3)],

@@ -86,6 +86,7 @@ RULES = [
 ]
 
 
+@pytest.mark.domain("relevant", "first-insert", "run-write-back")
 @pytest.mark.parametrize(("entity", "event", "relevant"), RULES)
 def test_the_rules_of_relevance(entity: str, event: str, relevant: bool) -> None:
     made = record(entity, event)
@@ -94,6 +95,7 @@ def test_the_rules_of_relevance(entity: str, event: str, relevant: bool) -> None
     assert bool(build_messages_from_records([made])) is relevant
 
 
+@pytest.mark.domain("relevant", "receipt-metadata", "receipt-place", "receipt-word-label")
 @pytest.mark.parametrize(
     ("entity", "field"),
     [(entity, field) for entity, fields in MIRRORED.items() for field in fields],
@@ -107,15 +109,30 @@ def test_a_modify_is_relevant_when_a_mirrored_field_differs(entity: str, field: 
     }
 
 
+@pytest.mark.domain("relevant")
 @pytest.mark.parametrize("entity", sorted(MIRRORED))
 def test_a_modify_of_any_other_field_is_not(entity: str) -> None:
     assert not is_relevant(record(entity, "MODIFY", old={"seen": "1"}, new={"seen": "2"}))
 
 
+@pytest.mark.domain("no-value")
 @pytest.mark.parametrize("nothing", [{}, {"place_id": None}, {"place_id": ""}])
 def test_null_absent_and_empty_all_mean_no_value(nothing: dict[str, str | None]) -> None:
     for other in ({}, {"place_id": None}, {"place_id": ""}):
         assert not is_relevant(record("RECEIPT_METADATA", "MODIFY", old=nothing, new=other))
+
+
+@pytest.mark.domain("other-encodings")
+@pytest.mark.parametrize("matched", [{"SS": ["name", "phone"]}, {"L": [{"S": "name"}]}])
+def test_sets_lists_and_numbers_beside_what_matters_are_no_trouble(matched: Any) -> None:
+    before = item(PK, KEYS["RECEIPT_METADATA"], "RECEIPT_METADATA", receipt_id=1, place_id="a")
+    after = {**before, "matched_fields": matched, "receipt_id": {"N": "1"}}
+    assert not is_relevant(stream_record("MODIFY", PK, before["SK"]["S"], old=before, new=after))
+    moved = {**after, "place_id": {"S": "b"}}
+    (message,) = build_messages_from_records(
+        [stream_record("MODIFY", PK, before["SK"]["S"], old=before, new=moved)]
+    )
+    assert set(message.changes) == {"place_id"}
 
 
 @pytest.mark.parametrize(("entity", "event"), [rule[:2] for rule in RULES if rule[2]])
@@ -136,6 +153,7 @@ def test_a_long_value_that_differs_at_its_end_still_differs_when_trimmed() -> No
     assert is_relevant(trim(record("RECEIPT_WORD_LABEL", "MODIFY", old=old, new=new)))
 
 
+@pytest.mark.domain("type-attribute")
 @pytest.mark.parametrize(("entity", "event", "relevant"), RULES)
 def test_the_stream_filter_lets_every_relevant_record_through(
     entity: str, event: str, relevant: bool

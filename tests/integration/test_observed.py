@@ -1,0 +1,208 @@
+"""What a person watching sees of a run: log messages, metrics and annotations of the contract."""
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from entrypoint.telemetry import logger, tracer
+from instep.errors import LeaseLost, StorageUnavailable
+from tests.support.aws import BUCKET
+from tests.support.items import item
+from tests.support.marks import ROOT
+from tests.support.pipeline import Pipeline
+from tests.support.receipts import Receipt
+
+RECEIPT = Receipt("image-1")
+CONTRACT = (ROOT / "docs" / "domain.md").read_text()
+FUNCTIONS = ROOT / "functions"
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """Where the logger's lines go."""
+    stream = io.StringIO()
+    monkeypatch.setattr(logger.registered_handler, "stream", stream)
+    return stream
+
+
+def arrive(pipeline: Pipeline) -> None:
+    RECEIPT.upload(pipeline.aws.s3, BUCKET)
+    label = RECEIPT.label(1, "TOTAL", "VALID")
+    pipeline.ingest(pipeline.put(*RECEIPT.items(), RECEIPT.metadata(), label, RECEIPT.run()))
+
+
+def said(lines: io.StringIO) -> list[str]:
+    return [json.loads(line)["message"] for line in lines.getvalue().splitlines()]
+
+
+def measured(captured: str) -> dict[str, float]:
+    """Sum the metrics of every EMF line, and hold each line to the contract."""
+    sums: dict[str, float] = {}
+    for line in captured.splitlines():
+        emf = json.loads(line)
+        (described,) = emf["_aws"]["CloudWatchMetrics"]
+        assert described["Namespace"] == "EmbeddingWorkflow"
+        assert {name for names in described["Dimensions"] for name in names} <= {"service"}
+        for metric in described["Metrics"]:
+            assert metric["Unit"] == "Count"
+            sums[metric["Name"]] = sums.get(metric["Name"], 0) + sum(emf[metric["Name"]])
+    return sums
+
+
+@pytest.mark.domain("log-messages")
+def test_a_run_tells_its_story_in_the_contracts_words(
+    pipeline: Pipeline, lines: io.StringIO
+) -> None:
+    arrive(pipeline)
+    pipeline.aws.sqs.send_message(QueueUrl=pipeline.aws.inbox_url, MessageBody="noise")
+    pipeline.run()
+    story = ["Processing collection", "Snapshot downloaded", "Updates applied", "Snapshot uploaded"]
+    told = said(lines)
+    assert [message for message in told if message in story] == [*story, *story]
+    assert "Failed to parse SQS message" in told
+
+
+@pytest.mark.domain("log-messages", "wrong-answer", "wrong-acknowledged")
+def test_what_fails_is_told_in_the_contracts_words_and_goes_up(
+    pipeline: Pipeline, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrive(pipeline)
+
+    def down(*_: Any, **__: Any) -> Any:
+        raise StorageUnavailable("S3 is down")
+
+    def lost(*_: Any, **__: Any) -> Any:
+        raise LeaseLost("words", "run", "another holds it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("instep.snapshot.store.SnapshotStore.head", down)
+        assert not pipeline.run().succeeded
+    assert {"Snapshot download failed", "Collection processing failed"} <= set(said(lines))
+    with monkeypatch.context() as patch:
+        patch.setattr("instep.lease.LeaseTable.confirm", lost)
+        assert pipeline.run().outcomes[0] == {"lines": "deferred", "words": "deferred"}
+    assert {"Failed to acquire lock for snapshot upload", "Snapshot upload failed"} <= set(
+        said(lines)
+    )
+
+
+@pytest.mark.domain("emf", "metric-names")
+def test_a_run_is_measured_in_the_contracts_names(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arrive(pipeline)
+    pipeline.run()
+    found = measured(capsys.readouterr().out)
+    assert {
+        name: found[name] for name in found if "Duration" not in name and "Time" not in name
+    } == {
+        "StreamRecordsReceived": 9,
+        "StreamRecordsProcessed": 3,
+        "StreamRecordsSkipped": 6,
+        "MessagesGenerated": 3,
+        "MessagesQueued": 1,
+        "SQSMessagesFailed": 0,
+        "CompactionRecordsReceived": 3,
+        "CompactionStreamMessage": 4,
+        "CompactionCollectionUpdatesProcessed": 5,
+        "CompactionDeltaMergeError": 0,
+        "CompactionDeltaMergeCount": 2,
+        "CompactionDeltasMergedCount": 5,
+        "CompactionLambdaSuccess": 11,
+    }
+    assert {"CompactionLockDuration", "CompactionLockWaitTime", "ProcessingDurationMs"} <= set(
+        found
+    )
+
+
+@pytest.mark.domain("ignored-and-counted", "bad-record")
+def test_what_shares_the_partition_is_ignored_and_counted_by_the_queue_and_by_the_console(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    word = RECEIPT.items()[-1]
+    pk, sk = word["PK"]["S"], word["SK"]["S"]
+    others = [
+        item(pk, f"{sk}#LETTER#00001", "RECEIPT_LETTER"),
+        item(pk, "RECEIPT#00001#SECTION#HEADER", "RECEIPT_SECTION"),
+        item(pk, "RECEIPT#00001#SUMMARY", "RECEIPT_SUMMARY"),
+        item(pk, "RECEIPT#00001#ROW#00001", "RECEIPT_ROW"),
+        item(pk, "RECEIPT#00001#LINE_ITEM#00001", "RECEIPT_LINE_ITEM"),
+        item(pk, "RECEIPT#00001#SPATIAL_ANALYSIS", "RECEIPT_SPATIAL_ANALYSIS"),
+        item(pk, "LINE#00001", "LINE"),
+        item("PLACE#1", "RECEIPT#00001", "RECEIPT"),
+    ]
+    records = pipeline.put(*others)
+    assert pipeline.ingest(records) == {"queued": 0, "rejected": 0}
+    assert measured(capsys.readouterr().out)["StreamRecordsSkipped"] == len(others)
+    run = pipeline.run({"Records": records})
+    assert (run.succeeded, run.outcomes) == (True, [])
+    assert measured(capsys.readouterr().out)["StreamRecordsSkipped"] == len(others)
+    assert pipeline.rejected() == []
+
+
+@pytest.mark.domain("signal")
+def test_the_changes_of_a_message_are_logged_for_who_asks(
+    pipeline: Pipeline, lines: io.StringIO
+) -> None:
+    old, new = RECEIPT.metadata(merchant_name="old"), RECEIPT.metadata(merchant_name="new")
+    pipeline.put(old)
+    records = pipeline.put(new)
+    logger.setLevel("DEBUG")
+    try:
+        pipeline.run({"Records": records})
+    finally:
+        logger.setLevel("INFO")
+    told = [json.loads(line) for line in lines.getvalue().splitlines()]
+    (signal,) = [line for line in told if line["message"] == "signal"]
+    assert signal["changes"] == {"merchant_name": {"old": "old", "new": "new"}}
+
+
+@pytest.mark.domain("x-ray")
+def test_each_function_annotates_its_trace(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[tuple[str, str]] = []
+    monkeypatch.setattr(tracer, "put_annotation", lambda key, value: noted.append((key, value)))
+    arrive(pipeline)
+    pipeline.run()
+    assert {value for key, value in noted if key == "function"} == {
+        "ingest",
+        "parse_batch",
+        "acquire_lock",
+        "apply_updates",
+        "upload_snapshot",
+        "release_lock",
+        "settle_batch",
+    }
+    assert {key for key, _ in noted} == {"function", "module"}
+
+
+def sources() -> Iterator[Path]:
+    return FUNCTIONS.rglob("*.py")
+
+
+@pytest.mark.domain("metric-names", "our-metric-names")
+def test_every_metric_of_the_contract_is_counted_and_no_other() -> None:
+    rows = re.findall(r'<a id="(?:our-)?metric-names"></a>(.*?)\n- ', CONTRACT, re.DOTALL)
+    names = r"\b(?:Compaction|Stream|Messages|SQS|Processing)\w+"
+    promised = {name for row in rows for name in re.findall(names, row)}
+    text = "\n".join(path.read_text() for path in sources())
+    assert {name for name in promised if f'"{name}"' not in text} == set()
+    counted = re.findall(
+        r'count\(\s*"(\w+)"|failing_as\(\s*"[^"]*",\s*"(\w+)"|timed\("(\w+)"', text
+    )
+    assert {name for found in counted for name in found if name} - promised == set()
+
+
+@pytest.mark.domain("log-messages")
+def test_every_log_message_of_the_contract_is_one_of_ours() -> None:
+    (row,) = re.findall(r'<a id="log-messages"></a>.*?: (.*?)\.\n', CONTRACT, re.DOTALL)
+    text = "\n".join(path.read_text() for path in sources())
+    messages = [" ".join(message.split()) for message in row.split(",")]
+    assert len(messages) >= 9
+    assert [message for message in messages if f'"{message}"' not in text] == []

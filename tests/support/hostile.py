@@ -1,0 +1,194 @@
+"""Deltas that nobody should merge, each written where a run's `words_delta_prefix` points.
+
+They are what docs/domain.md expects from outside: traversal, links, devices, bombs, foreign
+pickles, and what a broken producer leaves: other widths, NaN, another collection, half a file.
+"""
+
+import gzip
+import io
+import pickle
+import sqlite3
+import struct
+import tarfile
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tools.demo.producer import pack, write_directory
+
+DATABASE: Final = "chroma.sqlite3"
+DETONATED: Final = "a pickle ran"
+Edit = Callable[[Path], object]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the delta goes: `prefix` without a slash at its end; `ids` are the words it brings."""
+
+    s3: Any
+    bucket: str
+    prefix: str
+    ids: Sequence[str]
+    scratch: Path
+
+    def put(self, body: bytes, name: str = "delta.tar.gz") -> None:
+        """Store an object of the delta."""
+        self.s3.put_object(Bucket=self.bucket, Key=f"{self.prefix}/{name}", Body=body)
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """A delta, how it comes about, and a word of the reason that it must be refused with."""
+
+    name: str
+    write: Callable[[Place], None]
+    reason: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def directory(
+    place: Place, *, width: int = 4, collection: str = "words", ids: Sequence[str] = ()
+) -> Path:
+    """Make a healthy Chroma directory of the place's words."""
+    made = place.scratch / f"made-{place.prefix.replace('/', '-')}"
+    wanted = ids or place.ids
+    vectors = [[0.5] * width for _ in wanted]
+    write_directory(
+        made, collection, wanted, vectors, [{"x": 1}] * len(wanted), ["t"] * len(wanted)
+    )
+    return made
+
+
+def _edited(edit: Edit) -> Callable[[Place], None]:
+    def write(place: Place) -> None:
+        made = directory(place)
+        edit(made)
+        place.put(pack(made))
+
+    return write
+
+
+def _member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> Callable[[Place], None]:
+    """An archive with one more member than it should have."""
+
+    def write(place: Place) -> None:
+        body = io.BytesIO()
+        with tarfile.open(fileobj=body, mode="w:gz") as archive:
+            archive.add(directory(place), arcname=".")
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, link
+            archive.addfile(member)
+        place.put(body.getvalue())
+
+    return write
+
+
+def _bomb(place: Place) -> None:
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w:gz") as archive:
+        member = tarfile.TarInfo(f"./{DATABASE}")
+        member.size = 32 << 20
+        archive.addfile(member, io.BytesIO(bytes(member.size)))
+    place.put(body.getvalue())
+
+
+def _crowd(place: Place) -> None:
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w:gz") as archive:
+        for number in range(1001):
+            archive.addfile(tarfile.TarInfo(f"./{number}"))
+    place.put(body.getvalue())
+
+
+def _pickle(made: Path) -> None:
+    """What Python's own unpickler would run, where the index of the collection is kept."""
+
+    class Runs:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return print, (DETONATED,)
+
+    segment = _rows(made, "SELECT id FROM segments WHERE scope = 'VECTOR'")[0][0]
+    (made / segment).mkdir(exist_ok=True)
+    (made / segment / "index_metadata.pickle").write_bytes(pickle.dumps(Runs()))
+
+
+def _not_a_number(made: Path) -> None:
+    with closing(sqlite3.connect(made / DATABASE)) as database:
+        broken = struct.pack("<4f", 1.0, float("nan"), 2.0, 3.0)
+        database.execute("UPDATE embeddings_queue SET vector = ?", (broken,))
+        database.commit()
+
+
+def _view(made: Path) -> None:
+    with closing(sqlite3.connect(made / DATABASE)) as database:
+        database.execute("ALTER TABLE embedding_metadata RENAME TO moved")
+        database.execute("CREATE VIEW embedding_metadata AS SELECT * FROM moved")
+        database.commit()
+
+
+def _without_vectors(made: Path) -> None:
+    with closing(sqlite3.connect(made / DATABASE)) as database:
+        database.execute("DELETE FROM embeddings_queue")
+        database.commit()
+
+
+def _rows(made: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(made / DATABASE)) as database:
+        return database.execute(query).fetchall()
+
+
+def _upwards(place: Place) -> None:
+    place.put((directory(place) / DATABASE).read_bytes(), DATABASE)
+    place.put(b"evil", "../../evil")
+
+
+def _other_ids(*ids: str) -> Callable[[Place], None]:
+    return lambda place: place.put(pack(directory(place, ids=ids)))
+
+
+HOSTILE: Final = (
+    Hostile("traversal", _member("./../../evil"), "leads out of the delta"),
+    Hostile("absolute", _member("/tmp/evil"), "leads out of the delta"),  # noqa: S108
+    Hostile("traversal-loose", _upwards, "leads out of the delta"),
+    Hostile("symbolic-link", _member("./link", tarfile.SYMTYPE, "/etc/passwd"), "is a link"),
+    Hostile("hard-link", _member("./link", tarfile.LNKTYPE, "/etc/passwd"), "is a link"),
+    Hostile("device", _member("./null", tarfile.CHRTYPE), "a device"),
+    Hostile("pipe", _member("./pipe", tarfile.FIFOTYPE), "a device"),
+    Hostile("bomb", _bomb, "more than"),
+    Hostile("crowd", _crowd, "more than 1000 members"),
+    Hostile("pickle", _edited(_pickle), "only plain data is read"),
+    Hostile("view", _edited(_view), "embedding_metadata"),
+    Hostile("no-archive", lambda place: place.put(b"no archive at all"), "unreadable"),
+    Hostile("cut-off", lambda place: place.put(pack(directory(place))[:-900]), "unreadable"),
+    Hostile("no-database", _edited(lambda made: (made / DATABASE).unlink()), "no chroma.sqlite3"),
+    Hostile(
+        "no-sqlite",
+        _edited(lambda made: (made / DATABASE).write_bytes(b"x" * 9000)),
+        "unreadable",
+    ),
+    Hostile(
+        "unfinished",
+        _edited(lambda made: (made / f"{DATABASE}-wal").write_bytes(b"x")),
+        "did not close it",
+    ),
+    Hostile("no-vectors", _edited(_without_vectors), "has no vector"),
+    Hostile("not-a-number", _edited(_not_a_number), "NaN"),
+    Hostile("other-width", lambda place: place.put(pack(directory(place, width=5))), "5 floats"),
+    Hostile(
+        "other-collection",
+        lambda place: place.put(pack(directory(place, collection="lines"))),
+        "no collection 'words'",
+    ),
+    Hostile("other-grammar", _other_ids("no id of ours"), "is no id of words"),
+    Hostile("a-line", _other_ids("IMAGE#i#RECEIPT#00001#LINE#00001"), "is no id of words"),
+    Hostile("expired", lambda _: None, "deltas expire after 7 days"),
+    Hostile(
+        "gzip-of-nothing",
+        lambda place: place.put(gzip.compress(b"")),
+        "no chroma.sqlite3|unreadable",
+    ),
+)
