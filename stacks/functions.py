@@ -24,8 +24,8 @@ HEARTBEAT_INTERVAL = Duration.seconds(30)
 LEASE = ["LOCK_TABLE_NAME", "LOCK_DURATION_MINUTES"]
 
 LOCK = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
-RECEIVE = ["sqs:ReceiveMessage", "sqs:GetQueueAttributes"]
-RETURN = ["sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"]
+WAKE_FLAG = ["dynamodb:UpdateItem"]  # an item of the lock table
+RETURN = ["sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
 
 
 class Functions(Construct):
@@ -90,7 +90,7 @@ class Functions(Construct):
             reads=["INBOX_QUEUE_URL", "DLQ_URL", "LOCK_TABLE_NAME", "EVENT_BUS_NAME"],
         )
         made.allow(["sqs:SendMessage"], [self._inbox, self._dlq])
-        made.allow(LOCK, [self._locks])  # the wake flag
+        made.allow(WAKE_FLAG, [self._locks])
         made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
         return made.function
 
@@ -102,9 +102,9 @@ class Functions(Construct):
             memory=ONE_CORE,
             reads=["INBOX_QUEUE_URL", "DLQ_URL", "LOCK_TABLE_NAME", "CHROMADB_BUCKET"],
         )
-        made.allow([*RECEIVE, *RETURN], [self._inbox])
+        made.allow(["sqs:ReceiveMessage", *RETURN], [self._inbox])
         made.allow(["sqs:SendMessage"], [self._dlq])
-        made.allow(LOCK, [self._locks])  # the wake flag
+        made.allow(WAKE_FLAG, [self._locks])
         self._allow_objects(made, "s3:PutObject", f"{BATCH_PREFIX}*")
         return made.function
 
@@ -187,12 +187,14 @@ class Functions(Construct):
             reads=[
                 "INBOX_QUEUE_URL",
                 "DLQ_URL",
+                "LOCK_TABLE_NAME",
                 "CHROMADB_BUCKET",
                 "DYNAMODB_TABLE_NAME",
             ],
         )
         made.allow([*RETURN, "sqs:SendMessage"], [self._inbox])
         made.allow(["sqs:SendMessage"], [self._dlq])
+        made.allow(WAKE_FLAG, [self._locks])
         made.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self._entities])
         self._allow_objects(made, "s3:GetObject", f"{BATCH_PREFIX}*")
         return made.function

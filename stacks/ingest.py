@@ -18,6 +18,7 @@ from stacks.storage import NO_ACCESS_LOG
 # Longer than one round of the workflow, so that nobody else takes what a round holds; not much
 # longer, or a run that was stopped by hand would hide its messages for that time.
 VISIBILITY = Duration.hours(1)
+LONG_POLL = Duration.seconds(1)  # asks every server of the queue before it says "empty"
 RETENTION = Duration.days(14)  # the longest SQS offers
 # Deferred messages come back often and are no failure: poison is known by its content. The limit
 # only ends what our code never got to judge.
@@ -45,6 +46,7 @@ class Queues(Construct):
             enforce_ssl=True,
             retention_period=RETENTION,
             visibility_timeout=VISIBILITY,
+            receive_message_wait_time=LONG_POLL,
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dlq, max_receive_count=MAX_RECEIVES),
         )
 

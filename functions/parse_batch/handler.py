@@ -1,11 +1,11 @@
 """ParseBatch: drain the inbox or take the input, parse, coalesce, park; poison to the DLQ.
 
-An idle round writes nothing to S3 (docs/design.md, "Flow"). The wake flag is cleared before the
-inbox is read, so that whatever is queued from then on gets a start of its own.
+An idle round writes nothing to S3 (docs/design.md, "Flow"). While rounds follow each other the wake
+flag is held: what is queued meanwhile is the next round's, and needs no start of its own.
 """
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -34,13 +34,24 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
     records = accepted_records(request.content) if request.tally.round == 0 else None
     if records is not None:
         return parse(request, records, []).to_payload()
-    wake_flag.clear()
-    deliveries = inbox.drain(MESSAGES, until=Deadline.of(context).within(DRAIN_FOR))
+    deliveries = drain(Deadline.of(context).within(DRAIN_FOR))
     try:
         return parse(request, None, deliveries).to_payload()
     except StorageUnavailable:
         inbox.hand_back(delivery.handle for delivery in deliveries)
         raise
+
+
+def drain(until: datetime) -> list[Delivery]:
+    """Receive what is queued. Who finds nothing clears the flag and looks once more: all that was
+    queued before is seen now, and all that is queued later starts an execution.
+    """
+    wake_flag.hold()
+    deliveries = inbox.drain(MESSAGES, until)
+    if deliveries:
+        return deliveries
+    wake_flag.clear()
+    return inbox.drain(MESSAGES, until)
 
 
 def parse(

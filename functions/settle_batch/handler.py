@@ -18,12 +18,13 @@ from receipt_chroma.compaction.runs import RunTable
 
 inbox = parts.inbox()
 objects = parts.objects()
+wake_flag = parts.wake_flag()
 runs = RunTable(boto3.client("dynamodb", config=settings.CLIENT), settings.entity_table())
 
 
 @observed("settle_batch")
 def handle(event: Payload, context: LambdaContext) -> Payload:
-    """Settle one round; `more` asks for another while the inbox has work and nothing failed."""
+    """Settle one round; `more` asks for another, until one finds nothing or something failed."""
     request = SettleRequest.from_payload(event)
     deliveries = fetch_deliveries(objects, request.deliveries)
     judged = [judge(objects, outcome) for outcome in request.outcomes]
@@ -42,8 +43,9 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
         deferred=before.deferred + settlement.deferred,
         rejected=before.rejected + settlement.rejected,
     )
-    fates = {outcome.fate for outcome in request.outcomes}
-    more = fates == {Fate.APPLIED} and inbox.depth().visible > 0
+    more = {outcome.fate for outcome in request.outcomes} == {Fate.APPLIED}
+    if not more:
+        wake_flag.clear()  # no round of ours follows: whoever queues work from now on starts one
     return SettleAnswer(tally, more, cause_of(outcomes, settlement)).to_payload()
 
 

@@ -1,6 +1,7 @@
 """The handlers together: what is in the table ends in the head snapshots, whatever the order."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from instep.settlement import MAX_ATTEMPTS
 from instep.snapshot.publish import publish_unleased
 from instep.snapshot.store import SnapshotStore
 from instep.snapshot.workspace import open_workspace
+from instep.wake import WakeFlag
 from tests.support.aws import BUCKET, ENTITIES, LOCKS
 from tests.support.pipeline import FunctionFailed, Pipeline, Run
 from tests.support.receipts import Receipt
@@ -418,18 +420,65 @@ def test_the_input_counts_in_the_first_round_only_and_the_queue_is_drained_next(
     assert run.output["round"] == 2
 
 
-def test_only_the_first_of_many_stream_batches_starts_an_execution(pipeline: Pipeline) -> None:
+def starts(pipeline: Pipeline) -> Callable[[], int]:
+    """Return what counts the starts announced from now on."""
     events = pipeline.aws.events
     events.create_archive(
         ArchiveName="seen", EventSourceArn="arn:aws:events:us-east-1:123456789012:event-bus/default"
     )
+    return lambda: int(events.describe_archive(ArchiveName="seen")["EventCount"])
+
+
+def test_only_the_first_of_many_stream_batches_starts_an_execution(pipeline: Pipeline) -> None:
+    started = starts(pipeline)
     changes = pipeline.put(*(RECEIPT.label(1, f"L{number}", "VALID") for number in range(3)))
     for change in changes:
         pipeline.ingest([change])
-    assert events.describe_archive(ArchiveName="seen")["EventCount"] == 1
+    assert started() == 1
     pipeline.run()
     pipeline.ingest(pipeline.put(RECEIPT.label(1, "L9", "VALID")))
-    assert events.describe_archive(ArchiveName="seen")["EventCount"] == 2
+    assert started() == 2
+
+
+@pytest.mark.invariant(1)
+def test_what_is_queued_during_a_run_is_its_next_round_and_starts_no_other(
+    pipeline: Pipeline,
+) -> None:
+    arrive(pipeline)
+    started = starts(pipeline)
+    late = pipeline.put(RECEIPT.label(2, "DATE", "VALID"))
+    upload = pipeline.handler("upload_snapshot")
+
+    def upload_meanwhile(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        pipeline.ingest([late.pop()] if late else [])
+        return upload(event, context)
+
+    pipeline.handlers["upload_snapshot"] = upload_meanwhile
+    run = pipeline.run()
+    assert (len(run.outcomes), started()) == (2, 0)
+    assert pipeline.embeddings("words")[RECEIPT.word_id(2)]["valid_labels"] == ",DATE,"
+
+
+@pytest.mark.invariant(1)
+def test_what_comes_as_a_run_looks_for_the_last_time_is_seen_or_starts_another(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrive(pipeline)
+    started = starts(pipeline)
+    late = pipeline.put(RECEIPT.label(1, "A", "VALID"), RECEIPT.label(2, "B", "VALID"))
+    clear = WakeFlag.clear
+
+    def clear_between_two_changes(flag: WakeFlag) -> None:
+        pipeline.ingest(late[:1])
+        clear(flag)
+        pipeline.ingest(late[1:])
+        late.clear()
+
+    monkeypatch.setattr(WakeFlag, "clear", clear_between_two_changes)
+    pipeline.run()
+    assert started() == 1
+    words = pipeline.embeddings("words")
+    assert [words[RECEIPT.word_id(at)]["valid_labels"] for at in (1, 2)] == [",A,TOTAL,", ",B,"]
 
 
 def test_what_nothing_needs_is_neither_queued_nor_announced(pipeline: Pipeline) -> None:

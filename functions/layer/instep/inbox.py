@@ -97,7 +97,7 @@ class Inbox:
         another call did receive is worked on first.
         """
         drained: dict[str, Delivery] = {}
-        first = self._receive(wait=1)  # a long poll asks every server of the queue
+        first = self._receive()
         drained.update((delivery.message_id, delivery) for delivery in first)
         if not first:
             return []
@@ -108,7 +108,7 @@ class Inbox:
             nonlocal size
             while len(drained) < limit and size < _DRAINED_BYTES and self._clock() < until:
                 try:
-                    received = self._receive(wait=0)
+                    received = self._receive(at_once=True)
                 except StorageUnavailable:
                     return
                 if not received:
@@ -170,13 +170,15 @@ class Inbox:
             delayed=int(found.get("ApproximateNumberOfMessagesDelayed", "0")),
         )
 
-    def _receive(self, wait: int) -> list[Delivery]:
+    def _receive(self, *, at_once: bool = False) -> list[Delivery]:
+        """Receive ten at most; waits as the queue says, for a long poll asks all its servers."""
+        wait: Any = {"WaitTimeSeconds": 0} if at_once else {}
         with storage("receive messages"):
             answer = self._client.receive_message(
                 QueueUrl=self._queue_url,
                 MaxNumberOfMessages=_ENTRIES_PER_CALL,
-                WaitTimeSeconds=wait,
                 MessageAttributeNames=["All"],
+                **wait,
             )
         return [_delivery(message) for message in answer.get("Messages", [])]
 

@@ -1,8 +1,9 @@
-"""The wake flag: of all who queue work, only who flips it starts an execution, which clears it.
+"""The wake flag: of all who queue work, only who flips it starts an execution, which holds it while
+it drains and clears it before its last look into the inbox.
 
 The rule is docs/design.md, "Starts are coalesced". The flag carries its time and stops counting
-after `EXPIRY`, so that a process that died between the flip and its event blocks nobody for
-longer; until then the schedule is the backstop.
+after `EXPIRY`, so that a process that died with it set blocks nobody for longer; until then the
+schedule is the backstop.
 """
 
 import json
@@ -36,7 +37,7 @@ class WakeFlag:
 
     def flip(self) -> bool:
         """Set the flag; True for the one caller who found it clear (or older than EXPIRY)."""
-        now = Decimal(round(self._clock().timestamp() * 1000)) / 1000
+        now = self._now()
         try:
             with storage("flip the wake flag"):
                 self._client.update_item(
@@ -55,6 +56,16 @@ class WakeFlag:
             return False
         return True
 
+    def hold(self) -> None:
+        """Set the flag, whatever it was: who queues work now need start nothing."""
+        with storage("hold the wake flag"):
+            self._client.update_item(
+                TableName=self._table,
+                Key={"collection": {"S": _KEY}},
+                UpdateExpression="SET flipped_at = :now",
+                ExpressionAttributeValues={":now": {"N": str(self._now())}},
+            )
+
     def clear(self) -> None:
         """Clear the flag: whatever is queued from now on needs a start of its own."""
         with storage("clear the wake flag"):
@@ -63,6 +74,9 @@ class WakeFlag:
                 Key={"collection": {"S": _KEY}},
                 UpdateExpression="REMOVE flipped_at",
             )
+
+    def _now(self) -> Decimal:
+        return Decimal(round(self._clock().timestamp() * 1000)) / 1000
 
 
 class Starter:

@@ -48,6 +48,19 @@ def test_what_is_queued_after_a_drain_began_gets_a_start_of_its_own(flag: WakeFl
     assert flag.flip()
 
 
+def test_while_an_execution_holds_the_flag_nobody_starts_another(
+    flag: WakeFlag, clock: Hands
+) -> None:
+    flag.hold()
+    assert not flag.flip()
+    clock.move(seconds=EXPIRY.total_seconds() / 2)
+    flag.hold()
+    clock.move(seconds=EXPIRY.total_seconds() / 2)
+    assert not flag.flip()
+    flag.clear()
+    assert flag.flip()
+
+
 def test_clearing_a_clear_flag_is_no_error(flag: WakeFlag) -> None:
     flag.clear()
     flag.clear()
