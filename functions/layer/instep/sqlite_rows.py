@@ -57,6 +57,13 @@ def collections(main: Path, *, alone: bool = True) -> dict[str, list[Mapping[str
         }
 
 
+def page_of_opens(main: Path) -> int:
+    """Return the page that holds the rows chromadb writes at every open; `prune` keeps it one."""
+    with _connected(main, alone=True) as database:
+        found = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'acquire_write'")
+        return int(found.fetchone()[0])
+
+
 def standing(main: Path) -> Standing:
     """Return what the directory holds."""
     with _connected(main, alone=True) as database:

@@ -53,13 +53,6 @@ def normal_page(number: int, page: bytes) -> bytes:
     return page[:_JOURNAL_MODE] + _ROLLBACK + page[_JOURNAL_MODE + 2 :]
 
 
-def armed_page(number: int, page: bytes) -> bytes:
-    """Return the page as a working copy keeps it: page 1 lets chromadb write into a WAL."""
-    if number != 1:
-        return page
-    return page[:_JOURNAL_MODE] + _WAL + page[_JOURNAL_MODE + 2 :]
-
-
 def arm(main: Path) -> None:
     """Let the next client on this database write into a WAL."""
     _set_journal_mode(main, _WAL)

@@ -13,15 +13,12 @@ from typing import Final, TypeAlias
 
 from instep.snapshot.manifest import FileEntry, Layer, PackRef
 from instep.snapshot.pack import PackDamaged, decode, no_parent
-from instep.snapshot.pages import Digest, PageFile, ReadPage, page_count, write_pages
+from instep.snapshot.pages import Digest, Normal, PageFile, ReadPage, page_count, write_pages
 
 _PAGES_IN_MEMORY: Final = 32_768  # 128 MB: what a catch-up in place may hold
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with bytes done and bytes in all."""
-
-Rewrite: TypeAlias = Callable[[int, bytes], bytes]
-"""Turns a page's published form into a local one, or back."""
 
 
 class Damaged(ValueError):
@@ -32,27 +29,22 @@ class Damaged(ValueError):
         self.pack = pack
 
 
-def as_is(_number: int, page: bytes) -> bytes:
-    """Leave a page as it is."""
-    return page
-
-
 @dataclass(frozen=True)
 class FilePlan:
-    """The layers one file still needs; `start` is where it stands, None for nothing."""
+    """The layers one file still needs; `start` is where it stands, None for nothing.
+
+    `published` turns a page of the file as it stands into what was published.
+    """
 
     path: Path
     layers: tuple[Layer, ...]
     start: Layer | None = None
-    local: Rewrite = as_is  # published page -> page of the local file
-    published: Rewrite = as_is  # and back
+    published: Normal | None = None
 
     @classmethod
-    def fresh(
-        cls, path: Path, entry: FileEntry, local: Rewrite = as_is, published: Rewrite = as_is
-    ) -> "FilePlan":
+    def fresh(cls, path: Path, entry: FileEntry) -> "FilePlan":
         """Plan to write the file from its base on."""
-        return cls(path, entry.layers, None, local, published)
+        return cls(path, entry.layers)
 
     @property
     def refs(self) -> list[PackRef]:
@@ -132,7 +124,7 @@ def _base(plan: FilePlan, path: Path, bodies: Iterator[bytes], done: Callable[[i
                 if number != last + 1:
                     raise Damaged(ref.hash, f"page {number} comes after page {last}")
                 last = number
-                file.write(plan.local(number, page))
+                file.write(page)
             done(len(body))
     if last != page_count(base.size) or digest.hex() != base.digest:
         name = base.packs[-1].hash if base.packs else "(none)"
@@ -147,7 +139,7 @@ def _increments(
     bodies: Iterator[bytes],
     done: Callable[[int], None],
 ) -> dict[int, bytes]:
-    """Return the pages that the layers leave changed, in their local form."""
+    """Return the pages that the layers leave changed."""
     written: dict[int, bytes] = {}
     with PageFile(path, plan.published) as file:
 
@@ -171,7 +163,7 @@ def _increments(
                 raise Damaged(
                     layer.packs[-1].hash, f"{plan.path.name} does not come out as its digest says"
                 )
-    return {number: plan.local(number, page) for number, page in written.items()}
+    return written
 
 
 def _checked(

@@ -52,15 +52,13 @@ class Digest:
         self._sum += int.from_bytes(hashed, "little")
         return hashed
 
-    def remove(self, number: int, page: bytes) -> None:
-        """Count a page out."""
-        self._sum -= int.from_bytes(page_hash(number, page), "little")
-
     def replace(self, number: int, old: bytes, new: bytes) -> bytes:
         """Count `old` (b"" when there was none) out and `new` in; returns the new page's hash."""
+        hashed = page_hash(number, new)
+        self._sum += int.from_bytes(hashed, "little")
         if old:
-            self.remove(number, old)
-        return self.add(number, new)
+            self._sum -= int.from_bytes(page_hash(number, old), "little")
+        return hashed
 
     def hex(self) -> str:
         """Return the digest, 64 hexadecimal digits."""
@@ -104,8 +102,7 @@ def write_pages(path: Path, pages: Pages, size: int) -> None:
     """Write pages into a file that then has `size` bytes: neighbours in one call."""
     with path.open("r+b", buffering=0) as file:
         for first, run in _runs(pages):
-            file.seek((first - 1) * PAGE)
-            file.write(b"".join(run))
+            os.pwrite(file.fileno(), b"".join(run), (first - 1) * PAGE)
         file.truncate(size)
 
 

@@ -1,8 +1,8 @@
 """The reader's side: a chromadb client at the head or a version, on a private, verified copy.
 
 Readers wait for nobody and never see half a version: a copy is claimed, brought to its version and
-only then opened. chromadb writes a row at every open; those writes stay in the WAL and are dropped
-at close, so the copy stays what was published and the next refresh fetches only what is new.
+only then opened. A refresh fetches beside it what is new and puts it in place between two calls,
+under the open client where that is possible: an index in memory is then not read again.
 """
 
 import shutil
@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Final
 from instep import sqlite_wal
 from instep.collection import close_client, get_collection, open_client
 from instep.errors import ConfigurationMissing
+from instep.gate import Gate
 from instep.objects import Objects
 from instep.snapshot.claim import claim
 from instep.snapshot.fetch import Progress
+from instep.snapshot.live import Live
 from instep.snapshot.manifest import SQLITE, Manifest
 from instep.snapshot.store import SnapshotStore
-from instep.snapshot.warm import WarmCopy
+from instep.snapshot.warm import Ready, WarmCopy
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -29,11 +31,12 @@ _SCHEME: Final = "s3://"
 
 
 class Snapshot:
-    """A collection at one version. `client` and `collection` are replaced by a refresh."""
+    """A collection at one version, which `refresh` moves; `client` and `collection` stay good."""
 
     client: "ClientAPI"
     collection: "Collection"
     version: str
+    _manifest: Manifest
 
     def __init__(
         self,
@@ -45,7 +48,6 @@ class Snapshot:
         self._store = store
         self._at = at
         self._stack = ExitStack()
-        self._hold: sqlite_wal.Hold | None = None
         try:
             if directory is None:
                 directory = Path(
@@ -61,8 +63,9 @@ class Snapshot:
     def refresh(self, progress: Progress | None = None) -> bool:
         """Go to the head if it moved; say whether it did. A snapshot opened `at` a version stays.
 
-        Handles taken from `client` and `collection` before are closed by it. When the fetch is cut
-        off, the version that was open is opened again and the error goes up.
+        Other threads may go on reading: a call sees one version, whole. When the fetch is cut off
+        the version that was open stays and the error goes up; an error while it is put in place,
+        such as a full disk, closes the snapshot.
         """
         if self._at is not None:
             return False
@@ -70,18 +73,21 @@ class Snapshot:
         if head is None or head.version == self.version:
             return False
         wanted = self._store.manifest(head.version)
-        current = self._manifest  # its version file may have been swept
-        self._close_client()
-        try:
-            self._open(wanted, progress)
-        except BaseException:
-            self._open(current, None)
-            raise
+        ready = self._copy.prepare(self._store, wanted, frozenset(wanted.files), progress)
+        with self._gate.alone():
+            try:
+                if self._live.takes(ready, self._manifest):
+                    self._live.advance(ready)
+                else:
+                    self._reopen(ready)
+            except BaseException:
+                self._gate.stop()
+                raise
+        self._manifest, self.version = wanted, wanted.version
         return True
 
     def close(self) -> None:
         """Close the client and give the copy back; twice is no error."""
-        self._close_client()
         self._stack.close()
 
     def __enter__(self) -> "Snapshot":
@@ -95,24 +101,30 @@ class Snapshot:
     def _open(self, manifest: Manifest, progress: Progress | None) -> None:
         self._copy.bring_to(self._store, manifest, frozenset(manifest.files), progress)
         sqlite_wal.check_schema(self._copy.main)
+        self._live = Live(self._copy)
         self.client = open_client(self._copy.data)
-        self._hold = None
-        try:
-            self._hold = sqlite_wal.Hold(self._copy.main)
-            self.collection = get_collection(self.client, self._store.collection)
-        except BaseException:
-            self._close_client(opened=True)
-            raise
-        self._manifest = manifest
-        self.version = manifest.version
+        self._gate = Gate(self.client)
+        self._stack.callback(self._close)
+        self._live.settle()
+        self.collection = get_collection(self.client, self._store.collection)
+        self._manifest, self.version = manifest, manifest.version
 
-    def _close_client(self, *, opened: bool = False) -> None:
-        if self._hold is None and not opened:
-            return
-        hold, self._hold = self._hold, None
-        close_client(self.client, hold.descriptors if hold else frozenset())
-        if hold:
-            hold.release()
+    def _reopen(self, ready: Ready) -> None:
+        """Let chromadb close its files, put the version in place, and let it open them again."""
+        self._gate.stop()
+        sqlite_wal.wait_until_closed(self._copy.data)
+        self._copy.restore_header()
+        self._copy.commit(ready)
+        sqlite_wal.check_schema(self._copy.main)
+        self._live = Live(self._copy)
+        self._gate.start()
+        self._live.settle()
+
+    def _close(self) -> None:
+        with self._gate.alone():
+            self._gate.stop()
+            close_client(self.client)
+        self._copy.restore_header()
         self._copy.drop_writes()
 
 

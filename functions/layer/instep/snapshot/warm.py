@@ -4,21 +4,22 @@ A small state file says which version lies in `data`; it is gone while files are
 a copy without one is worth nothing and is fetched anew. Writes to the database wait in the WAL: it
 is either written into the file, when HEAD turned out to descend from it, or dropped, which leaves
 the parent byte for byte. A file somebody else touched (size, time, inode) is not trusted. Nothing
-here waits for the disk: after a restart of the machine each file has to prove its digest.
+here waits for the disk: after a restart of the machine each file has to prove its digest. Locally
+only page 1 of the database may differ from what was published: in its header.
 """
 
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from instep import sqlite_wal
 from instep.errors import SnapshotCorrupt
-from instep.snapshot.fetch import FilePlan, Progress, missing_layers
+from instep.snapshot.fetch import FilePlan, Prepared, Progress, missing_layers
 from instep.snapshot.manifest import SQLITE, FileEntry, Layer, Manifest
-from instep.snapshot.pages import file_digest, write_pages
+from instep.snapshot.pages import PageFile, Pages, file_digest, write_pages
 from instep.snapshot.store import SnapshotStore
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -45,11 +46,25 @@ class Waiting:
 
 @dataclass(frozen=True)
 class State:
-    """What a copy holds: `version` (None: a directory made here), its files, what waits."""
+    """What a copy holds: `version` (None: a directory made here), its files, what waits.
+
+    `header` is the database's as published (hexadecimal), while its own counts on; see `Live`.
+    """
 
     version: str | None
     files: Mapping[str, Held] = field(default_factory=dict)
     waiting: Waiting | None = None
+    header: str = ""
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A version, fetched and checked and not yet in place: the plans of files and their content."""
+
+    manifest: Manifest
+    kept: Mapping[str, Held]
+    plans: Mapping[str, FilePlan]
+    contents: Sequence[Prepared]
 
 
 class WarmCopy:
@@ -73,13 +88,74 @@ class WarmCopy:
         Fetches what is missing; a copy that turns out damaged is dropped and fetched whole.
         """
         self._outlive_restart()
+        self.restore_header()
         self._settle(manifest)
+        self.drop_writes()
+        if not self.state().files:
+            self.wipe()
+        self.commit(self.prepare(store, manifest, names, progress))
+
+    def prepare(
+        self,
+        store: SnapshotStore,
+        manifest: Manifest,
+        names: frozenset[str],
+        progress: Progress | None = None,
+    ) -> Ready:
+        """Fetch what a version has and the copy lacks; the copy itself is not touched."""
+        held = self.state().files
         try:
-            self._catch_up(store, manifest, names, progress)
+            return self._fetch(store, manifest, names, held, progress)
         except SnapshotCorrupt:
-            if not self.state().files:
+            if not held:
                 raise
-            self._catch_up(store, manifest, names, progress, anew=True)
+            return self._fetch(store, manifest, names, {}, progress)
+
+    def commit(self, ready: Ready) -> None:
+        """Put it in place. No client may have the copy open."""
+        state = self.state()
+        reached = State(ready.manifest.version, ready.kept)
+        if not ready.plans and state == reached:
+            return
+        self._state_file.unlink(missing_ok=True)
+        for prepared in ready.contents:
+            prepared.commit()
+        self.remove_extras(frozenset(ready.kept) | frozenset(ready.plans))
+        fresh = {name: self.held(ready.manifest.files[name], name) for name in ready.plans}
+        self.save(State(reached.version, {**ready.kept, **fresh}))
+
+    def rewrite(self, state: State, pages: Pages) -> None:
+        """Write pages of the database, with which the copy is what `state` says."""
+        self._state_file.unlink(missing_ok=True)
+        write_pages(self.main, pages, state.files[SQLITE].size)
+        self.save(self._stamped(state))
+
+    def shape(self, *, wal: bool) -> None:
+        """Let the next client write into a WAL, or else into the file itself."""
+        state = self.state()
+        (sqlite_wal.arm if wal else sqlite_wal.disarm)(self.main)
+        stamped = self._stamped(state)
+        if stamped != state:
+            self.save(stamped)
+
+    def restore_header(self) -> None:
+        """Give page 1 the header that was published: after its last client has closed."""
+        state = self.state()
+        if state.header:
+            with PageFile(self.main, self.published) as file:
+                first = file.read(1)
+            self.rewrite(replace(state, header=""), {1: first})
+
+    def _stamped(self, state: State) -> State:
+        held = self.held(state.files[SQLITE], SQLITE)
+        return replace(state, files={**state.files, SQLITE: held})
+
+    def published(self, number: int, page: bytes) -> bytes:
+        """Turn a page of the database as it stands into what was published."""
+        if number != 1:
+            return page
+        header = bytes.fromhex(self.state().header)
+        return header + page[len(header) :] if header else sqlite_wal.normal_page(number, page)
 
     def state(self) -> State:
         """Return what the copy is known to hold; nothing, when it is in doubt."""
@@ -99,6 +175,7 @@ class WarmCopy:
                     for name, held in read["files"].items()
                 },
                 Waiting(**waiting) if waiting else None,
+                read["header"],
             )
             return state, str(read["boot"])
         except (OSError, ValueError, KeyError, TypeError):
@@ -165,55 +242,37 @@ class WarmCopy:
             return
         for layer in manifest.files[SQLITE].layers:
             if (layer.size, layer.digest) == (waiting.size, waiting.digest):
-                size, pages = sqlite_wal.changed_pages(self.main)
-                self._state_file.unlink()
-                armed = {n: sqlite_wal.armed_page(n, page) for n, page in pages.items()}
-                write_pages(self.main, armed, size)
-                sqlite_wal.drop(self.main)
-                self.save(State(waiting.version, {**state.files, SQLITE: self.held(layer, SQLITE)}))
+                _, pages = sqlite_wal.changed_pages(self.main)
+                held = self.held(layer, SQLITE)
+                self.rewrite(State(waiting.version, {**state.files, SQLITE: held}), pages)
                 return
 
-    def _catch_up(
+    def _fetch(
         self,
         store: SnapshotStore,
         manifest: Manifest,
         names: frozenset[str],
+        held: Mapping[str, Held],
         progress: Progress | None,
-        *,
-        anew: bool = False,
-    ) -> None:
-        state = self.state()
-        if not state.files:
-            self.wipe()
-        self.drop_writes()
-        held = {} if anew else state.files
+    ) -> Ready:
         plans = {
             name: plan
             for name in sorted(names)
             if (plan := self._plan(name, manifest.files[name], held.get(name)))
         }
-        reached = State(manifest.version, {n: f for n, f in held.items() if n in names})
-        if not plans and state == reached:
-            return
-        ready = store.fetch(plans.values(), progress)
-        self._state_file.unlink(missing_ok=True)
-        for prepared in ready:
-            prepared.commit()
-        self.remove_extras(names)
-        fresh = {name: self.held(manifest.files[name], name) for name in plans}
-        self.save(State(manifest.version, {**reached.files, **fresh}))
+        kept = {name: file for name, file in held.items() if name in names and name not in plans}
+        return Ready(manifest, kept, plans, store.fetch(plans.values(), progress))
 
     def _plan(self, name: str, entry: FileEntry, held: Held | None) -> FilePlan | None:
         """Return what to fetch of a file, None when it is at the version."""
         path = self.data / name
-        normal = (sqlite_wal.armed_page, sqlite_wal.normal_page) if name == SQLITE else ()
         missing = missing_layers(entry, held.digest, held.size) if held else None
         if missing is None:
-            return FilePlan.fresh(path, entry, *normal)
+            return FilePlan.fresh(path, entry)
         if not missing:
             return None
         start = entry.layers[len(entry.layers) - len(missing) - 1]
-        return FilePlan(path, missing, start, *normal)
+        return FilePlan(path, missing, start, self.published if name == SQLITE else None)
 
 
 def _boot() -> str:

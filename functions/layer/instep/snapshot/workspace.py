@@ -43,6 +43,7 @@ def open_workspace(
         manifest = store.manifest(head.version) if head else None
         if manifest is not None:
             copy.bring_to(store, manifest, frozenset({SQLITE}))
+            copy.shape(wal=True)
         elif create:
             _start(copy, store.collection)
         else:
