@@ -104,6 +104,7 @@ def compact(endpoint: str, scratch: Path, me: int, freed: Condition, report: Con
     report.send(compactor.published)
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.invariant(1)
 @pytest.mark.invariant(3)
 @pytest.mark.invariant(5)
