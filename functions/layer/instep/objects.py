@@ -4,9 +4,11 @@ The rule is docs/design.md, "Conditional writes have three answers": 409 means t
 412 means somebody was first (perhaps an earlier try of ours), a timeout means neither.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,10 +19,12 @@ from instep.errors import StorageUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 _TRIES_AFTER_409: Final = 5
 _MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound"})
 _DELETED_A_CALL: Final = 1000
+_CHUNK: Final = 1 << 20
 
 
 class ObjectMissing(LookupError):
@@ -97,24 +101,24 @@ class Objects:
     def find(self, key: str, limit: int | None = None) -> Fetched | None:
         """Return the object, or None; ObjectTooLarge beyond `limit` bytes."""
         try:
-            with storage(f"GET s3://{self.bucket}/{key}"):
-                answer = self.client.get_object(Bucket=self.bucket, Key=key)
-                with answer["Body"] as stream:
-                    if limit is not None and answer["ContentLength"] > limit:
-                        raise ObjectTooLarge(
-                            f"s3://{self.bucket}/{key} has {answer['ContentLength']} bytes, "
-                            f"more than the {limit} allowed"
-                        )
-                    body = stream.read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in _MISSING:
-                raise
+            with self._reading(key, limit) as answer:
+                body = answer["Body"].read()
+        except ObjectMissing:
             self.traffic.add()
             return None
-        except (IncompleteReadError, FlexibleChecksumError) as error:
-            raise StorageUnavailable(f"GET s3://{self.bucket}/{key} broke off: {error}") from error
         self.traffic.add(down=len(body))
         return Fetched(body, answer["ETag"])
+
+    def download(self, key: str, path: Path, limit: int, each: Callable[[bytes], None]) -> None:
+        """Write the object to a new file, a chunk at a time; `each` is given every chunk.
+
+        ObjectMissing, or ObjectTooLarge beyond `limit` bytes. A download cut off leaves the file.
+        """
+        with self._reading(key, limit) as answer, path.open("xb") as file:
+            for chunk in answer["Body"].iter_chunks(_CHUNK):
+                file.write(chunk)
+                each(chunk)
+        self.traffic.add(down=answer["ContentLength"])
 
     def create(self, key: str, body: bytes) -> Written | Lost:
         """Write the object unless one is there (If-None-Match: *)."""
@@ -158,6 +162,27 @@ class Objects:
                     f"{len(answer['Errors'])} of {len(chunk)} objects were not deleted; "
                     f"{first.get('Key')}: {first.get('Code')} {first.get('Message')}"
                 )
+
+    @contextmanager
+    def _reading(self, key: str, limit: int | None) -> "Iterator[GetObjectOutputTypeDef]":
+        """Open an object; what breaks off on the way is StorageUnavailable."""
+        where = f"s3://{self.bucket}/{key}"
+        try:
+            with storage(f"GET {where}"):
+                answer = self.client.get_object(Bucket=self.bucket, Key=key)
+                with answer["Body"]:
+                    if limit is not None and answer["ContentLength"] > limit:
+                        raise ObjectTooLarge(
+                            f"{where} has {answer['ContentLength']} bytes, more than the {limit} "
+                            f"allowed"
+                        )
+                    yield answer
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _MISSING:
+                raise
+            raise ObjectMissing(f"{where} does not exist") from error
+        except (IncompleteReadError, FlexibleChecksumError) as error:
+            raise StorageUnavailable(f"GET {where} broke off: {error}") from error
 
     def _conditionally(self, key: str, body: bytes, **condition: Any) -> Written | Lost:
         for _ in range(_TRIES_AFTER_409):

@@ -7,26 +7,23 @@ writer; a reader of the folded version replays nothing.
 
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from instep import sqlite_rows, sqlite_wal
-from instep.collection import close_client, get_collection, open_client, persist_after
 from instep.errors import ConfigurationMissing, SnapshotUnsupported
 from instep.snapshot.claim import claim
 from instep.snapshot.folding import is_heavy, needs_vacuum
 from instep.snapshot.manifest import SQLITE, Facts, FileEntry, Manifest
 from instep.snapshot.pages import PageFile, changed, page_count
+from instep.snapshot.persisting import persist
 from instep.snapshot.publish import Staged
 from instep.snapshot.shipping import Change, ship, ship_base
 from instep.snapshot.staging import Origin, put_version
 from instep.snapshot.store import SnapshotStore
 from instep.snapshot.warm import WarmCopy
 from instep.snapshot.writable import check_writable
-from instep.sqlite_rows import OUT_OF_REACH
-
-_AT_ONCE: Final = 1  # log records after which chromadb persists: at the next read, that is
 
 
 def fold(
@@ -50,7 +47,7 @@ def fold(
         copy.bring_to(store, parent, frozenset(parent.files))
         check_writable(copy.main, store.collection)
         with _beside(copy, directory / "fold") as folded:
-            _persist(folded, store.collection)
+            persist(folded, store.collection)
             facts = _tidy(folded / SQLITE, parent)
             version = store.new_version()
             sent = store.objects.traffic.up
@@ -72,27 +69,6 @@ def _beside(copy: WarmCopy, folded: Path) -> Iterator[Path]:
         yield folded
     finally:
         shutil.rmtree(folded, ignore_errors=True)
-
-
-def _persist(folded: Path, name: str) -> None:
-    """Let chromadb write its index, then put the threshold out of reach again."""
-    with ExitStack() as stack:
-        client = open_client(folded)
-        stack.callback(close_client, client)
-        persist_after(get_collection(client, name), _AT_ONCE)
-    with ExitStack() as stack:
-        client = open_client(folded)
-        stack.callback(close_client, client)
-        collection = get_collection(client, name)
-        _replay(collection)
-        persist_after(collection, OUT_OF_REACH)
-
-
-def _replay(collection: Any) -> None:
-    """Make chromadb read its queue into the index: a query is what does that."""
-    sample = collection.get(limit=1, include=["embeddings"])["embeddings"]
-    if sample is not None and len(sample):
-        collection.query(query_embeddings=[sample[0]], n_results=1, include=[])
 
 
 def _tidy(main: Path, parent: Manifest) -> Facts:

@@ -2,20 +2,18 @@
 
 The rules are docs/domain.md's, A delta. Only the few files that hold records are ever written to
 disk, under names that were checked; what is refused is refused before it is read: foreign buckets,
-traversal, links, devices, bombs. `foreign` then reads the records, without chromadb and without
-unpickling anything but plain data.
+traversal, links, devices, bombs (`instep.archive`). `foreign` then reads the records, without
+chromadb and without unpickling anything but plain data.
 """
 
-import gzip
 import io
-import tarfile
-import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
+from instep.archive import ArchiveRejected, Limits, check_name, unpack
 from instep.errors import DeltaRejected
 from instep.objects import ObjectMissing, Objects, ObjectTooLarge
 from receipt_chroma.compaction.foreign import HELD_IN, INDEX_FILES, Record, read_records
@@ -24,17 +22,7 @@ if TYPE_CHECKING:
     from instep.objects import Listed
 
 ARCHIVE: Final = "delta.tar.gz"
-_GZIP: Final = b"\x1f\x8b"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one delta may cost: bytes as stored and unpacked, files, and unpacked by stored."""
-
-    stored: int = 256 * 1024 * 1024
-    unpacked: int = 1024 * 1024 * 1024
-    members: int = 1000
-    ratio: int = 200
+LIMITS: Final = Limits(stored=256 << 20, unpacked=1 << 30, members=1000)
 
 
 @dataclass(frozen=True)
@@ -43,7 +31,7 @@ class DeltaSource:
 
     own: Objects
     allowed: Collection[str] = ()
-    limits: Limits = Limits()
+    limits: Limits = LIMITS
 
     def fetch(self, prefix: str, collection: str, scratch: Path) -> dict[str, Record]:
         """Return the records of `collection` in the delta at `prefix`, by id; DeltaRejected.
@@ -57,7 +45,10 @@ class DeltaSource:
             directory = Path(name)
             if ARCHIVE in listing:
                 body = self._body(objects, listing[ARCHIVE].key)
-                _unpack(body, directory, self.limits, where)
+                try:
+                    unpack(io.BytesIO(body), directory, self.limits, _is_held)
+                except ArchiveRejected as error:
+                    raise DeltaRejected(f"{where}{ARCHIVE}: {error}") from error
             else:
                 self._copy(objects, listing, directory)
             return read_records(directory, collection)
@@ -86,7 +77,10 @@ class DeltaSource:
             if not name or name.endswith("/"):
                 continue
             if name != ARCHIVE:
-                _check_name(name, folder)
+                try:
+                    check_name(name)
+                except ArchiveRejected as error:
+                    raise DeltaRejected(f"{folder}: {error}") from error
             listing[name] = entry
             stored += entry.size
             if len(listing) > self.limits.members or stored > self.limits.unpacked:
@@ -115,70 +109,5 @@ class DeltaSource:
             raise DeltaRejected(str(error)) from error
 
 
-def _unpack(body: bytes, directory: Path, limits: Limits, where: str) -> None:
-    """Write the archive's record files under `directory`, refusing what would lead out of it."""
-    allowed = min(limits.unpacked, max(len(body), 64 * 1024) * limits.ratio)
-    try:
-        with tarfile.open(fileobj=_Bounded(_opened(body), allowed), mode="r|") as archive:
-            for count, member in enumerate(archive, 1):
-                if count > limits.members:
-                    raise DeltaRejected(f"{where}: more than {limits.members} members")
-                _check_member(member, where)
-                path = PurePosixPath(member.name)
-                source = archive.extractfile(member) if _is_held(path) else None
-                if source is not None:
-                    _write(source, directory / path)
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise DeltaRejected(f"{where}{ARCHIVE}: unreadable, {error}") from error
-
-
-def _opened(body: bytes) -> io.BufferedIOBase:
-    """Open a gzip body, one stored gzipped once more (Content-Encoding), or a bare tar."""
-    stream: io.BufferedIOBase = io.BytesIO(body)
-    for _ in range(2):
-        start = stream.read(2)
-        stream.seek(0)
-        if start != _GZIP:
-            break
-        stream = gzip.GzipFile(fileobj=stream, mode="rb")
-    return stream
-
-
-class _Bounded(io.RawIOBase):
-    """A stream that refuses to give more than `allowed` bytes: an archive bomb ends here."""
-
-    def __init__(self, stream: io.BufferedIOBase, allowed: int) -> None:
-        super().__init__()
-        self._stream, self._allowed, self._left = stream, allowed, allowed
-
-    def read(self, size: int = -1) -> bytes:
-        """Read up to `size` bytes; DeltaRejected past the limit."""
-        data = self._stream.read(min(size, self._left + 1) if size >= 0 else self._left + 1)
-        self._left -= len(data)
-        if self._left < 0:
-            raise DeltaRejected(f"the archive unpacks to more than {self._allowed} bytes")
-        return data
-
-
-def _check_member(member: tarfile.TarInfo, where: str) -> None:
-    if member.isdir() or (member.isreg() and not member.issparse()):
-        if PurePosixPath(member.name) != PurePosixPath():
-            _check_name(member.name, where)
-        return
-    raise DeltaRejected(f"{where}: member {member.name!r} is a link, a device or sparse")
-
-
-def _check_name(name: str, where: str) -> None:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
-        raise DeltaRejected(f"{where}: {name!r} leads out of the delta")
-
-
 def _is_held(path: PurePosixPath) -> bool:
     return str(path) in HELD_IN or (len(path.parts) == 2 and path.name in INDEX_FILES)
-
-
-def _write(source: Iterator[bytes], target: Path) -> None:
-    target.parent.mkdir(exist_ok=True)
-    with target.open("xb") as file:
-        file.writelines(source)
