@@ -13,6 +13,7 @@ from tools.cli import (
     down,
     env,
     history,
+    import_,
     pull,
     query,
     rollback,
@@ -42,7 +43,7 @@ _PANELS: Final = {
     "The local cloud": (demo, up, down, env),
     "Run and wait": (deploy, run, wait),
     "Look": (status, history, query, pull, verify),
-    "Operate": (rollback, sweep),
+    "Operate": (rollback, sweep, import_),
     "Measure": (bench,),
 }
 
@@ -52,7 +53,8 @@ def _add(module: ModuleType, panel: str) -> None:
     command = getattr(module, module.__name__.rpartition(".")[2])
     paragraphs = inspect.cleandoc(command.__doc__).split("\n\n")
     text = "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
-    app.command(help=text, epilog=module.EPILOG, rich_help_panel=panel)(command)
+    name = command.__name__.rstrip("_")  # `import` is a word of Python's
+    app.command(name, help=text, epilog=module.EPILOG, rich_help_panel=panel)(command)
 
 
 for _panel, _modules in _PANELS.items():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import chromadb
 from chromadb.api.collection_configuration import UpdateCollectionConfiguration
 from chromadb.config import Settings
+from chromadb.errors import ChromaError
 
 from instep import sqlite_wal
 from instep.difference import Addition, Carried, Changes, Fields, Update, Vector
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 CHROMADB: Final = "1.5.9"
 CHUNK: Final = 5461  # records chromadb takes in one call
+ChromaRefused: Final = (ChromaError, ValueError)
+"""What chromadb raises over a directory it cannot use."""
 
 T = TypeVar("T")
 
@@ -96,6 +99,16 @@ def read(
             include=["metadatas", "documents"],
         )
     )
+
+
+def vectors(collection: "Collection") -> "Iterator[Sequence[Vector]]":
+    """Yield the vectors of all embeddings, a chunk at a time; ValueError when one has none."""
+    total = collection.count()
+    for offset in range(0, total, CHUNK):
+        got: Any = collection.get(limit=CHUNK, offset=offset, include=["embeddings"])
+        if len(got["embeddings"]) != min(CHUNK, total - offset):
+            raise ValueError(f"{len(got['ids'])} embeddings have {len(got['embeddings'])} vectors")
+        yield got["embeddings"]
 
 
 def apply(collection: "Collection", changes: Changes) -> None:

@@ -16,8 +16,14 @@ from typing import Any, Final
 
 OUT_OF_REACH: Final = 1 << 40  # log records before chromadb would persist the vector index
 
+_MAGIC: Final = b"SQLite format 3\0"
+_PAGE: Final = 4096
 _UPDATE: Final = 1  # chromadb's operation codes: ADD 0, UPDATE 1, UPSERT 2, DELETE 3
 _DELETE: Final = 3
+
+
+class DatabaseRejected(ValueError):
+    """A foreign database is damaged, or holds what no Chroma directory holds."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,39 @@ def page_of_opens(main: Path) -> int:
     with _connected(main, alone=True) as database:
         found = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'acquire_write'")
         return int(found.fetchone()[0])
+
+
+def check_foreign(main: Path) -> None:
+    """Raise DatabaseRejected unless a database from outside is whole and holds plain tables.
+
+    A trigger or a view would run what its author wrote as soon as chromadb writes or reads.
+    """
+    with main.open("rb") as file:
+        header = file.read(18)
+    if not header.startswith(_MAGIC) or int.from_bytes(header[16:18], "big") != _PAGE:
+        raise DatabaseRejected(f"{main.name} is no SQLite database of {_PAGE}-byte pages")
+    try:
+        with _connected(main, alone=True) as database:
+            database.execute("PRAGMA trusted_schema = OFF")
+            odd = database.execute(
+                "SELECT type, name FROM sqlite_master WHERE type NOT IN ('table', 'index')"
+            ).fetchall()
+            if odd:
+                raise DatabaseRejected(f"{main.name} has a {odd[0][0]} {odd[0][1]!r}")
+            (verdict,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        raise DatabaseRejected(f"{main.name} is damaged: {error}") from error
+    if verdict != "ok":
+        raise DatabaseRejected(f"{main.name} is damaged: {verdict}")
+
+
+def vector_segment(main: Path) -> str:
+    """Return the id of the vector segment, which is the name of the index's folder."""
+    with _connected(main, alone=True) as database:
+        rows = database.execute("SELECT id FROM segments WHERE scope = 'VECTOR'").fetchall()
+    if len(rows) != 1:
+        raise DatabaseRejected(f"{main.name} has {len(rows)} vector segments")
+    return str(rows[0][0])
 
 
 def standing(main: Path) -> Standing:

@@ -171,8 +171,13 @@ def _manifest(content: Mapping[str, Any]) -> Manifest:
     )
 
 
+def is_file_of_a_snapshot(name: str) -> bool:
+    """Say whether a path inside a directory is one of the files that make up a version."""
+    return _FILE.fullmatch(name) is not None
+
+
 def _file(name: str, layers: Any) -> FileEntry:
-    require(_FILE.fullmatch(name) is not None, f"{name!r} is no file of a Chroma directory")
+    require(is_file_of_a_snapshot(name), f"{name!r} is no file of a Chroma directory")
     require(bool(layers), f"{name} has no base")
     entry = FileEntry(tuple(_layer(name, layer) for layer in layers))
     base = entry.layers[0]
