@@ -21,6 +21,7 @@ from benchmarks.workload import COLLECTION, Fields, Words
 from instep.clock import utc_now
 
 if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
     from mypy_boto3_s3 import S3Client
 
 _ROOT = f"{COLLECTION}/snapshot"
@@ -60,10 +61,24 @@ class Predecessor:
         self._drop_old()
         return run
 
-    def download(self, directory: Path) -> Run:
-        """Return what a full download of the latest snapshot into `directory` takes."""
+    def read(self, directory: Path, word: str) -> Run:
+        """Return what its reader pays until it has read a word of the latest snapshot: a full
+        download into `directory`, and a client that has to open it.
+        """
         shutil.rmtree(directory, ignore_errors=True)
-        return measured(self.traffic, lambda _: self._download(directory))
+
+        def work(watch: Stopwatch) -> None:
+            with watch.phase("sync"):
+                self._download(directory)
+            with watch.phase("read"):
+                clients.append(normal_client(directory))
+                collection = clients[0].get_collection(COLLECTION, embedding_function=None)
+                collection.get(ids=[word])
+
+        clients: list[ClientAPI] = []
+        run = measured(self.traffic, work)
+        clients[0].close()  # type: ignore[attr-defined]
+        return run
 
     def latest(self) -> str:
         """Return the id of the version that the pointer names."""
