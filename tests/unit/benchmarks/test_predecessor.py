@@ -28,7 +28,7 @@ def test_a_label_run_moves_the_whole_snapshot_both_ways_and_writes_every_edit(
     assert run.up >= size
     assert run.down >= size
     assert set(run.phases) == {"download", "apply", "hash", "upload"}
-    predecessor.download(tmp_path / "copy")
+    predecessor.read(tmp_path / "copy", next(iter(edits)))
     client = normal_client(tmp_path / "copy")
     found = client.get_collection(COLLECTION, embedding_function=None).get(ids=list(edits))
     client.close()  # type: ignore[attr-defined]

@@ -3,6 +3,8 @@
 Chunks of pages are compressed by zstd level 3 with the parent's pages of the same numbers as
 prefix: a changed page costs about what changed in it (docs/design.md, "Snapshot store").
 A pack comes from outside when it is read: every size in it is checked before it is believed.
+It carries the digest of the parent's pages that it replaces, so that its reader need not hash them:
+what comes into their place is checked page by page.
 """
 
 import struct
@@ -20,7 +22,8 @@ CHUNK_PAGES: Final = 32
 PACK_PAGES: Final = 4096  # 16 MB of pages: what one GET brings and one worker decodes
 MAX_PACK_BYTES: Final = PACK_PAGES * (PAGE + 64) + 4096  # incompressible pages and their tables
 _SALT: Final = 8
-_HEADER: Final = struct.Struct(f"<8s{_SALT}sIII")  # magic, salt, pages, a chunk's, numbers' bytes
+# magic, salt, pages, pages a chunk, bytes of page numbers, digest of the pages replaced
+_HEADER: Final = struct.Struct(f"<8s{_SALT}sIII32s")
 _MAGIC: Final = b"INSTEPK1"
 
 
@@ -52,17 +55,23 @@ def encode(pages: Pages, parent: ReadPage, digest: Digest, version: str) -> Enco
         raise ValueError(f"a pack holds 1 to {PACK_PAGES} pages, not {len(numbers)}")
     chunks: list[bytes] = []
     hashes: list[bytes] = []
+    replaced = Digest()
     for chunk in _chunks(numbers, CHUNK_PAGES):
         before = [parent(number) for number in chunk]
         now = [pages[number] for number in chunk]
-        hashes += map(digest.replace, chunk, before, now)
+        hashes += map(digest.add, chunk, now)
+        for number, page in zip(chunk, before, strict=True):
+            if page:
+                replaced.add(number, page)
         chunks.append(_compress(b"".join(now), b"".join(before)))
+    digest.subtract(replaced)
     steps = [number - before for before, number in zip([0, *numbers], numbers, strict=False)]
     packed_numbers = _compress(struct.pack(f"<{len(steps)}I", *steps), b"")
     salt = sha256(version.encode()).digest()[:_SALT]
+    counts = (len(numbers), CHUNK_PAGES, len(packed_numbers))
     body = b"".join(
         [
-            _HEADER.pack(_MAGIC, salt, len(numbers), CHUNK_PAGES, len(packed_numbers)),
+            _HEADER.pack(_MAGIC, salt, *counts, replaced.to_bytes()),
             packed_numbers,
             *(hashed[:PAGE_HASH] for hashed in hashes),
             struct.pack(f"<{len(chunks)}I", *map(len, chunks)),
@@ -83,28 +92,28 @@ def decode(
     if sha256(body).hexdigest() != expected:
         raise PackDamaged("its bytes are not those its name stands for")
     try:
-        numbers, hashes, chunks = _open(body)
+        numbers, hashes, chunks, replaced = _open(body)
     except (struct.error, zstandard.ZstdError) as error:
         raise PackDamaged(f"it is no pack: {error}") from error
+    digest.subtract(replaced)
     at = 0
     for chunk, packed in zip(_chunks(numbers, CHUNK_PAGES), chunks, strict=True):
         lengths = [page_length(number, size) for number in chunk]
-        before = [parent(number) for number in chunk]
-        raw = _decompress(packed, b"".join(before), sum(lengths))
+        raw = _decompress(packed, b"".join(map(parent, chunk)), sum(lengths))
         offset = 0
-        for number, old, length in zip(chunk, before, lengths, strict=True):
+        for number, length in zip(chunk, lengths, strict=True):
             page = raw[offset : offset + length]
             offset += length
-            hashed = digest.replace(number, old, page)
+            hashed = digest.add(number, page)
             if not page or hashed[:PAGE_HASH] != hashes[at : at + PAGE_HASH]:
                 raise PackDamaged(f"page {number} is not what its hash says")
             at += PAGE_HASH
             yield number, page
 
 
-def _open(body: bytes) -> tuple[list[int], bytes, list[bytes]]:
-    """Take the pack apart: page numbers, their hashes, the chunks still compressed."""
-    magic, _, count, chunk_pages, numbers_length = _HEADER.unpack_from(body)
+def _open(body: bytes) -> tuple[list[int], bytes, list[bytes], Digest]:
+    """Take the pack apart: page numbers, their hashes, compressed chunks, what they replace."""
+    magic, _, count, chunk_pages, numbers_length, replaced = _HEADER.unpack_from(body)
     if magic != _MAGIC or chunk_pages != CHUNK_PAGES or not 0 < count <= PACK_PAGES:
         raise PackDamaged("it is no pack of this format")
     at = _HEADER.size
@@ -126,7 +135,7 @@ def _open(body: bytes) -> tuple[list[int], bytes, list[bytes]]:
         at += length
     if at != len(body):
         raise PackDamaged(f"it has {len(body)} bytes where its tables say {at}")
-    return numbers, hashes, chunks
+    return numbers, hashes, chunks, Digest.from_bytes(replaced)
 
 
 def _chunks(numbers: list[int], length: int) -> Iterator[list[int]]:

@@ -41,10 +41,15 @@ def page_hash(number: int, page: bytes) -> bytes:
 
 
 class Digest:
-    """A page-set digest under construction: add and remove pages in any order."""
+    """A page-set digest under construction: pages count in, in any order, and out."""
 
     def __init__(self, hexadecimal: str = "0") -> None:
         self._sum = int(hexadecimal, 16)
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> "Digest":
+        """Return the digest whose `to_bytes` are these."""
+        return cls(raw.hex())
 
     def add(self, number: int, page: bytes) -> bytes:
         """Count a page in; returns its hash."""
@@ -52,13 +57,13 @@ class Digest:
         self._sum += int.from_bytes(hashed, "little")
         return hashed
 
-    def replace(self, number: int, old: bytes, new: bytes) -> bytes:
-        """Count `old` (b"" when there was none) out and `new` in; returns the new page's hash."""
-        hashed = page_hash(number, new)
-        self._sum += int.from_bytes(hashed, "little")
-        if old:
-            self._sum -= int.from_bytes(page_hash(number, old), "little")
-        return hashed
+    def subtract(self, other: "Digest") -> None:
+        """Count out all that `other` counted in."""
+        self._sum -= other._sum
+
+    def to_bytes(self) -> bytes:
+        """Return the digest as 32 bytes."""
+        return bytes.fromhex(self.hex())
 
     def hex(self) -> str:
         """Return the digest, 64 hexadecimal digits."""
