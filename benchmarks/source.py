@@ -4,7 +4,6 @@ A normal chromadb client builds it and persists its index: the directory the pre
 Building costs 1.2 to 4 ms a vector, so 80,000 take minutes, once.
 """
 
-import shutil
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -26,7 +25,7 @@ def normal_client(directory: Path) -> ClientAPI:
 
 
 def source_directory(workload: Workload, cache: Path = CACHE) -> Path:
-    """Return the built directory, never to be opened or changed: copy it first."""
+    """Return the built directory, never to be opened or changed."""
     built = cache / workload.key
     if not built.is_dir():
         cache.mkdir(parents=True, exist_ok=True)
@@ -34,13 +33,6 @@ def source_directory(workload: Workload, cache: Path = CACHE) -> Path:
         _build(workload, growing)
         growing.rename(built)  # whole or not at all
     return built
-
-
-def copy_of_source(workload: Workload, directory: Path, cache: Path = CACHE) -> Path:
-    """Copy the built collection to `directory`, replacing what is there."""
-    shutil.rmtree(directory, ignore_errors=True)
-    shutil.copytree(source_directory(workload, cache), directory)
-    return directory
 
 
 def directory_bytes(directory: Path) -> int:

@@ -1,6 +1,5 @@
 """Where a benchmark plays: one endpoint, a scratch folder, and every side set up alike on both."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,13 +8,13 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 from benchmarks.endpoint import Endpoint, copy_bucket, empty_bucket, local_endpoint
-from benchmarks.first_version import publish_first
 from benchmarks.ours import Instep
 from benchmarks.predecessor import Predecessor
-from benchmarks.source import CACHE, copy_of_source, source_directory
+from benchmarks.source import CACHE, source_directory
 from benchmarks.traffic import Relay
 from benchmarks.workload import COLLECTION, Workload
 from instep.objects import Objects
+from instep.snapshot.importing import Request, import_snapshot
 from instep.snapshot.store import SnapshotStore
 
 
@@ -44,12 +43,12 @@ class Stage:
         return Instep(client, bucket, locks, self.scratch / f"instep-{uuid4().hex}", relay)
 
     def base(self, workload: Workload) -> str:
-        """Return a bucket that holds the workload's collection as the engine's first version."""
+        """Return a bucket that holds the predecessor's snapshot of the workload, imported."""
         client, bucket = self.endpoint.s3(), f"base-{workload.size}"
         empty_bucket(client, bucket)
-        directory = copy_of_source(workload, self.scratch / bucket, self.cache)
-        publish_first(SnapshotStore(Objects(client, bucket), COLLECTION), directory)
-        shutil.rmtree(directory)
+        store = SnapshotStore(Objects(client, bucket), COLLECTION)
+        request = Request(Objects(client, self.predecessor(workload).bucket), writer="bench")
+        import_snapshot(store, request, self.scratch, lambda _done, _total: None)
         return bucket
 
     def copy(self, base: str) -> str:
