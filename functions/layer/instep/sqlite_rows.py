@@ -146,7 +146,8 @@ def _standing(database: sqlite3.Connection) -> Standing:
         "SELECT count(*) FROM embeddings_queue"
         " WHERE (vector IS NOT NULL OR operation = ?) AND seq_id > coalesce("
         "(SELECT m.seq_id FROM segments s JOIN max_seq_id m ON m.segment_id = s.id"
-        " WHERE s.scope = 'VECTOR'), 0)",
+        " WHERE s.scope = 'VECTOR'), 0)"
+        " AND EXISTS (SELECT 1 FROM collections WHERE dimension IS NOT NULL)",  # else no index
         _DELETE,
     )
     rows = [

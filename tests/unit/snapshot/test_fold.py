@@ -112,6 +112,12 @@ def test_an_empty_collection_folds(world: World) -> None:
     assert world.seen() == {}
 
 
+def test_a_delete_in_a_collection_that_never_had_a_vector_waits_for_no_index(world: World) -> None:
+    world.write(deletes(names(1)))
+    assert world.manifest().facts.pending_vectors == 0
+    assert folded(world).facts.pending_vectors == 0
+
+
 def test_there_is_nothing_to_fold_before_a_version(world: World) -> None:
     with pytest.raises(ConfigurationMissing):
         fold(world.store, world.scratch / "fold", "folder", 1, None)
