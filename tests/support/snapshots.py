@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import chromadb
 import pytest
 
-from instep.collection import close_client
+from instep.collection import close_client, create_collection, open_client
 from instep.lease import Lease, LeaseTable
 from instep.objects import Objects
 from instep.snapshot.manifest import SQLITE, Manifest
@@ -146,6 +146,16 @@ def vector(id_: str, seed: int = 0) -> list[float]:
 def names(number: int, start: int = 0) -> list[str]:
     """So many ids."""
     return [f"w{at:05d}" for at in range(start, start + number)]
+
+
+def database(directory: Path, name: str) -> bytes:
+    """The database of a collection of 20 that a plain client made in `directory`."""
+    client = open_client(directory)
+    try:
+        adds(names(20))(create_collection(client, name))
+    finally:
+        close_client(client)
+    return (directory / SQLITE).read_bytes()
 
 
 def seen_in(directory: Path) -> dict[str, Seen]:

@@ -59,11 +59,12 @@ class SnapshotConflict(CompactionError):
 class SnapshotCorrupt(CompactionError):
     """Bytes that a live manifest names are missing or wrong in S3 itself. Never retried."""
 
-    def __init__(self, collection: str, what: str) -> None:
-        super().__init__(
-            f"{collection}: {what}; find the last good version with `instep history {collection}` "
-            f"and go back to it with `instep rollback {collection} VERSION`"
+    def __init__(self, collection: str, what: str, cure: str | None = None) -> None:
+        cure = cure or (
+            f"find the last good version with `instep history {collection}` and go back to it with "
+            f"`instep rollback {collection} VERSION`"
         )
+        super().__init__(f"{collection}: {what}; {cure}")
         self.collection, self.what = collection, what
 
 

@@ -120,6 +120,20 @@ class Objects:
                 each(chunk)
         self.traffic.add(down=answer["ContentLength"])
 
+    def was_deleted(self, key: str) -> bool:
+        """Say whether a versioned bucket remembers that this object was there and was deleted."""
+        try:
+            with storage(f"HEAD s3://{self.bucket}/{key}"):
+                self.client.head_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in _MISSING:
+                raise
+            headers = error.response["ResponseMetadata"]["HTTPHeaders"]
+            return headers.get("x-amz-delete-marker") == "true"
+        finally:
+            self.traffic.add()
+        return False
+
     def create(self, key: str, body: bytes) -> Written | Lost:
         """Write the object unless one is there (If-None-Match: *)."""
         return self._conditionally(key, body, IfNoneMatch="*")

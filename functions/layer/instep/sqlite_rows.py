@@ -40,6 +40,13 @@ class Standing:
     configuration: str
 
 
+def tables(main: Path) -> int:
+    """Return how many tables there are; sqlite3.DatabaseError when the file is no database."""
+    with _connected(main, alone=True) as database:
+        found = database.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'")
+        return int(found.fetchone()[0])
+
+
 def migrations(main: Path) -> list[tuple[Any, ...]]:
     """Return (folder, number, hash) of every migration; [] when the table is missing."""
     try:

@@ -8,6 +8,7 @@ trick holds for the schema of one chromadb only; another one is refused by `chec
 import fcntl
 import os
 import struct
+from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -112,35 +113,40 @@ def changed_pages(main: Path) -> tuple[int, dict[int, bytes]]:
     """Return the database's size in bytes and the pages that committed writes left in the WAL.
 
     Nobody may be writing. Frames behind the last commit (a transaction that never ended) are left
-    out; so is a frame of an earlier WAL, told by its salt. Pages are in their published form.
+    out; so is a frame of an earlier WAL, told by its salt. Pages are in their published form, and
+    every page the file grew by is among them.
     """
-    size = main.stat().st_size
-    wal = wal_of(main)
-    if not wal.exists():
-        return size, {}
+    before = size = main.stat().st_size
     pages: dict[int, bytes] = {}
+    for count, written in _commits(wal_of(main)):
+        size = count * PAGE
+        pages.update(written)
+    # SQLite leaves one page of zeros unwritten: the one that its lock bytes lie on, at 1 GiB.
+    for number in range(before // PAGE + 1, size // PAGE + 1):
+        pages.setdefault(number, bytes(PAGE))
+    return size, {number: page for number, page in pages.items() if number * PAGE <= size}
+
+
+def _commits(wal: Path) -> Iterator[tuple[int, dict[int, bytes]]]:
+    """Yield the pages that the database has after each commit, and those it wrote."""
+    if not wal.exists():
+        return
     waiting: dict[int, bytes] = {}
     with wal.open("rb") as file:
         header = file.read(_WAL_HEADER.size)
         if len(header) < _WAL_HEADER.size:
-            return size, {}
+            return
         magic, _, page_size, _, *salt = _WAL_HEADER.unpack(header)[:6]
         if magic not in _WAL_MAGIC or page_size != PAGE:
             raise SnapshotUnsupported(f"{wal}: not a WAL of {PAGE}-byte pages")
-        while True:
-            frame = file.read(_FRAME_HEADER.size + PAGE)
-            if len(frame) < _FRAME_HEADER.size + PAGE:
-                return size, pages
+        while len(frame := file.read(_FRAME_HEADER.size + PAGE)) == _FRAME_HEADER.size + PAGE:
             number, committed, *rest = _FRAME_HEADER.unpack_from(frame)
             if rest[:2] != salt:
-                return size, pages
-            waiting[number] = frame[_FRAME_HEADER.size :]
+                return
+            waiting[number] = normal_page(number, frame[_FRAME_HEADER.size :])
             if committed:
-                size = committed * PAGE
-                pages.update(
-                    (number, normal_page(number, page)) for number, page in waiting.items()
-                )
-                waiting.clear()
+                yield committed, waiting
+                waiting = {}
 
 
 def check_schema(main: Path) -> None:

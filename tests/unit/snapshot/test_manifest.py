@@ -71,6 +71,7 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], Any]] = {
     "layers of another kind": lambda content: content["files"].update({SQLITE: {"a": 1}}),
     "a base without a page": lambda content: content["files"][SQLITE][0][3].clear(),
     "a size beyond reason": layer(1, 1 << 50),
+    "more growth than its pages": layer(1, 4 * 4096),
     "a negative size": layer(1, -1),
     "a size that is true": layer(1, True),
     "a shrinking increment": layer(1, 4096),

@@ -122,6 +122,19 @@ def test_a_transaction_that_never_ended_is_left_out(directory: Path) -> None:
         assert sqlite_wal.changed_pages(main) == whole
 
 
+def test_a_page_that_nobody_wrote_is_shipped_as_the_zeros_it_is(directory: Path) -> None:
+    """SQLite leaves out the page of its lock bytes; a commit says how far the file grew by it."""
+    with held_back(directory, updates(["w00001"], colour="red")) as main:
+        size, written = sqlite_wal.changed_pages(main)
+        wal = sqlite_wal.wal_of(main)
+        frames = bytearray(wal.read_bytes())
+        frames[-4116:-4112] = (size // 4096 + 2).to_bytes(4, "big")  # the last commit's page count
+        wal.write_bytes(frames)
+        grown, pages = sqlite_wal.changed_pages(main)
+    assert grown == size + 2 * 4096
+    assert pages == written | {size // 4096 + 1: bytes(4096), size // 4096 + 2: bytes(4096)}
+
+
 def test_a_client_of_a_plain_file_is_refused_by_the_hold(directory: Path) -> None:
     client = engine.open_client(directory)
     try:

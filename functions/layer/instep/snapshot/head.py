@@ -38,8 +38,20 @@ def read_head(objects: Objects, collection: str) -> Head | None:
     try:
         fetched = objects.find(key, limit=MAX_HEAD_BYTES)
     except ObjectTooLarge as error:
-        raise SnapshotCorrupt(collection, str(error)) from error
-    return None if fetched is None else _parse(collection, fetched)
+        raise unusable_head(objects, collection, str(error)) from error
+    return None if fetched is None else _parse(objects, collection, fetched)
+
+
+def unusable_head(objects: Objects, collection: str, what: str) -> SnapshotCorrupt:
+    """Return the error for a HEAD that nothing can be read from: a rollback cannot either."""
+    key = head_key(collection)
+    return SnapshotCorrupt(
+        collection,
+        what,
+        f"S3 keeps what was overwritten or deleted: remove the newest version of {key} (`aws s3api "
+        f"list-object-versions --bucket {objects.bucket} --prefix {key}` shows its id, `delete-"
+        f"object --version-id` removes it) and HEAD is what it was",
+    )
 
 
 def move_head(
@@ -61,14 +73,14 @@ def move_head(
     )
     answer = objects.replace(key, body, witness) if witness else objects.create(key, body)
     if isinstance(answer, Lost):
-        return None if answer.current is None else _parse(collection, answer.current)
+        return None if answer.current is None else _parse(objects, collection, answer.current)
     return answer
 
 
-def _parse(collection: str, fetched: Fetched) -> Head:
+def _parse(objects: Objects, collection: str, fetched: Fetched) -> Head:
     try:
         content: dict[str, Any] = document.read(_KIND, fetched.body)
-        require(content["collection"] == collection, f"of {content['collection']!r}")
+        require(content["collection"] == collection, f"it is that of {content['collection']!r}")
         head = Head(
             version=version_id(content["version"]),
             fencing_token=int(content["fencing_token"]),
@@ -76,5 +88,6 @@ def _parse(collection: str, fetched: Fetched) -> Head:
             etag=fetched.etag,
         )
     except (DocumentDamaged, KeyError, TypeError, ValueError) as error:
-        raise SnapshotCorrupt(collection, f"{head_key(collection)} is damaged: {error}") from error
+        what = f"{head_key(collection)} is damaged: {error}"
+        raise unusable_head(objects, collection, what) from error
     return head

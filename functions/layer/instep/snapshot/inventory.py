@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 
 from instep.errors import SnapshotCorrupt, SnapshotUnsupported
 from instep.snapshot.document import DocumentDamaged
+from instep.snapshot.head import unusable_head
 from instep.snapshot.manifest import Manifest, version_id
 from instep.snapshot.store import SnapshotStore
 
@@ -74,6 +75,19 @@ def was_published(store: SnapshotStore, version: str) -> bool:
         isinstance(found, Manifest) and found.parent == version
         for _, found in read_versions(store, version_files(store))
     )
+
+
+def refuse_lost_head(store: SnapshotStore) -> None:
+    """Raise SnapshotCorrupt if HEAD, which is not there, once was: nobody may start anew then.
+
+    A version that was staged and never published is no sign of it: it has no parent.
+    """
+    for newest in version_files(store)[:1]:
+        found = store.find_manifest(newest.version)
+        has_parent = found is not None and found.parent is not None
+        if has_parent or store.objects.was_deleted(store.head_key):
+            what = f"{store.head_key} is missing, though it was there"
+            raise unusable_head(store.objects, store.collection, what)
 
 
 def missing_packs(store: SnapshotStore, manifest: Manifest) -> set[str]:

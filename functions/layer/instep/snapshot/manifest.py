@@ -7,6 +7,7 @@ before it is written and again when it is read, where nothing in it is believed 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final, TypeVar
 
 from instep.snapshot import document
@@ -187,9 +188,11 @@ def _file(name: str, layers: Any) -> FileEntry:
     )
     sizes = [layer.size for layer in entry.layers]
     require(sizes == sorted(sizes), f"{name}: an increment shrinks the file")
-    for layer in entry.layers[1:]:
+    for before, layer in pairwise(entry.layers):
         held = sum(pack.pages for pack in layer.packs)
         require(0 < held <= page_count(layer.size), f"{name}: an increment of {held} pages")
+        grown = page_count(layer.size) - page_count(before.size)
+        require(grown <= held, f"{name}: {held} pages cannot make it grow by {grown}")
     return entry
 
 

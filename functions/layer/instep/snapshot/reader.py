@@ -18,10 +18,12 @@ from instep.gate import Gate
 from instep.objects import Objects
 from instep.snapshot.claim import claim
 from instep.snapshot.fetch import Progress
+from instep.snapshot.inventory import refuse_lost_head
 from instep.snapshot.live import Live
 from instep.snapshot.manifest import SQLITE, Manifest
 from instep.snapshot.store import SnapshotStore
 from instep.snapshot.warm import Ready, WarmCopy
+from instep.snapshot.writable import check_readable
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -100,7 +102,7 @@ class Snapshot:
 
     def _open(self, manifest: Manifest, progress: Progress | None) -> None:
         self._copy.bring_to(self._store, manifest, frozenset(manifest.files), progress)
-        sqlite_wal.check_schema(self._copy.main)
+        check_readable(self._copy.main, self._store.collection)
         self._live = Live(self._copy)
         self.client = open_client(self._copy.data)
         self._gate = Gate(self.client)
@@ -115,7 +117,7 @@ class Snapshot:
         sqlite_wal.wait_until_closed(self._copy.data)
         self._copy.restore_header()
         self._copy.commit(ready)
-        sqlite_wal.check_schema(self._copy.main)
+        check_readable(self._copy.main, self._store.collection)
         self._live = Live(self._copy)
         self._gate.start()
         self._live.settle()
@@ -170,7 +172,7 @@ def pull(
     beside = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
     try:
         store.materialise(version, beside, progress)
-        sqlite_wal.check_schema(beside / SQLITE)
+        check_readable(beside / SQLITE, collection)
         beside.chmod(0o755)
         beside.replace(directory)
     finally:
@@ -183,6 +185,7 @@ def _wanted(store: SnapshotStore, at: str | None) -> Manifest:
         return store.asked_for(at)
     head = store.head()
     if head is None:
+        refuse_lost_head(store)
         raise ConfigurationMissing(
             f"{store.collection} has no version yet in {store.objects.bucket}: run the workflow"
         )

@@ -5,7 +5,8 @@ COLLECTION/packs/HASH. All that is read is checked before it is believed; what i
 is SnapshotCorrupt and names the object.
 """
 
-from collections.abc import Generator, Iterable, Iterator
+import shutil
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +14,7 @@ from secrets import token_hex
 from typing import Final
 
 from instep.clock import Clock, utc_now
-from instep.errors import SnapshotCorrupt, VersionRejected
+from instep.errors import ConfigurationMissing, SnapshotCorrupt, VersionRejected
 from instep.objects import Listed, ObjectMissing, Objects, ObjectTooLarge
 from instep.snapshot.cache import PackCache
 from instep.snapshot.document import DocumentDamaged
@@ -154,9 +155,11 @@ class SnapshotStore:
     def fetch(self, plans: Iterable[FilePlan], progress: Progress | None = None) -> list[Prepared]:
         """Make the next content of files ready, to be committed; SnapshotCorrupt on wrong bytes.
 
+        ConfigurationMissing, before anything is fetched, when the disk has no room for new files.
         `progress` gets bytes done and bytes in all, of packs.
         """
         plans = list(plans)
+        self._require_room([plan for plan in plans if plan.start is None])
         total = sum(plan.bytes for plan in plans)
         moved = 0
 
@@ -192,6 +195,17 @@ class SnapshotStore:
         for prepared in self.fetch(plans, progress):
             prepared.commit()
         return manifest
+
+    def _require_room(self, fresh: Sequence[FilePlan]) -> None:
+        needed = sum(plan.layers[-1].size for plan in fresh)
+        for plan in fresh[:1]:
+            folder = next(parent for parent in plan.path.parents if parent.exists())
+            free = shutil.disk_usage(folder).free
+            if needed > free:
+                raise ConfigurationMissing(
+                    f"{self.collection}: a copy takes {needed} bytes and {folder} has {free} free: "
+                    f"give it more room (a function: ephemeral storage), or name another folder"
+                )
 
     def _put_pack(self, pack: EncodedPack) -> None:
         self.objects.put(self.pack_key(pack.hash), pack.body)

@@ -15,6 +15,7 @@ from instep.collection import close_client, create_collection, open_client
 from instep.errors import ConfigurationMissing, SnapshotUnsupported
 from instep.snapshot.claim import claim
 from instep.snapshot.head import Head
+from instep.snapshot.inventory import refuse_lost_head
 from instep.snapshot.manifest import SQLITE, Facts, FileEntry, Manifest
 from instep.snapshot.pages import PageFile
 from instep.snapshot.publish import Staged
@@ -45,6 +46,7 @@ def open_workspace(
             copy.bring_to(store, manifest, frozenset({SQLITE}))
             copy.shape(wal=True)
         elif create:
+            refuse_lost_head(store)
             _start(copy, store.collection)
         else:
             raise ConfigurationMissing(f"{store.collection} has no version yet")
