@@ -135,6 +135,26 @@ def test_a_page_that_nobody_wrote_is_shipped_as_the_zeros_it_is(directory: Path)
     assert pages == written | {size // 4096 + 1: bytes(4096), size // 4096 + 2: bytes(4096)}
 
 
+def test_frames_of_an_earlier_wal_are_left_out(tmp_path: Path) -> None:
+    """SQLite begins a WAL anew over the old one: what lies behind has another salt."""
+    main, aside = tmp_path / SQLITE, tmp_path / "aside"
+    with closing(sqlite3.connect(main, isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("CREATE TABLE t (x)")
+        database.executemany("INSERT INTO t VALUES (?)", [("a" * 1000,)] * 100)
+        database.execute("PRAGMA wal_checkpoint(RESTART)")
+        length = sqlite_wal.wal_of(main).stat().st_size
+        database.execute("UPDATE t SET x = 'b' WHERE rowid = 1")
+        assert sqlite_wal.wal_of(main).stat().st_size == length, "the old frames are still there"
+        size, pages = sqlite_wal.changed_pages(main)
+        aside.write_bytes(main.read_bytes())
+    assert 0 < len(pages) <= 2
+    write_pages(aside, pages, size)
+    sqlite_wal.disarm(main)
+    sqlite_wal.disarm(aside)
+    assert aside.read_bytes() == main.read_bytes()
+
+
 def test_a_client_of_a_plain_file_is_refused_by_the_hold(directory: Path) -> None:
     client = engine.open_client(directory)
     try:
