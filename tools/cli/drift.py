@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from instep.clock import Clock, utc_now
+from instep.errors import SnapshotCorrupt
+from instep.snapshot.manifest import Manifest
 from instep.snapshot.store import SnapshotStore
 from tools.cli.session import Session
 from tools.cli.snapshots import metadata_of
@@ -42,13 +44,31 @@ UNFINISHED: Final = frozenset({"PENDING", "PROCESSING"})
 
 
 @dataclass(frozen=True)
+class Checked:
+    """What of a head was fetched and held against its hashes: packs, and their bytes in S3."""
+
+    packs: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
 class Reading:
-    """One whole reading: how many embeddings were compared, and all that was found."""
+    """One whole reading: how many embeddings were compared, and all that was found.
+
+    Every page of the heads was checked; of a collection in `damaged` nothing was compared.
+    """
 
     items: Sequence[Item]
     versions: Mapping[str, str | None]
     compared: Mapping[str, int]
     differences: Sequence[Difference]
+    checked: Mapping[str, Checked]
+    damaged: Mapping[str, SnapshotCorrupt]
+
+    @property
+    def in_step(self) -> bool:
+        """Whether every head is whole and says what the table says."""
+        return not self.differences and not self.damaged
 
     def states(self) -> dict[tuple[str, str], str]:
         """Map (COMPACTION_RUN key, collection) to the state of that run there."""
@@ -69,21 +89,40 @@ def read_everything(
 ) -> Reading:
     """Read the whole table and the head of each collection, and compare.
 
-    Costs a Scan of the table and a verified copy of each head. StorageUnavailable or
-    SnapshotCorrupt when a head cannot be read.
+    Costs a Scan of the table and a verified copy of each head: all its packs are fetched, and every
+    page is held against its hash. StorageUnavailable when S3 or the table does not answer.
     """
     items = scan(session.dynamodb, session.deployment.dynamodb_table_name, progress)
     progress("working out what every embedding should carry")
     wanted = expected(items, now=clock())
-    versions: dict[str, str | None] = {}
-    carried = {}
+    versions: dict[str, str | None] = dict.fromkeys(collections)
+    carried: dict[str, dict[str, Mapping[str, Any]]] = {}
+    checked: dict[str, Checked] = {}
+    damaged: dict[str, SnapshotCorrupt] = {}
     for collection in collections:
         progress(f"reading the head of {collection}")
-        head = SnapshotStore(session.objects, collection).head()
-        versions[collection] = None if head is None else head.version
-        carried[collection] = {} if head is None else metadata_of(session, collection, head.version)
+        store = SnapshotStore(session.objects, collection)
+        carried[collection], checked[collection] = {}, Checked()
+        try:
+            head = store.head()
+            if head is not None:
+                versions[collection] = head.version
+                carried[collection] = metadata_of(session, collection, head.version)
+                checked[collection] = _checked(store.manifest(head.version))
+        except SnapshotCorrupt as error:
+            damaged[collection] = error
     compared = {collection: len(embeddings) for collection, embeddings in carried.items()}
-    return Reading(items, versions, compared, compare(wanted, carried))
+    return Reading(items, versions, compared, compare(wanted, carried), checked, damaged)
+
+
+def _checked(manifest: Manifest) -> Checked:
+    packs = {
+        pack.hash: pack.bytes
+        for entry in manifest.files.values()
+        for layer in entry.layers
+        for pack in layer.packs
+    }
+    return Checked(len(packs), sum(packs.values()))
 
 
 def scan(dynamodb: "DynamoDBClient", table: str, progress: Progress = lambda _: None) -> list[Item]:

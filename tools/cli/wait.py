@@ -81,6 +81,14 @@ class Missing:
         }
 
 
+def _reading(session: Session, collections: Sequence[str], progress: Progress) -> Reading:
+    """Read everything; a damaged head proves nothing, so its error goes up."""
+    reading = read_everything(session, collections, progress)
+    for error in reading.damaged.values():
+        raise error
+    return reading
+
+
 def wait_for_everything(
     session: Session,
     collections: Sequence[str],
@@ -93,7 +101,7 @@ def wait_for_everything(
     `each_poll` is called between two looks: the demo shows executions there.
     """
     missing, ends = Missing(), monotonic() + timeout
-    missing.found_at_first(read_everything(session, collections, progress))
+    missing.found_at_first(_reading(session, collections, progress))
     pause, quiet, moved = threading.Event(), 0, _heads(session, collections)
     while not missing.nothing and monotonic() < ends and not _only_failed(missing):
         pause.wait(_POLL_SECONDS)
@@ -103,7 +111,7 @@ def wait_for_everything(
         progress(f"{len(missing.differences):,} differences, {len(missing.runs)} runs open; {busy}")
         if heads != moved or quiet == 2 or (quiet and quiet % _QUIET_POLLS == 0):
             moved = heads
-            missing.seen_again(read_everything(session, collections, progress))
+            missing.seen_again(_reading(session, collections, progress))
     return missing
 
 

@@ -111,4 +111,4 @@ class Story:
             with working("reading") as progress:
                 reading = read_everything(self._session, COLLECTIONS, progress)
             show(reading)
-        return not reading.differences
+        return reading.in_step

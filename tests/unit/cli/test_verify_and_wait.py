@@ -1,10 +1,14 @@
 """`verify` finds each kind of drift, `wait` says what has not arrived; all of it on moto."""
 
+import json
 import threading
 from typing import Any
 
 import pytest
 
+from instep.objects import Objects
+from instep.snapshot.store import SnapshotStore
+from tests.support.aws import BUCKET
 from tests.unit.cli.conftest import Cli
 from tools.demo.items import Item, items_of, label, metadata, run, word_key
 from tools.demo.receipts import Receipt, generate
@@ -81,6 +85,30 @@ def test_an_embedding_without_its_item_is_listed(cli: Cli, heads: dict[str, Any]
     assert cli.run("verify", "lines").exit_code == 0
 
 
+def test_every_pack_of_the_head_is_held_against_its_hash(cli: Cli, heads: dict[str, Any]) -> None:
+    store = SnapshotStore(Objects(cli.made.s3, BUCKET), "words")
+    packs = store.manifest(str(cli.json("verify")["versions"]["words"])).packs()
+    told = cli.json("verify", "words")
+    assert told["checked"]["words"]["packs"] == len(packs)
+    for pack in packs:
+        body = bytearray(store.objects.get(store.pack_key(pack)).body)
+        cli.made.s3.put_object(Bucket=BUCKET, Key=store.pack_key(pack), Body=bytes(body[:-1]))
+        result = cli.run("verify", "--json")
+        assert result.exit_code == 1
+        found = json.loads(result.stdout)
+        assert not found["in_step"]
+        assert pack in found["damaged"]["words"]
+        assert "instep rollback words" in found["damaged"]["words"]
+        assert found["compared"]["lines"] == len(heads["lines"])
+        cli.made.s3.put_object(Bucket=BUCKET, Key=store.pack_key(pack), Body=bytes(body))
+    assert cli.run("verify").exit_code == 0
+    store.objects.delete([store.pack_key(min(packs))])
+    for command in ("verify", "wait"):
+        result = cli.run(command)
+        assert result.exit_code == {"verify": 1, "wait": 3}[command]
+        assert "instep history words" in " ".join(result.stderr.split())
+
+
 def test_wait_returns_at_once_when_all_has_arrived(cli: Cli, heads: dict[str, Any]) -> None:
     assert heads
     result = cli.run("wait", "--timeout", "5")
@@ -131,7 +159,5 @@ def test_wait_ends_when_the_head_moves_to_what_was_written(cli: Cli, heads: dict
 
 
 def _differences(stdout: str) -> list[dict[str, Any]]:
-    import json
-
     found: list[dict[str, Any]] = json.loads(stdout)["differences"]
     return found

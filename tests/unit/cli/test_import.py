@@ -1,0 +1,52 @@
+"""`import` as an operator uses it, over snapshots that plain chromadb wrote."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.aws import DELTAS
+from tests.support.predecessor import ID, POINTER, put, upload, write_directory
+from tests.support.snapshots import adds, names
+from tests.unit.cli.conftest import Cli
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Path:
+    return write_directory(tmp_path / "theirs", adds(names(5)))
+
+
+def test_the_pointer_s_snapshot_becomes_the_first_version(cli: Cli, theirs: Path) -> None:
+    upload(cli.made.s3, theirs)
+    result = cli.run("import", "words")
+    assert result.exit_code == 0, result.output
+    assert "5 embeddings" in result.stdout
+    assert "its md5 was right" in result.stdout
+    (version,) = cli.json("history", "words")["versions"]
+    assert (version["state"], version["changed"]["imported"]) == ("head", ID)
+    again = cli.run("import", "words")
+    assert again.exit_code == 3
+    assert "--on-head" in again.stderr
+    assert cli.json("import", "words", "--on-head")["embeddings"] == 5
+    assert len(cli.json("history", "words")["versions"]) == 2
+
+
+def test_one_of_another_bucket_by_its_id(cli: Cli, theirs: Path) -> None:
+    upload(cli.made.s3, theirs, form="loose", bucket=DELTAS)
+    put(cli.made.s3, POINTER, b"nothing that counts", bucket=DELTAS)
+    done = cli.json("import", "words", "--from", f"s3://{DELTAS}", "--id", ID)
+    assert (done["id"], done["hash_checked"]) == (ID, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "latest-pointer.txt does not exist"),
+        (["--id", "latest"], "no id of a snapshot"),
+        (["--id", "20250101_000000"], "nothing lies there"),
+        (["--from", "bucket"], "--from takes s3://BUCKET"),
+    ],
+)
+def test_what_is_not_there_is_a_sentence(cli: Cli, arguments: list[str], said: str) -> None:
+    result = cli.run("import", "words", *arguments)
+    assert result.exit_code == 3
+    assert said in " ".join(result.stderr.split())
