@@ -25,24 +25,34 @@ class Calls:
     """What a fault has met so far."""
 
     met: int = 0
+    passed: int = 0
     keys: list[str] = field(default_factory=list)
+
+    def meets(self, skip: int, times: int) -> bool:
+        """Count a call; say whether it is one of those that the fault is for."""
+        if self.passed < skip:
+            self.passed += 1
+            return False
+        if self.met == times:
+            return False
+        self.met += 1
+        return True
 
 
 @contextmanager
 def refusing(
-    client: Any, operation: str, status: int, *, times: int = 1, since: str = ""
+    client: Any, operation: str, status: int, *, skip: int = 0, times: int = 1, since: str = ""
 ) -> Iterator[Calls]:
     """Answer the next calls of `operation` with an HTTP status; the service never sees them.
 
-    `since`: the first call refused is one whose path holds this text.
+    `since`: the first call refused is one whose path holds this text; `skip`: after so many more.
     """
     calls = Calls()
 
     def answer(params: Any, **_: Any) -> Any:
         begun = calls.met or since in str(params.get("url_path"))
-        if calls.met >= times or not begun:
+        if not begun or not calls.meets(skip, times):
             return None
-        calls.met += 1
         calls.keys.append(str(params.get("url_path")))
         parsed = {
             "Error": {"Code": _CODES[status], "Message": "injected"},
@@ -55,13 +65,16 @@ def refusing(
 
 
 @contextmanager
-def silent(client: Any, operation: str, *, applied: bool, times: int = 1) -> Iterator[Calls]:
-    """Let calls of `operation` time out: `applied` says whether the service acted before."""
+def silent(
+    client: Any, operation: str, *, applied: bool, skip: int = 0, times: int = 1
+) -> Iterator[Calls]:
+    """Let calls of `operation`, after the first `skip`, time out: `applied` says whether the
+    service acted before.
+    """
     calls = Calls()
 
     def time_out(**_: Any) -> None:
-        if calls.met < times:
-            calls.met += 1
+        if calls.meets(skip, times):
             raise ReadTimeoutError(endpoint_url="http://s3")
 
     moment = "after" if applied else "before"

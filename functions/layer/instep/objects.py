@@ -144,9 +144,7 @@ class Objects:
 
     def put(self, key: str, body: bytes) -> None:
         """Write the object, whatever is there: for keys named by content, or idempotent writes."""
-        with storage(f"PUT s3://{self.bucket}/{key}"):
-            self.client.put_object(Bucket=self.bucket, Key=key, Body=body)
-        self.traffic.add(up=len(body))
+        self._write(key, body)
 
     def list(self, prefix: str) -> Iterator[Listed]:
         """Yield what lies under `prefix`, in key order."""
@@ -199,22 +197,27 @@ class Objects:
             raise StorageUnavailable(f"GET {where} broke off: {error}") from error
 
     def _conditionally(self, key: str, body: bytes, **condition: Any) -> Written | Lost:
+        try:
+            return self._write(key, body, **condition)
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status == 412 or error.response["Error"]["Code"] in _MISSING:
+                return Lost(self.find(key))
+            raise
+
+    def _write(self, key: str, body: bytes, **condition: Any) -> Written:
         for _ in range(_TRIES_AFTER_409):
             self.traffic.add(up=len(body))
             try:
-                with storage(f"conditional PUT s3://{self.bucket}/{key}"):
+                with storage(f"PUT s3://{self.bucket}/{key}"):
                     answer = self.client.put_object(
                         Bucket=self.bucket, Key=key, Body=body, **condition
                     )
             except ClientError as error:
-                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-                if status == 409:
-                    continue  # S3 could not decide between two writes: the same write again
-                if status == 412 or error.response["Error"]["Code"] in _MISSING:
-                    return Lost(self.find(key))
-                raise
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] != 409:
+                    raise
+                continue  # S3 could not decide between two writes: the same write again
             return Written(answer["ETag"])
         raise StorageUnavailable(
-            f"conditional PUT s3://{self.bucket}/{key}: still contended after "
-            f"{_TRIES_AFTER_409} tries"
+            f"PUT s3://{self.bucket}/{key}: still contended after {_TRIES_AFTER_409} tries"
         )
