@@ -1,6 +1,8 @@
 """Where a command speaks: answers on stdout, progress and complaints on stderr; JSON on demand."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any, Final, NoReturn
@@ -47,6 +49,13 @@ def complain(title: str, message: str) -> None:
 def print_json(document: Any) -> None:
     """Print one JSON document on stdout, plain, so that it can be piped."""
     typer.echo(json.dumps(document, indent=2, default=_plain, ensure_ascii=False))
+
+
+@contextmanager
+def fetching(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show what is being done and, as it is told bytes done and bytes in all, how far it is."""
+    with remarks.status(what) as line:
+        yield lambda done, total: line.update(f"{what}  {bytes_text(done)} of {bytes_text(total)}")
 
 
 def bytes_text(count: int) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tools.cli.options import DEFAULT_STACK, At, Aws, Collection, Stack
-from tools.cli.output import Refused, answers, bytes_text, remarks
+from tools.cli.output import Refused, answers, bytes_text, fetching
 from tools.cli.session import open_session
 from tools.cli.snapshots import pull_snapshot
 
@@ -30,11 +30,7 @@ def pull(
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise Refused(f"{directory} is there already and not an empty folder: name another")
     session = open_session(aws=aws, stack=stack)
-    with remarks.status(f"pulling {collection.value}") as line:
-
-        def progress(done: int, total: int) -> None:
-            line.update(f"pulling {collection.value}  {bytes_text(done)} of {bytes_text(total)}")
-
+    with fetching(f"pulling {collection.value}") as progress:
         version = pull_snapshot(session, collection.value, directory, at, progress)
     moved = session.objects.traffic
     answers.print(

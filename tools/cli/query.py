@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tools.cli.options import DEFAULT_STACK, At, Aws, Collection, Json, Stack
-from tools.cli.output import Refused, answers, print_json, remarks
+from tools.cli.output import Refused, answers, fetching, print_json
 from tools.cli.session import open_session
 from tools.cli.snapshots import opened
 from tools.demo.embeddings import WIDTH, embed, similarity
@@ -57,7 +57,10 @@ def query(
     """
     condition = _condition(where)
     session = open_session(aws=aws, stack=stack)
-    with remarks.status(f"opening {collection.value}"), opened(session, collection.value, at) as on:
+    with (
+        fetching(f"opening {collection.value}") as progress,
+        opened(session, collection.value, at, progress) as on,
+    ):
         version, hits = on.version, nearest(on, text, count, condition)
     if as_json:
         print_json({"version": version, "hits": [vars(hit) for hit in hits]})

@@ -2,7 +2,6 @@
 commands that open nothing start in a third of the time.
 """
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +17,17 @@ _CHUNK: Final = 5000
 
 
 @contextmanager
-def opened(session: Session, collection: str, at: str | None = None) -> "Iterator[Snapshot]":
-    """Open the head of `collection`, or the version `at`; closed and removed afterwards."""
-    with (
-        tempfile.TemporaryDirectory(prefix="instep-read-") as scratch,
-        instep.open_snapshot(session.objects, collection, at=at, directory=Path(scratch)) as found,
-    ):
+def opened(
+    session: Session,
+    collection: str,
+    at: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> "Iterator[Snapshot]":
+    """Open the head of `collection`, or the version `at`; closed and removed afterwards.
+
+    `progress` gets bytes done and bytes in all.
+    """
+    with instep.open_snapshot(session.objects, collection, at=at, progress=progress) as found:
         yield found
 
 

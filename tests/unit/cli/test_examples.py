@@ -2,7 +2,9 @@
 
 import json
 import runpy
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -57,3 +59,31 @@ def test_the_reader_prints_words_with_the_label(
     assert f"{version}: 2 embeddings" in printed
     assert "MILK" in printed
     assert "TOTAL" not in printed
+
+
+def test_the_follower_sees_what_is_published_and_can_look_back(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    milk = {"text": "MILK"}
+    first = cli.publish("words", {"a": milk})
+    published: list[str] = []
+
+    def enter() -> Iterator[str]:
+        """Somebody presses return, then again after a run, then ends."""
+        yield "?\n"
+        published.append(cli.publish("words", {"a": milk, "b": milk}))
+        yield "?\n"
+        yield "\n"
+
+    keys = enter()
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(readline=lambda: next(keys)))
+    follow = runpy.run_path(str(EXAMPLES / "follow_snapshot.py"))["main"]
+    follow(f"s3://{BUCKET}", str(tmp_path / "copies"))
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [
+        f"{first}: 1 words",
+        "nothing new",
+        f"{published[0]}: 2 words",
+        "it began with 1",
+    ]
+    assert "bytes" in said.err

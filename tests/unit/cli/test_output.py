@@ -1,10 +1,13 @@
-"""Sizes and ages as people read them."""
+"""Sizes, ages and progress as people read them."""
 
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
-from tools.cli.output import age_text, bytes_text
+from tools.cli import output
+from tools.cli.output import age_text, bytes_text, fetching
 
 
 @pytest.mark.parametrize(
@@ -29,3 +32,11 @@ def test_sizes(count: int, said: str) -> None:
 )
 def test_ages(seconds: int, said: str) -> None:
     assert age_text(timedelta(seconds=seconds)) == said
+
+
+def test_a_person_at_a_terminal_sees_how_far_a_fetch_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = StringIO()
+    monkeypatch.setattr(output, "remarks", Console(file=shown, force_terminal=True, width=80))
+    with fetching("pulling words") as progress:
+        progress(84_000, 178_000_000)
+    assert "pulling words  84 KB of 178 MB" in shown.getvalue()

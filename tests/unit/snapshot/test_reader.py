@@ -132,6 +132,35 @@ def test_a_refresh_that_is_cut_off_leaves_the_version_that_was_open(world: World
         assert all("colour" in one.metadata for one in seen_through(snapshot.collection).values())
 
 
+def test_a_long_fetch_says_how_far_it_is(world: World) -> None:
+    world.write(adds(names(20)))
+    world.write(updates(names(2), colour="red"))
+    layers = world.manifest().files[SQLITE].layers
+    told: list[tuple[int, int]] = []
+
+    def tell(done: int, total: int) -> None:
+        told.append((done, total))
+
+    total = sum(layer.bytes for layer in layers)
+    directory = world.fresh_directory()
+    with open_snapshot(world.store.objects, NAME, directory=directory, progress=tell) as snapshot:
+        assert told == [(layers[0].bytes, total), (total, total)]
+        world.write(updates(names(2), colour="blue"))
+        assert snapshot.refresh(tell)
+        new = world.manifest().files[SQLITE].layers[-1].bytes
+        assert told[2:] == [(new, new)]
+
+
+def test_a_reader_whose_head_is_lost_is_told_and_reads_on(world: World) -> None:
+    world.write(adds(names(20)))
+    world.write(updates(names(2), colour="red"))
+    with open_snapshot(world.store.objects, NAME, directory=world.fresh_directory()) as snapshot:
+        world.store.objects.delete([world.store.head_key])
+        with pytest.raises(SnapshotCorrupt, match="HEAD is missing"):
+            snapshot.refresh()
+        assert snapshot.collection.count() == 20
+
+
 def test_no_version_and_no_such_version(world: World) -> None:
     with pytest.raises(ConfigurationMissing, match="no version yet"):
         open_snapshot(world.store.objects, NAME)

@@ -7,7 +7,7 @@ under the open client where that is possible: an index in memory is then not rea
 
 import shutil
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -72,6 +72,8 @@ class Snapshot:
         if self._at is not None:
             return False
         head = self._store.head()
+        if head is None:
+            refuse_lost_head(self._store)
         if head is None or head.version == self.version:
             return False
         wanted = self._store.manifest(head.version)
@@ -168,15 +170,19 @@ def pull(
     if directory.exists() and any(directory.iterdir()):
         raise FileExistsError(f"{directory} is not empty: name a new directory")
     version = _wanted(store, at).version
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-    try:
-        store.materialise(version, beside, progress)
-        check_readable(beside / SQLITE, collection)
-        beside.chmod(0o755)
-        beside.replace(directory)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    directory = directory.absolute()
+    beside = directory.with_name(f".{directory.name}.pull")
+    with claim(beside) as scratch:
+        copy = scratch / "data"
+        shutil.rmtree(copy, ignore_errors=True)  # of a pull that was killed
+        try:
+            store.materialise(version, copy, progress)
+            check_readable(copy / SQLITE, collection)
+            copy.replace(directory)
+        finally:
+            shutil.rmtree(scratch)
+            with suppress(OSError):  # another pull to the same place is at work in it
+                beside.rmdir()
     return version
 
 
