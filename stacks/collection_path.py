@@ -10,7 +10,7 @@ from constructs import Construct
 
 from instep.errors import LeaseLost, LockBusy, SnapshotConflict
 from stacks.functions import Functions
-from stacks.retries import EVERYTHING_ELSE, retry_busy, retry_transient
+from stacks.retries import EVERYTHING_ELSE, retry_busy, retry_refused, retry_transient
 from stacks.task import invoke
 
 MAX_ATTEMPTS = 3  # after three lost races a later run is the better place to try
@@ -32,6 +32,8 @@ class CollectionPath(Construct):
         apply = ApplyUpdates(
             self, "Apply", function=functions.apply_updates, lost=deferred, failed=failed
         ).state
+        fold = FoldSnapshot(self, "Fold", function=functions.fold_snapshot, without=applied).state
+        due = NeedsFold(self, "Due", fold=fold, nothing=applied).state
         again = AttemptsLeft(self, "Again", again=apply, enough=deferred).state
         upload = UploadSnapshot(
             self,
@@ -45,7 +47,8 @@ class CollectionPath(Construct):
 
         acquire.next(apply)
         apply.next(changed)
-        upload.next(applied)
+        upload.next(due)
+        fold.next(applied)
         self.first = acquire
 
 
@@ -159,6 +162,52 @@ class UploadSnapshot(Construct):
         self.state.add_catch(conflict, errors=[SnapshotConflict.__name__], result_path="$.conflict")
         self.state.add_catch(lost, errors=[LeaseLost.__name__], result_path="$.error")
         self.state.add_catch(failed, errors=EVERYTHING_ELSE, result_path="$.error")
+
+
+class NeedsFold(Construct):
+    """Folding is for readers and later writers: this batch is published whatever comes of it."""
+
+    def __init__(
+        self, scope: Construct, id_: str, *, fold: sfn.IChainable, nothing: sfn.IChainable
+    ) -> None:
+        super().__init__(scope, id_)
+        self.state = sfn.Choice(
+            self,
+            "NeedsFold?",
+            comment="A fold is due when readers replay hundreds of vectors, or a chain is heavy.",
+        )
+        self.state.when(sfn.Condition.boolean_equals("$.published.fold", True), fold)
+        self.state.otherwise(nothing)
+
+
+class FoldSnapshot(Construct):
+    """Rewrites the head for readers, still under the lease; never at the batch's expense."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        function: lambda_.Function,
+        without: sfn.IChainable,
+    ) -> None:
+        super().__init__(scope, id_)
+        self.state = invoke(
+            self,
+            "FoldSnapshot",
+            function=function,
+            payload={
+                "collection": sfn.JsonPath.string_at("$.collection"),
+                "execution": sfn.JsonPath.string_at("$.execution"),
+                "lease": sfn.JsonPath.object_at("$.lease"),
+            },
+            result_path="$.folded",
+            comment="Persist the index, drop free pages, publish. Whatever goes wrong: the batch "
+            "is applied, and the fold comes due again.",
+        )
+        # Not after a death: the next run folds, and meanwhile nobody waits for the lease.
+        retry_refused(self.state)
+        self.state.add_catch(without, errors=EVERYTHING_ELSE, result_path="$.not_folded")
 
 
 class AttemptsLeft(Construct):

@@ -26,10 +26,11 @@ LEASE = ["LOCK_TABLE_NAME", "LOCK_DURATION_MINUTES"]
 LOCK = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
 WAKE_FLAG = ["dynamodb:UpdateItem"]  # an item of the lock table
 RETURN = ["sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
+SNAPSHOTS = ["*/HEAD", "*/versions/*", "*/packs/*"]
 
 
 class Functions(Construct):
-    """The seven functions, in the order a change meets them."""
+    """The functions of the pipeline, in the order a change meets them."""
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class Functions(Construct):
         self.acquire_lock = self._acquire_lock()
         self.apply_updates = self._apply_updates()
         self.upload_snapshot = self._upload_snapshot()
+        self.fold_snapshot = self._fold_snapshot()
         self.release_lock = self._release_lock()
         self.settle_batch = self._settle_batch()
 
@@ -77,6 +79,7 @@ class Functions(Construct):
             self.acquire_lock,
             self.apply_updates,
             self.upload_snapshot,
+            self.fold_snapshot,
             self.release_lock,
             self.settle_batch,
         ]
@@ -120,7 +123,7 @@ class Functions(Construct):
         return made.function
 
     def _apply_updates(self) -> lambda_.Function:
-        """The only one with chromadb: a core for compression and SQLite, and 4 GiB of /tmp for
+        """chromadb without its index: a core for compression and SQLite, and 4 GiB of /tmp for
         the warm copies of both collections beside the ones being made. Fifteen minutes is Lambda's
         longest: a first copy or a large delta may need them, a label run takes a second.
         """
@@ -165,6 +168,29 @@ class Functions(Construct):
         made.allow(LOCK, [self._locks])
         self._allow_objects(made, "s3:GetObject", "*/HEAD", "*/versions/*")
         self._allow_objects(made, "s3:PutObject", "*/HEAD")
+        return made.function
+
+    def _fold_snapshot(self) -> lambda_.Function:
+        """chromadb with its index, which inserts on every core and stays in memory: 80,000 vectors
+        of 1,536 floats are half a gigabyte. All of /tmp, for two copies of the whole collection;
+        ten minutes are a hundred such folds, and all that a hung one may hold the lease.
+        """
+        made = self._function(
+            "fold_snapshot",
+            timeout=Duration.minutes(10),
+            memory=3 * ONE_CORE,
+            scratch=Size.gibibytes(10),
+            reads=[
+                *LEASE,
+                "HEARTBEAT_INTERVAL_SECONDS",
+                "CHROMADB_BUCKET",
+                "CHROMADB_STORAGE_MODE",
+                "CHROMA_ROOT",
+            ],
+        )
+        made.allow(LOCK, [self._locks])
+        self._allow_objects(made, "s3:GetObject", *SNAPSHOTS)
+        self._allow_objects(made, "s3:PutObject", *SNAPSHOTS)
         return made.function
 
     def _release_lock(self) -> lambda_.Function:

@@ -25,6 +25,19 @@ def retry_transient(state: sfn.TaskStateBase) -> None:
     Every state is idempotent, so a try whose answer was lost does no harm. Each kind counts its
     own attempts.
     """
+    retry_refused(state)
+    # A second death in a row is rarely bad luck, and each may have cost the whole timeout.
+    state.add_retry(
+        errors=PROCESS_DIED,
+        interval=Duration.seconds(1),
+        max_attempts=2,
+        backoff_rate=2,
+        jitter_strategy=sfn.JitterType.FULL,
+    )
+
+
+def retry_refused(state: sfn.TaskStateBase) -> None:
+    """Try again what storage or the platform refused, and costs no more than the asking."""
     state.add_retry(
         errors=[StorageUnavailable.__name__],
         interval=Duration.seconds(2),
@@ -39,14 +52,6 @@ def retry_transient(state: sfn.TaskStateBase) -> None:
         max_attempts=6,
         backoff_rate=2,
         max_delay=Duration.seconds(30),
-        jitter_strategy=sfn.JitterType.FULL,
-    )
-    # A second death in a row is rarely bad luck, and each may have cost the whole timeout.
-    state.add_retry(
-        errors=PROCESS_DIED,
-        interval=Duration.seconds(1),
-        max_attempts=2,
-        backoff_rate=2,
         jitter_strategy=sfn.JitterType.FULL,
     )
 

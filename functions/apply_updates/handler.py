@@ -1,7 +1,7 @@
 """ApplyUpdates: write what the table says into a copy of the head, and stage what changed.
 
 Idempotent: nothing it writes is visible before UploadSnapshot, and what it writes it derives from
-the table's current truth. The only function that loads chromadb.
+the table's current truth. It loads chromadb, and never its index.
 """
 
 from collections.abc import Iterator

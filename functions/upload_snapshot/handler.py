@@ -18,7 +18,10 @@ objects = parts.objects()
 
 @observed("upload_snapshot")
 def handle(event: Payload, context: LambdaContext) -> Payload:
-    """Return the version that HEAD names now; LeaseLost and SnapshotConflict go up."""
+    """Return the version that HEAD names now, and whether a fold is due.
+
+    LeaseLost and SnapshotConflict go up.
+    """
     request = UploadRequest.from_payload(event)
     store = SnapshotStore(objects, request.collection)
     staged = Staged.from_payload(request.staged)
@@ -32,4 +35,4 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
     logger.info(
         "Snapshot uploaded", extra={"version": published.version, "held_ms": published.held_ms}
     )
-    return {"version": published.version, "held_ms": published.held_ms, "fold": False}
+    return {"version": published.version, "held_ms": published.held_ms, "fold": published.fold}

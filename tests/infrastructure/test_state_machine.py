@@ -26,6 +26,7 @@ OF_AWS = {
     "Sandbox.Timedout",
     "Runtime.ExitError",
 }
+DEATHS = {"States.Timeout", "Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError"}
 TRANSIENT = OF_AWS - {"States.ALL"} | {"StorageUnavailable"}
 
 # What a step may raise that no state names, and why that is meant.
@@ -55,12 +56,13 @@ def in_the_map(app: Synthesized) -> dict[str, dict[str, Any]]:
     return path
 
 
-def test_the_tasks_are_the_six_steps(app: Synthesized) -> None:
+def test_the_tasks_are_the_seven_steps(app: Synthesized) -> None:
     assert set(tasks(app)) == {
         "ParseBatch",
         "AcquireLock",
         "ApplyUpdates",
         "UploadSnapshot",
+        "FoldSnapshot",
         "ReleaseLock",
         "SettleBatch",
     }
@@ -69,7 +71,8 @@ def test_the_tasks_are_the_six_steps(app: Synthesized) -> None:
 def test_every_task_retries_all_that_is_transient_each_name_once(app: Synthesized) -> None:
     for name, task in tasks(app).items():
         retried = named(task["Retry"])
-        assert set(retried) >= TRANSIENT, name
+        expected = TRANSIENT - DEATHS if name == "FoldSnapshot" else TRANSIENT
+        assert set(retried) >= expected, name
         assert len(retried) == len(set(retried)), name
 
 
@@ -130,6 +133,17 @@ def test_a_lost_lease_defers_and_a_conflict_goes_back_bounded(app: Synthesized) 
         {"Variable": "$.staged.attempt", "NumericLessThan": 3, "Next": "ApplyUpdates"}
     ]
     assert path["Attempts?"]["Default"] == "Deferred"
+
+
+def test_a_fold_never_fails_what_is_published(app: Synthesized) -> None:
+    """Nor makes anybody wait for a second try of what took its whole time: the next run folds."""
+    path = in_the_map(app)
+    assert path["UploadSnapshot"]["Next"] == "NeedsFold?"
+    assert path["NeedsFold?"]["Default"] == path["FoldSnapshot"]["Next"] == "Applied"
+    assert path["FoldSnapshot"]["Catch"] == [
+        {"ErrorEquals": ["States.ALL"], "ResultPath": "$.not_folded", "Next": "Applied"}
+    ]
+    assert not DEATHS & set(named(path["FoldSnapshot"]["Retry"]))
 
 
 def test_error_names_are_ours_or_documented_by_aws(app: Synthesized) -> None:

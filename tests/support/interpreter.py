@@ -21,9 +21,12 @@ from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 
-from tests.support.edges import Call, Edge, all_states, edges_taken
+from tests.support.aws import BUCKET, LOCKS
+from tests.support.edges import Call, Edge, all_states, edges_of, edges_taken, errors_of
 from tests.support.pipeline import FunctionFailed, Pipeline
+from tests.support.receipts import Receipt
 
+RECEIPT = Receipt("image-1")
 ROLE = "arn:aws:iam::123456789012:role/any"
 TIMEOUT = "States.Timeout"
 
@@ -60,6 +63,38 @@ class Interpreter:
         monkeypatch.setattr(lambda_eval_utils, "_invoke_lambda_function", self._answer)
         monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=self.waits.append))
         monkeypatch.setattr(EvalComponent, "heap_key", property(lambda one: str(id(one))))
+
+    def arrive(self) -> None:
+        """Bring a receipt whose deltas feed both collections into the inbox."""
+        RECEIPT.upload(self.pipeline.aws.s3, BUCKET)
+        merchant = RECEIPT.metadata(merchant_name="shop")
+        self.pipeline.ingest(self.pipeline.put(*RECEIPT.items(), merchant, RECEIPT.run()))
+
+    def settled(self) -> None:
+        """Hold that the leases are free and nothing is lost: after one more run all has arrived."""
+        assert not self.held_leases()
+        self.pipeline.troubles.clear()
+        self.pipeline.aws.outlast_visibility()
+        healed = self.run(name="heals")
+        assert healed.status == "SUCCEEDED", healed.cause
+        words = self.pipeline.embeddings("words")
+        assert set(words) == {RECEIPT.word_id(word) for word in range(1, 5)}
+        assert set(self.pipeline.embeddings("lines")) == {RECEIPT.line_id(1)}
+        assert {one["merchant_name"] for one in words.values()} == {"Shop"}
+        assert self.pipeline.rejected() == []
+
+    def held_leases(self) -> list[str]:
+        """Return the collections that somebody still holds."""
+        items = self.pipeline.aws.dynamodb.scan(TableName=LOCKS)["Items"]
+        return [item["collection"]["S"] for item in items if "owner" in item]
+
+    def clause(self, state: str, kind: str, error: str) -> Edge:
+        """Return the definition's edge of this state that names the error."""
+        return next(
+            edge
+            for edge in edges_of(self.definition)
+            if (edge.state, edge.kind) == (state, kind) and error in errors_of(edge)
+        )
 
     def run(self, content: object = None, name: str = "run-1") -> Execution:
         """Start an execution with `content` ({} drains the inbox) and wait for its end."""

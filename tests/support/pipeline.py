@@ -1,4 +1,4 @@
-"""The seven real handlers in this process, over moto, wired as the state machine wires them.
+"""The eight real handlers in this process, over moto, wired as the state machine wires them.
 
 `Pipeline.invoke` is Lambda: a handler module executed as at a cold start, JSON in, JSON out, errors
 by their class name. `Pipeline.run` walks the states of the contract in plain Python; the very
@@ -227,7 +227,15 @@ class Pipeline:
                 if item["staged"]["attempt"] >= MAX_CONFLICTS:
                     return "deferred"
             else:
+                self._fold(item, {**mine, **lease})
                 return "applied"
+
+    def _fold(self, item: Payload, asked: Payload) -> None:
+        if item["published"]["fold"]:
+            try:
+                item["folded"] = self.invoke("fold_snapshot", asked)
+            except FunctionFailed as failed:
+                item["not_folded"] = {"Error": failed.name, "Cause": failed.cause}
 
     def settle(self, execution: str, state: Payload, outcomes: Sequence[Payload]) -> Payload:
         """SettleBatch."""

@@ -6,6 +6,7 @@ the definition.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from instep.errors import LeaseLost, LockBusy, SnapshotConflict, StorageUnavaila
 from instep.lease import LeaseTable
 from tests.support.cloud import eventually
 from tests.support.deployed import DeployedApp
+from tests.support.due import fold_due
 from tests.support.edges import Edge, all_states
 from tests.support.scenario import Promise, Scenario, Trouble
 from tools.local_cloud.faults import Drop, Hold, Kill, LetRival, Moment, Refuse, calls
@@ -22,6 +24,7 @@ TASKS = (
     "AcquireLock",
     "ApplyUpdates",
     "UploadSnapshot",
+    "FoldSnapshot",
     "ReleaseLock",
     "SettleBatch",
 )
@@ -35,14 +38,36 @@ SHORT_TIMEOUT = 2  # seconds; the start of a process does not count
 def scenarios() -> list[Scenario]:
     """Return every scenario; names are unique."""
     return [
-        *(refused(state) for state in TASKS),
-        *(dies(state) for state in TASKS),
-        *(hangs(state) for state in TASKS),
-        *(throttled(state) for state in TASKS),
+        *(
+            _in_reach(state, scenario(state))
+            for scenario in (refused, dies, hangs, throttled)
+            for state in TASKS
+        ),
         *_half_done(),
         *_ordinary(),
         *_contended(),
     ]
+
+
+def _in_reach(state: str, scenario: Scenario) -> Scenario:
+    """Return the scenario of a state, which for a fold happens when one is due."""
+    if state != "FoldSnapshot":
+        return scenario
+
+    @contextmanager
+    def trouble(app: DeployedApp) -> Iterator[None]:
+        with fold_due(app, COLLECTION), scenario.trouble(app):
+            yield
+
+    due = Promise("NeedsFold?", "Choice", state)
+    return replace(scenario, promises=(*scenario.promises, due), trouble=trouble, fails=False)
+
+
+def _after_a_death(state: str, error: str) -> Promise:
+    """A process that died is replaced, but for a fold's: the next run folds."""
+    if state == "FoldSnapshot":
+        return Promise(state, "Catch", "States.ALL")
+    return Promise(state, "Retry", error)
 
 
 def refused(state: str) -> Scenario:
@@ -65,8 +90,7 @@ def dies(state: str) -> Scenario:
     def trouble(app: DeployedApp) -> AbstractContextManager[object]:
         return app.proxy.failing(calls(function=app.function(state)), Kill(Moment.AFTER))
 
-    promise = Promise(state, "Retry", "Runtime.ExitError")
-    return Scenario(f"dies-{state}", (promise,), trouble)
+    return Scenario(f"dies-{state}", (_after_a_death(state, "Runtime.ExitError"),), trouble)
 
 
 def hangs(state: str) -> Scenario:
@@ -78,7 +102,7 @@ def hangs(state: str) -> Scenario:
         with app.functions.configured(state, timeout=SHORT_TIMEOUT), held:
             yield
 
-    return Scenario(f"hangs-{state}", (Promise(state, "Retry", "Sandbox.Timedout"),), trouble)
+    return Scenario(f"hangs-{state}", (_after_a_death(state, "Sandbox.Timedout"),), trouble)
 
 
 def throttled(state: str) -> Scenario:
@@ -131,6 +155,7 @@ def _ordinary() -> list[Scenario]:
     happy = (
         Promise("HasWork?", "Choice", "EachCollection"),
         Promise("Changed?", "Choice", "UploadSnapshot"),
+        Promise("NeedsFold?", "Choice", "Applied"),
         Promise("MoreWork?", "Choice", "Outcome?"),
         Promise("Outcome?", "Choice", "Succeeded"),
     )

@@ -1,12 +1,20 @@
-"""One local cloud a session, a fault proxy between it and the functions, the app deployed once."""
+"""One local cloud a session, a fault proxy between it and the functions, the app deployed once; and
+the same definition on moto's interpreter.
+"""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from instep.snapshot import folding
+from tests.support.aws import services
 from tests.support.cloud import faulty_cloud
 from tests.support.deployed import DeployedApp
+from tests.support.interpreter import Interpreter
+from tests.support.pipeline import Pipeline
 from tools.local_cloud.deploy import bootstrap, deploy_assembly, synthesize
 from tools.local_cloud.fault_proxy import FaultProxy
 from tools.local_cloud.launcher import LocalCloud
@@ -51,3 +59,38 @@ def app(deployed: DeployedApp) -> DeployedApp:
     deployed.drained()
     deployed.rejected()
     return deployed
+
+
+@pytest.fixture(scope="session")
+def definition(assembly: Path) -> dict[str, Any]:
+    """The state machine of the synthesized template, functions named by their logical ids."""
+    (template,) = assembly.glob("*.template.json")
+    resources = json.loads(template.read_text())["Resources"].values()
+    (machine,) = (
+        one["Properties"] for one in resources if one["Type"] == "AWS::StepFunctions::StateMachine"
+    )
+    text = "".join(
+        piece
+        if isinstance(piece, str)
+        else f"arn:aws:lambda:us-east-1:123456789012:function:{piece['Fn::GetAtt'][0]}"
+        for piece in machine["DefinitionString"]["Fn::Join"][1]
+    )
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+@pytest.fixture
+def machine(
+    definition: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Interpreter]:
+    with services(monkeypatch) as aws:
+        monkeypatch.setenv("CHROMA_ROOT", str(tmp_path / "chroma"))
+        interpreter = Interpreter(Pipeline(aws), definition)
+        interpreter.install(monkeypatch)
+        yield interpreter
+
+
+@pytest.fixture
+def short_of_a_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The receipt's four words make a fold due, as hundreds do otherwise; its line does not."""
+    monkeypatch.setattr(folding, "PENDING_VECTORS", 4)

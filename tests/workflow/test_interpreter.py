@@ -2,19 +2,15 @@
 and whatever happened, the lease is free, nothing is lost, and the next run heals.
 """
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from instep.errors import LeaseLost, LockBusy, SnapshotConflict, StorageUnavailable
-from tests.support.aws import BUCKET, LOCKS, services
 from tests.support.edges import Edge, all_states, edges_of, errors_of
 from tests.support.interpreter import Interpreter
-from tests.support.pipeline import Pipeline
 from tests.support.receipts import Receipt
 
 RECEIPT = Receipt("image-1")
@@ -23,76 +19,23 @@ TASKS = {
     "AcquireLock": "acquire_lock",
     "ApplyUpdates": "apply_updates",
     "UploadSnapshot": "upload_snapshot",
+    "FoldSnapshot": "fold_snapshot",
     "ReleaseLock": "release_lock",
     "SettleBatch": "settle_batch",
 }
-TRANSIENT = [
+REFUSED = [
     StorageUnavailable.__name__,
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
-    "Lambda.Unknown",
-    "Sandbox.Timedout",
-    "Runtime.ExitError",
-    "States.Timeout",
 ]
-
-
-@pytest.fixture(scope="session")
-def definition(assembly: Path) -> dict[str, Any]:
-    """The state machine of the synthesized template, functions named by their logical ids."""
-    (template,) = assembly.glob("*.template.json")
-    resources = json.loads(template.read_text())["Resources"].values()
-    (machine,) = (
-        one["Properties"] for one in resources if one["Type"] == "AWS::StepFunctions::StateMachine"
-    )
-    text = "".join(
-        piece
-        if isinstance(piece, str)
-        else f"arn:aws:lambda:us-east-1:123456789012:function:{piece['Fn::GetAtt'][0]}"
-        for piece in machine["DefinitionString"]["Fn::Join"][1]
-    )
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
-
-
-@pytest.fixture
-def machine(
-    definition: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Interpreter]:
-    with services(monkeypatch) as aws:
-        monkeypatch.setenv("CHROMA_ROOT", str(tmp_path / "chroma"))
-        interpreter = Interpreter(Pipeline(aws), definition)
-        interpreter.install(monkeypatch)
-        yield interpreter
-
-
-def arrive(machine: Interpreter) -> None:
-    """Bring a receipt whose deltas feed both collections into the inbox."""
-    pipeline = machine.pipeline
-    RECEIPT.upload(pipeline.aws.s3, BUCKET)
-    changes = pipeline.put(*RECEIPT.items(), RECEIPT.metadata(merchant_name="shop"), RECEIPT.run())
-    pipeline.ingest(changes)
-
-
-def settled(machine: Interpreter) -> None:
-    """Hold that the leases are free and nothing is lost: after one more run all has arrived."""
-    assert not held_leases(machine)
-    machine.pipeline.troubles.clear()
-    machine.pipeline.aws.outlast_visibility()
-    healed = machine.run(name="heals")
-    assert healed.status == "SUCCEEDED", healed.cause
-    words = machine.pipeline.embeddings("words")
-    assert set(words) == {RECEIPT.word_id(word) for word in range(1, 5)}
-    assert set(machine.pipeline.embeddings("lines")) == {RECEIPT.line_id(1)}
-    assert {one["merchant_name"] for one in words.values()} == {"Shop"}
-    assert machine.pipeline.rejected() == []
-
-
-def held_leases(machine: Interpreter) -> list[str]:
-    items = machine.pipeline.aws.dynamodb.scan(TableName=LOCKS)["Items"]
-    return [item["collection"]["S"] for item in items if "owner" in item]
+DEATHS = ["Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError", "States.Timeout"]
+RETRIED = [  # a fold is not tried again after a death: the next run's is its second try
+    (state, error)
+    for state in TASKS
+    for error in (REFUSED if state == "FoldSnapshot" else [*REFUSED, *DEATHS])
+]
 
 
 # -- every Retry: one failure is waited out, and nobody notices; one error takes its clause
@@ -100,28 +43,34 @@ def held_leases(machine: Interpreter) -> list[str]:
 
 @pytest.mark.invariant(1)
 @pytest.mark.parametrize(
-    "error", [StorageUnavailable.__name__, "Lambda.TooManyRequestsException", "Runtime.ExitError"]
+    ("state", "error"),
+    [
+        (state, error)
+        for state, error in RETRIED
+        if error in {REFUSED[0], "Lambda.TooManyRequestsException", "Runtime.ExitError"}
+    ],
 )
-@pytest.mark.parametrize("state", TASKS)
+@pytest.mark.usefixtures("short_of_a_fold")
 def test_one_transient_failure_is_tried_again(machine: Interpreter, state: str, error: str) -> None:
-    arrive(machine)
+    machine.arrive()
     machine.pipeline.fail(TASKS[state], error)
     execution = machine.run()
     assert execution.status == "SUCCEEDED", execution.cause
-    assert clause(machine, state, "Retry", error) in execution.edges
+    assert machine.clause(state, "Retry", error) in execution.edges
     assert len(machine.waits) == 1
-    settled(machine)
+    machine.settled()
 
 
 @pytest.mark.invariant(1)
+@pytest.mark.usefixtures("short_of_a_fold")
 @pytest.mark.parametrize("state", TASKS)
 def test_a_lost_answer_is_harmless(machine: Interpreter, state: str) -> None:
     """The function did its work and died before it could say so: every state is idempotent."""
-    arrive(machine)
+    machine.arrive()
     machine.pipeline.fail(TASKS[state], "Runtime.ExitError", after=True)
     execution = machine.run()
     assert execution.status == "SUCCEEDED", execution.cause
-    settled(machine)
+    machine.settled()
 
 
 # -- every Catch: what outlasts the retries stays inside its collection
@@ -142,15 +91,15 @@ def test_a_lost_answer_is_harmless(machine: Interpreter, state: str) -> None:
 def test_a_failing_state_fails_its_collection_only(
     machine: Interpreter, state: str, error: str, collection: str | None
 ) -> None:
-    arrive(machine)
+    machine.arrive()
     machine.pipeline.fail(TASKS[state], error, collection=collection, times=20)
     execution = machine.run()
-    assert clause(machine, state, "Catch", "States.ALL") in execution.edges
+    assert machine.clause(state, "Catch", "States.ALL") in execution.edges
     assert (execution.status, execution.error) == ("FAILED", "CompactionFailed")
     assert error in execution.cause
     healthy = machine.pipeline.embeddings("words")
     assert bool(healthy) == (collection == "lines")
-    settled(machine)
+    machine.settled()
 
 
 @pytest.mark.invariant(1)
@@ -166,43 +115,43 @@ def test_a_failing_state_fails_its_collection_only(
 def test_what_is_nobodys_fault_defers_without_failure(
     machine: Interpreter, state: str, error: str
 ) -> None:
-    arrive(machine)
+    machine.arrive()
     machine.pipeline.fail(TASKS[state], error, times=20, collection="words")
     execution = machine.run()
     assert execution.status == "SUCCEEDED", execution.cause
-    assert clause(machine, state, "Catch", error) in execution.edges
+    assert machine.clause(state, "Catch", error) in execution.edges
     assert execution.output["deferred"] > 0
     assert machine.pipeline.embeddings("words") == {}
     assert len(machine.pipeline.embeddings("lines")) == 1
-    settled(machine)
+    machine.settled()
 
 
 def test_a_busy_lease_is_waited_for(machine: Interpreter) -> None:
-    arrive(machine)
+    machine.arrive()
     machine.pipeline.fail("acquire_lock", LockBusy.__name__, times=2, collection="words")
     execution = machine.run()
-    assert clause(machine, "AcquireLock", "Retry", LockBusy.__name__) in execution.edges
+    assert machine.clause("AcquireLock", "Retry", LockBusy.__name__) in execution.edges
     assert len(machine.pipeline.embeddings("words")) == 4
-    settled(machine)
+    machine.settled()
 
 
 def test_a_lost_race_is_applied_again(machine: Interpreter) -> None:
-    arrive(machine)
+    machine.arrive()
     machine.pipeline.fail("upload_snapshot", SnapshotConflict.__name__, collection="words")
     execution = machine.run()
     assert execution.states.count("ApplyUpdates") == 3  # lines once, words twice
     assert Edge("Attempts?", "Choice", "ApplyUpdates") in execution.edges
-    settled(machine)
+    machine.settled()
 
 
 @pytest.mark.invariant(1)
 def test_a_lease_that_cannot_be_released_expires(machine: Interpreter) -> None:
-    arrive(machine)
+    machine.arrive()
     machine.pipeline.fail("release_lock", "KeyError", times=2)
     execution = machine.run()
     assert execution.status == "SUCCEEDED", execution.cause
-    assert clause(machine, "ReleaseLock", "Catch", "States.ALL") in execution.edges
-    assert sorted(held_leases(machine)) == ["lines", "words"]
+    assert machine.clause("ReleaseLock", "Catch", "States.ALL") in execution.edges
+    assert sorted(machine.held_leases()) == ["lines", "words"]
     assert len(machine.pipeline.embeddings("words")) == 4
 
 
@@ -215,11 +164,11 @@ def test_a_lease_that_cannot_be_released_expires(machine: Interpreter) -> None:
 def test_what_fails_outside_the_collections_fails_the_execution(
     machine: Interpreter, state: str, error: str, after: bool
 ) -> None:
-    arrive(machine)
+    machine.arrive()
     machine.pipeline.fail(TASKS[state], error, times=20, after=after)
     execution = machine.run()
     assert (execution.status, execution.error) == ("FAILED", error)
-    settled(machine)
+    machine.settled()
 
 
 # -- every Choice
@@ -232,22 +181,22 @@ def test_an_idle_start_ends_at_once(machine: Interpreter) -> None:
 
 
 def test_nothing_changed_publishes_nothing(machine: Interpreter) -> None:
-    arrive(machine)
+    machine.arrive()
     machine.run(name="first")
     machine.pipeline.ingest(machine.pipeline.put(RECEIPT.label(99, "NO SUCH WORD", "VALID")))
     execution = machine.run(name="second")
     assert "UploadSnapshot" not in execution.states
     assert Edge("Changed?", "Choice", "Applied") in execution.edges
-    settled(machine)
+    machine.settled()
 
 
 def test_what_piled_up_meanwhile_is_the_next_rounds_batch(machine: Interpreter) -> None:
-    arrive(machine)
+    machine.arrive()
     (record,) = machine.pipeline.put(RECEIPT.label(1, "TOTAL", "VALID"))
     execution = machine.run({"Records": [record]})
     assert execution.states.count("ParseBatch") == 3  # the input, the inbox, nothing left
     assert Edge("MoreWork?", "Choice", "ParseBatch") in execution.edges
-    settled(machine)
+    machine.settled()
 
 
 @pytest.mark.parametrize("content", ["text", [1], {"unknown": 1}, {"Records": 7}, "x" * 200_000])
@@ -273,10 +222,11 @@ class Way:
 
 
 WAYS = {
-    *(Way(state, "Retry", error) for state in TASKS for error in TRANSIENT),
+    *(Way(state, "Retry", error) for state, error in RETRIED),
     *(
         Way(state, "Catch", "States.ALL")
-        for state in ("AcquireLock", "ApplyUpdates", "UploadSnapshot", "ReleaseLock")
+        for state in TASKS
+        if state not in {"ParseBatch", "SettleBatch"}
     ),
     Way("AcquireLock", "Catch", LockBusy.__name__),
     Way("AcquireLock", "Retry", LockBusy.__name__),
@@ -285,6 +235,8 @@ WAYS = {
     Way("UploadSnapshot", "Catch", SnapshotConflict.__name__),
     Way("Attempts?", "Choice", "ApplyUpdates"),
     Way("Attempts?", "Choice", "Deferred"),
+    Way("NeedsFold?", "Choice", "FoldSnapshot"),
+    Way("NeedsFold?", "Choice", "Applied"),
     Way("Changed?", "Choice", "UploadSnapshot"),
     Way("Changed?", "Choice", "Applied"),
     Way("HasWork?", "Choice", "EachCollection"),
@@ -308,12 +260,3 @@ def test_every_edge_and_every_error_name_has_a_test(definition: Mapping[str, Any
 def test_every_task_has_a_handler(definition: Mapping[str, Any]) -> None:
     tasks = {name for name, state in all_states(definition).items() if state["Type"] == "Task"}
     assert tasks == set(TASKS)
-
-
-def clause(machine: Interpreter, state: str, kind: str, error: str) -> Edge:
-    """Return the definition's edge of this state that names the error."""
-    return next(
-        edge
-        for edge in edges_of(machine.definition)
-        if (edge.state, edge.kind) == (state, kind) and error in errors_of(edge)
-    )

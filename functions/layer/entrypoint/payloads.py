@@ -148,6 +148,32 @@ class UploadRequest:
 
 
 @dataclass(frozen=True)
+class FoldRequest:
+    """FoldSnapshot: of the head, whatever it is by then."""
+
+    collection: str
+    execution: str
+    lease: Lease
+
+    @classmethod
+    def from_payload(cls, payload: Payload) -> "FoldRequest":
+        """Read what the state sends."""
+        lease = Lease.from_payload(payload["lease"])
+        return cls(payload["collection"], payload["execution"], lease)
+
+
+@dataclass(frozen=True)
+class FoldAnswer:
+    """FoldSnapshot: the version that HEAD names now; None when no fold was due."""
+
+    version: str | None
+
+    def to_payload(self) -> dict[str, Any]:
+        """Return `$.folded`."""
+        return {"version": self.version}
+
+
+@dataclass(frozen=True)
 class CollectionOutcome:
     """One Map item's end; `reason` is the error that ended it, `result` there when applied."""
 

@@ -14,7 +14,7 @@ from typing import Any
 from instep import sqlite_rows, sqlite_wal
 from instep.errors import ConfigurationMissing, SnapshotUnsupported
 from instep.snapshot.claim import claim
-from instep.snapshot.folding import is_heavy, needs_vacuum
+from instep.snapshot.folding import is_heavy, needs_fold, needs_vacuum
 from instep.snapshot.manifest import SQLITE, Facts, FileEntry, Manifest
 from instep.snapshot.pages import PageFile, changed, page_count
 from instep.snapshot.persisting import persist
@@ -31,10 +31,9 @@ def fold(
     root: Path,
     writer: str,
     fencing_token: int,
-    watermark: str | None,
     note: Mapping[str, Any] | None = None,
 ) -> Staged:
-    """Stage a version with the head's content, folded; `root` is a directory of the fold's own.
+    """Stage a version with the head's content, folded; `root` is a directory that stays warm.
 
     ConfigurationMissing without a head. Costs the time and space of two copies of the collection.
     """
@@ -55,8 +54,16 @@ def fold(
                 name: _entry(store, version, parent, copy, folded, name)
                 for name in sorted(_files(folded))
             }
-            origin = Origin(writer, fencing_token, watermark, note or {}, head)
+            origin = Origin(writer, fencing_token, head.watermark, note or {}, head)
             return put_version(store, version, origin, facts, files, sent)
+
+
+def fold_if_due(store: SnapshotStore, root: Path, writer: str, fencing_token: int) -> Staged | None:
+    """Fold unless the head needs none, as after a fold whose answer was lost: None then."""
+    head = store.head()
+    if head is None or not needs_fold(store.manifest(head.version)):
+        return None
+    return fold(store, root, writer, fencing_token, {"fold": True})
 
 
 @contextmanager

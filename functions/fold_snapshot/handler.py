@@ -1,0 +1,53 @@
+"""FoldSnapshot: persist what writers left pending, so that no reader replays it; own publish.
+
+Idempotent: a head that needs no fold (any more) is left alone. It moves HEAD itself, under the
+lease of the execution: the batch is published already, so whatever goes wrong here has one answer,
+which is that the fold comes due again.
+"""
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from entrypoint import parts, settings
+from entrypoint.payloads import FoldAnswer, FoldRequest
+from entrypoint.shared_cache import shared_cache
+from entrypoint.telemetry import Payload, failing_as, logger, metrics, observed
+from instep.heartbeat import Heartbeat
+from instep.snapshot.fold import fold_if_due
+from instep.snapshot.publish import publish
+from instep.snapshot.store import SnapshotStore
+
+leases = parts.leases()
+objects = parts.objects()
+cache = shared_cache()
+
+
+@observed("fold_snapshot")
+def handle(event: Payload, context: LambdaContext) -> Payload:
+    """Return the folded version; what goes wrong goes up, and the workflow goes on without."""
+    request = FoldRequest.from_payload(event)
+    with (
+        failing_as("Fold failed", "CompactionFoldError"),
+        Heartbeat(leases, request.lease, settings.heartbeat_interval()),
+    ):
+        return fold_head(request).to_payload()
+
+
+def fold_head(request: FoldRequest) -> FoldAnswer:
+    """Stage the head folded and publish that, if a fold is due."""
+    store = SnapshotStore(objects, request.collection, cache=cache)
+    root = settings.chroma_root() / request.collection
+    staged = fold_if_due(store, root, request.execution, request.lease.fencing_token)
+    if staged is None:
+        logger.info("No fold is due")
+        return FoldAnswer(None)
+    published = publish(store, staged, request.lease, leases)
+    metrics.count("CompactionFolded")
+    logger.info(
+        "Snapshot folded",
+        extra={
+            "version": published.version,
+            "bytes": staged.bytes,
+            "held_ms": published.held_ms,
+        },
+    )
+    return FoldAnswer(published.version)

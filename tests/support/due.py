@@ -1,0 +1,35 @@
+"""A deployed collection brought to where a fold is due, and back, by the engine's own calls."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from instep.collection import get_collection
+from instep.objects import Objects
+from instep.snapshot.fold import fold
+from instep.snapshot.folding import PENDING_VECTORS
+from instep.snapshot.publish import publish_unleased
+from instep.snapshot.store import SnapshotStore
+from instep.snapshot.workspace import open_workspace
+from tests.support.deployed import DeployedApp
+
+
+@contextmanager
+def fold_due(app: DeployedApp, name: str) -> Iterator[None]:
+    """Leave so many vectors pending that the next publish finds a fold due; none is, afterwards."""
+    store = SnapshotStore(Objects(app.target.client("s3"), app.deployment.chromadb_bucket), name)
+    with TemporaryDirectory() as scratch:
+        with open_workspace(store, Path(scratch) / "due") as workspace:
+            collection = get_collection(workspace.client, name)
+            known: Any = collection.get(limit=1, include=["embeddings"])["embeddings"]
+            width = len(known[0])
+            vectors: Any = [[float(at + 1)] * width for at in range(PENDING_VECTORS)]
+            ids = [f"pending-{at}" for at in range(PENDING_VECTORS)]
+            collection.upsert(ids=ids, embeddings=vectors)
+            publish_unleased(store, workspace.stage("test", 0, None, {}))
+        yield
+        head = store.head()
+        assert head is not None
+        publish_unleased(store, fold(store, Path(scratch) / "fold", "test", head.fencing_token))
