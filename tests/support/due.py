@@ -14,6 +14,7 @@ from instep.snapshot.publish import publish_unleased
 from instep.snapshot.store import SnapshotStore
 from instep.snapshot.workspace import open_workspace
 from tests.support.deployed import DeployedApp
+from tests.support.receipts import WIDTH
 
 
 @contextmanager
@@ -23,9 +24,7 @@ def fold_due(app: DeployedApp, name: str) -> Iterator[None]:
     with TemporaryDirectory() as scratch:
         with open_workspace(store, Path(scratch) / "due") as workspace:
             collection = get_collection(workspace.client, name)
-            known: Any = collection.get(limit=1, include=["embeddings"])["embeddings"]
-            width = len(known[0])
-            vectors: Any = [[float(at + 1)] * width for at in range(PENDING_VECTORS)]
+            vectors: Any = [[float(at + 1)] * WIDTH for at in range(PENDING_VECTORS)]
             ids = [f"pending-{at}" for at in range(PENDING_VECTORS)]
             collection.upsert(ids=ids, embeddings=vectors)
             publish_unleased(store, workspace.stage("test", 0, None, {}))

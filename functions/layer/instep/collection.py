@@ -5,12 +5,13 @@ an update with documents and no embeddings would run an embedding function, a cl
 asynchronous, and the space of a collection never changes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import chromadb
+import numpy as np
 from chromadb.api.collection_configuration import UpdateCollectionConfiguration
 from chromadb.config import Settings
 from chromadb.errors import ChromaError
@@ -23,6 +24,7 @@ from instep.sqlite_rows import OUT_OF_REACH
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.api.models.Collection import Collection
+    from numpy.typing import NDArray
 
 CHROMADB: Final = "1.5.9"
 CHUNK: Final = 5461  # records chromadb takes in one call
@@ -109,6 +111,16 @@ def vectors(collection: "Collection") -> "Iterator[Sequence[Vector]]":
         if len(got["embeddings"]) != min(CHUNK, total - offset):
             raise ValueError(f"{len(got['ids'])} embeddings have {len(got['embeddings'])} vectors")
         yield got["embeddings"]
+
+
+def read_vectors(collection: "Collection", ids: Iterable[str]) -> dict[str, "NDArray[np.float32]"]:
+    """Return the vectors of those ids that exist."""
+    found: dict[str, NDArray[np.float32]] = {}
+    for chunk in _chunks(list(ids)):
+        got: Any = collection.get(ids=chunk, include=["embeddings"])
+        rows = zip(got["ids"], got["embeddings"], strict=True)
+        found |= {id_: np.asarray(row, np.float32) for id_, row in rows}
+    return found
 
 
 def apply(collection: "Collection", changes: Changes) -> None:

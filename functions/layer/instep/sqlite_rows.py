@@ -116,6 +116,17 @@ def standing(main: Path) -> Standing:
         return _standing(database)
 
 
+def queued(main: Path) -> tuple[frozenset[str], int]:
+    """Return the ids that vectors are queued for, and how many deletes are queued."""
+    with _connected(main, alone=True) as database:
+        ids = database.execute("SELECT DISTINCT id FROM embeddings_queue WHERE vector IS NOT NULL")
+        vectors = frozenset(id_ for (id_,) in ids.fetchall())
+        deletes = database.execute(
+            "SELECT count(*) FROM embeddings_queue WHERE operation = ?", (_DELETE,)
+        )
+        return vectors, int(deletes.fetchone()[0])
+
+
 def prune(main: Path) -> Standing:
     """Delete queued records that no vector index waits for; return what the directory then holds.
 

@@ -30,6 +30,7 @@ from tests.support.snapshots import (
     names,
     seen_through,
     updates,
+    vector,
 )
 from tests.unit.snapshot.test_manifest import BASE, manifest
 
@@ -41,9 +42,9 @@ def folded(world: World) -> Manifest:
     return world.manifest()
 
 
-def assert_no_index(world: World) -> None:
+def assert_no_index(world: World, directory: str = "warm") -> None:
     """A copy has an index if it has the map of its ids; chromadb's own empty one has none."""
-    assert list((world.warm / "0" / "data").rglob("index_metadata.pickle")) == []
+    assert list((world.scratch / directory / "0" / "data").rglob("index_metadata.pickle")) == []
 
 
 def adds_wide(ids: Sequence[str]) -> Act:
@@ -95,15 +96,41 @@ def test_a_second_fold_ships_what_changed_of_the_index(world: World) -> None:
 
 
 def test_deleted_text_is_gone_from_a_folded_database(world: World, tmp_path: Path) -> None:
-    secrets = [f"s{at:05d}" for at in range(400)]
-    world.write(adds(names(50)))
+    secrets = [f"s{at:05d}" for at in range(20)]
+    world.write(adds(names(400)))
     world.write(adds(secrets, secret="s3cr3t-and-long-enough-to-find"))
     world.write(deletes(secrets))
     folded(world)
     world.store.materialise(str(world.version()), tmp_path / "copy")
     held = b"".join(bytes_of(tmp_path / "copy").values())
     assert b"s3cr3t" not in held
-    assert set(world.seen()) == set(names(50))
+    assert set(world.seen()) == set(names(400))
+
+
+def test_a_vector_that_chromadb_would_lose_is_written_anew(world: World) -> None:
+    """chromadb 1.5.9 persists a replaced vector only if its point has a living neighbour."""
+    world.write(adds(names(2)))
+    folded(world)
+    world.write(deletes(names(1, 1)))
+    folded(world)
+    new: Any = [vector("new")]
+    world.write(lambda collection: collection.upsert(names(1), embeddings=new))
+    before = world.seen()
+    after = folded(world)
+    assert world.seen() == before
+    assert before["w00000"].vector == tuple(new[0])
+    assert after.facts.pending_vectors == 0
+
+
+def test_a_chain_of_label_updates_is_folded_without_the_index(world: World) -> None:
+    world.write(adds(names(60)))
+    index = {name: entry for name, entry in folded(world).files.items() if name != SQLITE}
+    world.write(updates(names(60), colour="red"))
+    before = world.seen()
+    after = folded(world).files
+    assert {name: entry for name, entry in after.items() if name != SQLITE} == index
+    assert_no_index(world, "fold")
+    assert world.seen() == before
 
 
 def test_an_empty_collection_folds(world: World) -> None:
@@ -149,7 +176,8 @@ def test_when_a_fold_is_due() -> None:
     assert not is_heavy(chain(1, weight=700_000))
 
 
-def test_when_free_pages_are_worth_a_vacuum() -> None:
-    size = BASE.size // 4096
-    assert not needs_vacuum(manifest(facts=replace(manifest().facts, free_pages=size // 2)))
-    assert needs_vacuum(manifest(facts=replace(manifest().facts, free_pages=size)))
+def test_when_a_database_is_rewritten() -> None:
+    half = replace(manifest().facts, free_pages=50)
+    assert not needs_vacuum(half, pages=100, deletes=0)
+    assert needs_vacuum(half, pages=99, deletes=0)
+    assert needs_vacuum(manifest().facts, pages=100, deletes=1)

@@ -19,7 +19,7 @@ from instep.snapshot.manifest import SQLITE, Facts, FileEntry, Manifest
 from instep.snapshot.pages import PageFile, changed, page_count
 from instep.snapshot.persisting import persist
 from instep.snapshot.publish import Staged
-from instep.snapshot.shipping import Change, ship, ship_base
+from instep.snapshot.shipping import BASE_SHARE, Change, ship, ship_base
 from instep.snapshot.staging import Origin, put_version
 from instep.snapshot.store import SnapshotStore
 from instep.snapshot.warm import WarmCopy
@@ -43,17 +43,15 @@ def fold(
             raise ConfigurationMissing(f"{store.collection} has no version yet: nothing to fold")
         parent = store.manifest(head.version)
         copy = WarmCopy(directory)
-        copy.bring_to(store, parent, frozenset(parent.files))
+        copy.bring_to(store, parent, _concerned(parent))
         check_writable(copy.main, store.collection)
         with _beside(copy, directory / "fold") as folded:
-            persist(folded, store.collection)
-            facts = _tidy(folded / SQLITE, parent)
+            facts = _tidy(folded, parent)
             version = store.new_version()
             sent = store.objects.traffic.up
-            files = {
-                name: _entry(store, version, parent, copy, folded, name)
-                for name in sorted(_files(folded))
-            }
+            files = dict(parent.files)
+            for name in sorted(_files(folded)):
+                files[name] = _entry(store, version, parent, copy, folded, name)
             origin = Origin(writer, fencing_token, head.watermark, note or {}, head)
             return put_version(store, version, origin, facts, files, sent)
 
@@ -64,6 +62,11 @@ def fold_if_due(store: SnapshotStore, root: Path, writer: str, fencing_token: in
     if head is None or not needs_fold(store.manifest(head.version)):
         return None
     return fold(store, root, writer, fencing_token, {"fold": True})
+
+
+def _concerned(parent: Manifest) -> frozenset[str]:
+    """Return the files a fold reads: with nothing pending the index stays as it is."""
+    return frozenset(parent.files if parent.facts.pending_vectors else {SQLITE})
 
 
 @contextmanager
@@ -78,24 +81,23 @@ def _beside(copy: WarmCopy, folded: Path) -> Iterator[Path]:
         shutil.rmtree(folded, ignore_errors=True)
 
 
-def _tidy(main: Path, parent: Manifest) -> Facts:
-    """Prune, vacuum when it is worth it; return the facts. The index must be persisted by now."""
+def _tidy(folded: Path, parent: Manifest) -> Facts:
+    """Persist what is pending, prune, vacuum when it is worth it; return the facts."""
+    main = folded / SQLITE
+    _, deletes = sqlite_rows.queued(main)
+    if parent.facts.pending_vectors:
+        persist(folded, parent.collection)
     facts = Facts(**vars(sqlite_rows.prune(main)))
     if facts.pending_vectors:
         raise SnapshotUnsupported(
             f"{main}: {facts.pending_vectors} vectors were not persisted; chromadb behaves "
             f"otherwise than the release this was tested with"
         )
-    if _is_worth_a_base(parent, facts):
+    pages = page_count(main.stat().st_size)
+    if needs_vacuum(facts, pages, deletes) or is_heavy(parent.files[SQLITE]):
         sqlite_rows.vacuum(main)
         facts = Facts(**vars(sqlite_rows.standing(main)))
     return facts
-
-
-def _is_worth_a_base(parent: Manifest, facts: Facts) -> bool:
-    after = Facts(**{**vars(parent.facts), "free_pages": facts.free_pages})
-    standing = Manifest(**{**vars(parent), "facts": after})
-    return needs_vacuum(standing) or is_heavy(parent.files[SQLITE])
 
 
 def _entry(
@@ -106,21 +108,33 @@ def _entry(
     folded: Path,
     name: str,
 ) -> FileEntry:
-    """Ship a file: nothing if it is as it was, an increment, or a base when its chain is heavy."""
+    """Ship a file: nothing if it is as it was, an increment, or a base if its chain is heavy."""
     path = folded / name
     size = path.stat().st_size
-    entry = parent.files.get(name)
+    before = parent.files.get(name)
     normal = sqlite_wal.normal_page if name == SQLITE else None
     with PageFile(path) as now:
-        if entry is None:
-            return ship_base(store, version, Change(size, {}, now.read))
+        whole = Change(size, {}, now.read)
+        if before is None:
+            return ship_base(store, version, whole)
         pages = changed(copy.data / name, path, normal)
-        if not pages and size == entry.size:
-            return entry
-        if is_heavy(entry) or len(pages) > page_count(size) // 2:
-            return ship_base(store, version, Change(size, {}, now.read))
-        with PageFile(copy.data / name, normal) as before:
-            return ship(store, version, entry, Change(size, pages, before.read))
+        if not pages and size == before.size:
+            return before
+        if is_heavy(before):
+            return ship_base(store, version, whole)
+        with PageFile(copy.data / name, normal) as old:
+            change = Change(size, pages, old.read)
+            entry = ship(store, version, before, change, _base_share(name))
+        return ship_base(store, version, whole) if is_heavy(entry) else entry
+
+
+def _base_share(name: str) -> float:
+    """Return from which share of its pages on a file is a new base.
+
+    A new vector touches the links of many pages, and leaves the vectors, which are most of them and
+    hardly compress, where they are: an increment is smaller whatever the number of its pages.
+    """
+    return 1.0 if name.endswith("/data_level0.bin") else BASE_SHARE
 
 
 def _files(folded: Path) -> set[str]:

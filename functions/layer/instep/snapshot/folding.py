@@ -6,8 +6,7 @@ replayed by every reader's open, a chain by every cold writer, free pages hold d
 
 from typing import Final
 
-from instep.snapshot.manifest import SQLITE, FileEntry, Manifest
-from instep.snapshot.pages import page_count
+from instep.snapshot.manifest import Facts, FileEntry, Manifest
 
 PENDING_VECTORS: Final = 300  # 0.5 to 0.8 s of a reader's open
 CHAIN_LAYERS: Final = 48  # keeps a manifest under 16 KB and a cold writer's fetch parallel
@@ -29,7 +28,9 @@ def is_heavy(entry: FileEntry) -> bool:
     return len(increments) >= CHAIN_LAYERS or weight > CHAIN_WEIGHT * max(base.bytes, 1 << 20)
 
 
-def needs_vacuum(manifest: Manifest) -> bool:
-    """Say whether so many pages of the database are free that it should be rewritten."""
-    pages = page_count(manifest.files[SQLITE].size)
-    return manifest.facts.free_pages > FREE_SHARE * pages
+def needs_vacuum(facts: Facts, pages: int, deletes: int) -> bool:
+    """Say whether a database of so many pages should be rewritten, after so many deletes.
+
+    After one alone: what was deleted lies about in free space, and should be in no newer base.
+    """
+    return deletes > 0 or facts.free_pages > FREE_SHARE * pages

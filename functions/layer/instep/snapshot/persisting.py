@@ -1,34 +1,71 @@
-"""Let chromadb write its vector index, and leave it so that it never does by itself again.
+"""Let chromadb write its vector index, never again by itself, and prove that it did.
 
-Needed where vectors must not wait in the queue: a fold, and an import.
+Needed where vectors must not wait in the queue: a fold, and an import. The queue is gone then, so
+what was queued is read back from the disk: chromadb 1.5.9 keeps a replaced vector in memory only
+when its point has no living neighbour, and says nothing (docs/adr on folding).
 """
 
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from instep.collection import close_client, get_collection, open_client, persist_after
+from instep import sqlite_rows
+from instep.collection import (
+    apply,
+    close_client,
+    get_collection,
+    open_client,
+    persist_after,
+    read,
+    read_vectors,
+)
+from instep.difference import Addition, Changes, Vector
+from instep.snapshot.manifest import SQLITE
 from instep.sqlite_rows import OUT_OF_REACH
+
+if TYPE_CHECKING:
+    from chromadb.api.models.Collection import Collection
 
 _AT_ONCE: Final = 1  # log records after which chromadb persists: at the next read, that is
 
 
 def persist(directory: Path, name: str) -> None:
     """Persist the index of the collection; its sync threshold is out of reach from then on."""
-    with ExitStack() as stack:
-        client = open_client(directory)
-        stack.callback(close_client, client)
-        persist_after(get_collection(client, name), _AT_ONCE)
-    with ExitStack() as stack:
-        client = open_client(directory)
-        stack.callback(close_client, client)
-        collection = get_collection(client, name)
-        _replay(collection)
+    queued, _ = sqlite_rows.queued(directory / SQLITE)
+    with _opened(directory, name) as collection:
+        persist_after(collection, _AT_ONCE)
+    with _opened(directory, name) as collection:
+        collection.get(limit=1)  # chromadb reads its queue before it answers
+        wanted = read_vectors(collection, queued)
+    with _opened(directory, name) as collection:
+        stored = read_vectors(collection, wanted)
+        _write_anew(
+            collection,
+            {
+                id_: vector
+                for id_, vector in wanted.items()
+                if id_ not in stored or vector.tobytes() != stored[id_].tobytes()
+            },
+        )
         persist_after(collection, OUT_OF_REACH)
 
 
-def _replay(collection: Any) -> None:
-    """Make chromadb read its queue into the index: a query is what does that."""
-    sample = collection.get(limit=1, include=["embeddings"])["embeddings"]
-    if sample is not None and len(sample):
-        collection.query(query_embeddings=[sample[0]], n_results=1, include=[])
+def _write_anew(collection: "Collection", vectors: Mapping[str, Vector]) -> None:
+    """Write embeddings as new points of the index, which chromadb persists at once."""
+    carried = read(collection, ids=list(vectors))
+    apply(collection, Changes(deletes=tuple(carried)))
+    adds = {
+        id_: Addition(vectors[id_], found.metadata, found.document)
+        for id_, found in carried.items()
+    }
+    apply(collection, Changes(adds=adds))
+
+
+@contextmanager
+def _opened(directory: Path, name: str) -> Iterator["Collection"]:
+    client = open_client(directory)
+    try:
+        yield get_collection(client, name)
+    finally:
+        close_client(client)

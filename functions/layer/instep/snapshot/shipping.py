@@ -21,9 +21,18 @@ class Change:
     before: ReadPage
 
 
-def ship(store: SnapshotStore, version: str, entry: FileEntry | None, change: Change) -> FileEntry:
-    """Store the packs and return the file's new entry; `entry` None: there was no such file."""
-    if entry is None or _wants_base(entry, change):
+def ship(
+    store: SnapshotStore,
+    version: str,
+    entry: FileEntry | None,
+    change: Change,
+    base_share: float = BASE_SHARE,
+) -> FileEntry:
+    """Store the packs and return the file's new entry; `entry` None: there was no such file.
+
+    A base is shipped when more than `base_share` of its pages changed.
+    """
+    if entry is None or _wants_base(entry, change, base_share):
         return ship_base(store, version, change)
     digest = Digest(entry.digest)
     packs = store.put_packs(_changed(change, digest, version))
@@ -40,9 +49,9 @@ def ship_base(store: SnapshotStore, version: str, change: Change) -> FileEntry:
     return FileEntry((Layer(version, change.size, digest.hex(), tuple(packs)),))
 
 
-def _wants_base(entry: FileEntry, change: Change) -> bool:
+def _wants_base(entry: FileEntry, change: Change, share: float) -> bool:
     shrinks = change.size < entry.size
-    return shrinks or len(change.pages) > BASE_SHARE * page_count(change.size)
+    return shrinks or len(change.pages) > share * page_count(change.size)
 
 
 def _changed(change: Change, digest: Digest, version: str) -> Iterator[EncodedPack]:
