@@ -156,7 +156,7 @@ def _ordinary() -> list[Scenario]:
         Promise("HasWork?", "Choice", "EachCollection"),
         Promise("Changed?", "Choice", "UploadSnapshot"),
         Promise("NeedsFold?", "Choice", "Applied"),
-        Promise("MoreWork?", "Choice", "Outcome?"),
+        Promise("MoreWork?", "Choice", "ParseBatch"),
         Promise("Outcome?", "Choice", "Succeeded"),
     )
     idle = (Promise("HasWork?", "Choice", "Outcome?"),)
@@ -171,10 +171,11 @@ def _ordinary() -> list[Scenario]:
 
 
 def _contended() -> list[Scenario]:
-    busy = tuple(Promise("AcquireLock", kind, LockBusy.__name__) for kind in ("Retry", "Catch"))
+    busy = [Promise("AcquireLock", kind, LockBusy.__name__) for kind in ("Retry", "Catch")]
+    deferred = Promise("MoreWork?", "Choice", "Outcome?")
     conflict = Promise("UploadSnapshot", "Catch", SnapshotConflict.__name__)
     return [
-        Scenario("busy", busy, _rival_holds),
+        Scenario("busy", (*busy, deferred), _rival_holds),
         Scenario(
             "lease-lost-in-ApplyUpdates",
             (Promise("ApplyUpdates", "Catch", LeaseLost.__name__),),
