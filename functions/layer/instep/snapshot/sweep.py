@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 from instep.errors import SnapshotCorrupt
 from instep.objects import Listed
-from instep.snapshot.head import Head
+from instep.snapshot.head import Head, unusable_head
 from instep.snapshot.inventory import VersionFile, read_versions, version_files
 from instep.snapshot.manifest import Manifest
 from instep.snapshot.retention import Known, Retention, condemned, loose_packs
@@ -115,11 +115,8 @@ def _require_whole(store: SnapshotStore, versions: _Versions, head: Head | None)
     if head is None:
         children = [one for one in versions.known.values() if one.parent is not None]
         if children:
-            raise SnapshotCorrupt(
-                store.collection,
-                f"{store.head_key} is missing, though {children[0].version} was made from a head "
-                f"(S3 keeps HEAD's earlier object versions for a while); nothing was swept",
-            )
+            what = f"{store.head_key} is missing, though {children[0].version} was made from a head"
+            raise unusable_head(store.objects, store.collection, what)
     elif head.version not in versions.known:
         raise SnapshotCorrupt(
             store.collection, f"HEAD names {head.version}, whose version file is missing"
