@@ -14,6 +14,10 @@ LAMBDA_REFUSED = [
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
+    # Of a function with the shared cache that was not started; once started it can do without.
+    "Lambda.EFSMountConnectivityException",
+    "Lambda.EFSMountTimeoutException",
+    "Lambda.EFSIOException",
 ]
 PROCESS_DIED = ["Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError", "States.Timeout"]
 EVERYTHING_ELSE = ["States.ALL"]
