@@ -98,7 +98,8 @@ class Life:
             seam.setattr(folds, "put_version", note)
             staged = folds.fold(self.store, self.root / "fold", "folder", 0, None)
         publish_unleased(self.store, staged)
-        self.became(staged.version, files)
+        *_, head = self.made.values()
+        self.became(staged.version, {**head, **files})  # with nothing pending the index stays
 
     def roll_back(self, back: int) -> None:
         *earlier, _head = self.made

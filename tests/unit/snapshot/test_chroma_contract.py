@@ -15,7 +15,7 @@ from instep import collection as engine
 from instep import sqlite_rows, sqlite_wal
 from instep.snapshot.manifest import SQLITE
 from instep.sqlite_rows import OUT_OF_REACH
-from tests.support.snapshots import NAME, adds, deletes, names, seen_in, updates, vector
+from tests.support.snapshots import NAME, Act, adds, deletes, names, seen_in, updates, vector
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
@@ -104,6 +104,25 @@ def test_an_index_is_persisted_when_told_and_is_five_files(directory: Path) -> N
         adds(names(10, 30))(collection)
         collection.query(query_embeddings=[vector("w00031")], n_results=1)  # type: ignore[arg-type]
     assert {path.name: path.read_bytes() for path in index.iterdir()} == before
+
+
+def test_a_replaced_vector_of_a_lone_point_is_lost_in_silence(directory: Path) -> None:
+    """What `persist` reads back and writes anew; the day this is red it need not any more."""
+
+    def persisted(act: Act) -> None:
+        with opened(directory) as collection:
+            act(collection)
+            engine.persist_after(collection, 1)
+        with opened(directory) as collection:
+            collection.get(limit=1)
+            engine.persist_after(collection, OUT_OF_REACH)
+
+    new: Any = [vector("new")]
+    persisted(adds(names(1)))
+    persisted(lambda collection: collection.update(ids=names(1), embeddings=new))
+    assert sqlite_rows.prune(directory / SQLITE).pending_vectors == 0, "chromadb says it is done"
+    (only,) = seen_in(directory).values()
+    assert only.vector == tuple(vector(*names(1)))
 
 
 def test_without_a_hold_closing_brings_the_wal_in(directory: Path) -> None:
