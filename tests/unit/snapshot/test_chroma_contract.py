@@ -122,7 +122,7 @@ def test_a_replaced_vector_of_a_lone_point_is_lost_in_silence(directory: Path) -
     persisted(lambda collection: collection.update(ids=names(1), embeddings=new))
     assert sqlite_rows.prune(directory / SQLITE).pending_vectors == 0, "chromadb says it is done"
     (only,) = seen_in(directory).values()
-    assert only.vector == tuple(vector(*names(1)))
+    assert only.vector == tuple(vector("w00000"))
 
 
 def test_without_a_hold_closing_brings_the_wal_in(directory: Path) -> None:
