@@ -20,6 +20,7 @@ from instep.errors import LeaseLost, LockBusy, SnapshotConflict
 from instep.objects import Objects
 from instep.snapshot.reader import open_snapshot
 from tests.support.aws import BUCKET, ENTITIES, Context, Services
+from tests.support.items import EPOCH, stream_record
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 MAX_ROUNDS, MAX_CONFLICTS = 50, 3
@@ -150,20 +151,15 @@ class Pipeline:
                 TableName=ENTITIES, Item=new, ReturnValues="ALL_OLD"
             )
         old, number = answer.get("Attributes"), next(self._numbers)
-        images = {"NewImage": new, "OldImage": old}
-        return {
-            "eventID": f"event-{number}",
-            "eventName": "REMOVE" if new is None else "MODIFY" if old else "INSERT",
-            "eventSource": "aws:dynamodb",
-            "awsRegion": "us-east-1",
-            "dynamodb": {
-                "Keys": keys,
-                "SequenceNumber": str(number),
-                "StreamViewType": "NEW_AND_OLD_IMAGES",
-                "ApproximateCreationDateTime": 1_767_225_600 + number,
-                **{name: image for name, image in images.items() if image},
-            },
-        }
+        return stream_record(
+            "REMOVE" if new is None else "MODIFY" if old else "INSERT",
+            pk["S"],
+            sk["S"],
+            old=old,
+            new=new,
+            sequence=str(number),
+            created=EPOCH + number,
+        )
 
     def ingest(self, records: Sequence[Payload]) -> Payload:
         """Hand stream records to the ingest function, as the event source mapping does."""

@@ -12,7 +12,7 @@ from tests.support.cloud import eventually
 from tests.support.deployed import DeployedApp
 from tests.support.items import record
 from tests.support.receipts import Receipt
-from tests.support.trouble import REFUSED
+from tests.support.trouble import REFUSED, leases
 from tools.local_cloud.faults import calls
 
 
@@ -119,6 +119,26 @@ def test_one_collection_fails_beside_a_healthy_one(app: DeployedApp) -> None:
     assert app.run().outcome.succeeded
     assert merchants(app, "words", receipt) == {"Corner Shop"}
     assert app.head("lines") == lines
+    app.drained()
+
+
+@pytest.mark.domain("wrong-count")
+def test_a_busy_lease_defers_and_its_messages_are_back_at_once(app: DeployedApp) -> None:
+    """Nobody failed: the run is green, no attempt is counted, no visibility has to run out."""
+    receipt = seeded(app, "busy")
+    app.change(receipt.label(1, "TOTAL", "VALID"))
+    head = app.head("words")
+    leases(app).acquire("words", "rival")
+    try:
+        run = app.run()
+        assert run.outcome.succeeded, run.outcome
+        assert [message.get("attempts", "0") for message in app.peek()] == ["0"]
+        assert app.head("words") == head
+    finally:
+        leases(app).release("words", "rival")
+    assert app.run().outcome.succeeded
+    labels = app.embeddings("words", receipt.word_id(1))[receipt.word_id(1)]
+    assert labels["valid_labels"] == ",TOTAL,"
     app.drained()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import chromadb
 import pytest
 
+from instep import collection
 from instep.objects import Objects
 from receipt_chroma.compaction import foreign
 from receipt_chroma.compaction.deltas import DeltaSource
@@ -233,6 +234,22 @@ def test_more_records_than_one_chroma_call_takes_are_all_written(
     write_delta(cloud.s3, BUCKET, "lines/delta/run-1", "lines", *records(*ids))
     result = apply(PAPER.run_message(), collection="lines")
     assert result.total_vectors_merged == lines.count() == 6000
+
+
+@pytest.mark.domain("delta-whole", "wrong-bulk", "wrong-states")
+def test_a_store_that_drops_records_fails_the_merge_instead_of_counting_it(
+    cloud: Cloud, words: Any, apply: Apply, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The predecessor's store dropped what was above 300; every record is looked for afterwards."""
+    add = collection._add
+    monkeypatch.setattr(collection, "_add", lambda target, adds: add(target, adds[:1]))
+    cloud.put(PAPER.run(), PAPER.word(1, 1), PAPER.word(1, 2))
+    put_delta(cloud, "words/delta/run-1", PAPER.word_id(1, 1), PAPER.word_id(1, 2))
+    result = apply(PAPER.run_message())
+    (failure,) = result.failures
+    assert (failure.error, failure.final) == ("StorageUnavailable", False)
+    assert "only 1 of 2 records were written" in failure.reason
+    assert (words.count(), result.delta_merge_count) == (1, 0)
 
 
 @pytest.mark.parametrize("count", [3, 1200])
