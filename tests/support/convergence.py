@@ -25,7 +25,6 @@ from tests.support.histories import (
     HOLLOW,
     PAPERS,
     Act,
-    Delete,
     Key,
     Write,
     delta_of,
@@ -113,7 +112,7 @@ class Lab:
         The collections are emptied, not made anew: chromadb 1.5.9 leaves the lists of a deleted
         collection's records behind, and a new record may inherit them.
         """
-        self.cloud.delete(*self.cloud.items())
+        self.cloud.write(dict.fromkeys(map(key_of, self.cloud.items())))
         for name in COLLECTIONS:
             if ids := self._collection(name).get()["ids"]:
                 self._collection(name).delete(ids=ids)
@@ -122,12 +121,13 @@ class Lab:
 
     def live(self, act: Act) -> None:
         """Let an act happen to the table; its records wait in `lived.records`."""
+        last: dict[Key, Item | None] = {}
         for one in act:
-            if isinstance(one, Write):
-                self.cloud.dynamodb.put_item(TableName=ENTITIES, Item=one.item)
-                self.lived.change(key_of(one.item), one.item)
-            else:
-                self._delete(one)
+            key, new = (key_of(one.item), one.item) if isinstance(one, Write) else (one.key, None)
+            if new is not None or key in self.lived.table:
+                last[key] = new
+            self.lived.change(key, new)
+        self.cloud.write(last)
 
     def hear(
         self, records: Sequence[dict[str, Any]], *, dies_before_settling: bool = False
@@ -167,13 +167,6 @@ class Lab:
 
     def _collection(self, name: str) -> Any:
         return self._store.get_collection(name, embedding_function=None)
-
-    def _delete(self, one: Delete) -> None:
-        if one.key not in self.lived.table:
-            return
-        pk, sk = one.key
-        self.cloud.dynamodb.delete_item(TableName=ENTITIES, Key={"PK": {"S": pk}, "SK": {"S": sk}})
-        self.lived.change(one.key, None)
 
     def _apply(self, collection: str, messages: Sequence[StreamMessage]) -> CollectionUpdateResult:
         return process_collection_updates(

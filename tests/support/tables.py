@@ -3,6 +3,7 @@
 Moto evaluates the real expressions, so what passes here is a request AWS understands.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,14 +29,23 @@ class Cloud:
 
     def put(self, *items: Item) -> None:
         """Write items."""
-        for at in range(0, len(items), 25):
-            requests = [{"PutRequest": {"Item": item}} for item in items[at : at + 25]]
-            self.dynamodb.batch_write_item(RequestItems={ENTITIES: requests})
+        self._write([{"PutRequest": {"Item": item}} for item in items])
 
     def delete(self, *items: Item) -> None:
         """Delete items; one that is not there is no error."""
         for item in items:
             self.dynamodb.delete_item(TableName=ENTITIES, Key=_key(item))
+
+    def write(self, what: Mapping[tuple[str, str], Item | None]) -> None:
+        """Write an item a key (PK, SK), or delete it (None)."""
+        self._write(
+            [
+                {"DeleteRequest": {"Key": {"PK": {"S": pk}, "SK": {"S": sk}}}}
+                if item is None
+                else {"PutRequest": {"Item": item}}
+                for (pk, sk), item in what.items()
+            ]
+        )
 
     def item(self, like: Item) -> Item | None:
         """Return the stored item with the key of `like`."""
@@ -47,6 +57,10 @@ class Cloud:
         """Return the whole table."""
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=ENTITIES)
         return [item for page in pages for item in page["Items"]]
+
+    def _write(self, requests: Sequence[Any]) -> None:
+        for at in range(0, len(requests), 25):
+            self.dynamodb.batch_write_item(RequestItems={ENTITIES: requests[at : at + 25]})
 
 
 def _key(item: Item) -> Item:
