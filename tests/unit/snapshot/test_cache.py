@@ -133,12 +133,12 @@ def test_what_nobody_used_for_long_goes_though_there_is_room(
     assert [path.name for path in tmp_path.iterdir()] == [OTHER.hash]
 
 
+@pytest.mark.parametrize("name", ["file", "x" * 300])
 def test_a_file_system_that_went_away_is_counted_and_done_without(
-    tmp_path: Path, counts: Counts
+    tmp_path: Path, counts: Counts, name: str
 ) -> None:
-    gone = tmp_path / "file"
-    gone.write_bytes(b"")  # what was a directory answers with an error that is not 'missing'
-    cache = PackCache(gone, counts)
+    (tmp_path / "file").touch()
+    cache = PackCache(tmp_path / name, counts)  # answers with errors other than 'missing'
     cache.put(PACK.hash, PACK.body)
     assert cache.get(ref(PACK)) is None
     assert counts == {"CompactionCacheUnavailable": 2}

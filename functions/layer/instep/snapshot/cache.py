@@ -77,10 +77,10 @@ class PackCache:
     def put(self, name: str, body: bytes) -> None:
         """Keep a pack, unless it is not what its name says, is there, or the disk refuses."""
         path = self._directory / name
-        if not _is(body, name) or path.exists():
-            return
         beside = self._directory / f".{name}.{token_hex(4)}"
         try:
+            if not _is(body, name) or path.exists():
+                return
             beside.write_bytes(body)
             os.utime(beside, (self._now, self._now))
             beside.replace(path)
