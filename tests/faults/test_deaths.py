@@ -46,7 +46,7 @@ def write(world: World) -> None:
 
 def fold_it(world: World) -> None:
     lease = world.lease()
-    staged = fold(world.store, world.scratch / "fold", "folder", lease.fencing_token, None)
+    staged = fold(world.store, world.scratch / "fold", "folder", lease.fencing_token)
     publish(world.store, staged, lease, world.leases)
     world.leases.release(NAME, lease.owner)
 

@@ -82,7 +82,7 @@ class Compactor:
 
     def _fold(self, lease: Lease) -> None:
         world = self._world
-        staged = fold(world.store, world.scratch / "fold", self._owner, lease.fencing_token, None)
+        staged = fold(world.store, world.scratch / "fold", self._owner, lease.fencing_token)
         try:
             done = publish(world.store, staged, lease, world.leases)
         except SnapshotConflict:

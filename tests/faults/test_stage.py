@@ -24,7 +24,7 @@ def stage(world: World, number: int) -> Staged:
 
 
 def stage_a_fold(world: World, _number: int) -> Staged:
-    return fold(world.store, world.scratch / "fold", "folder", 1, None)
+    return fold(world.store, world.scratch / "fold", "folder", 1)
 
 
 def throttled(client: Any, at: int) -> AbstractContextManager[Calls]:
