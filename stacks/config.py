@@ -42,7 +42,8 @@ class Config:
     storage_mode: StorageMode
     """Where packs come from; S3 is the truth in every mode."""
     file_system: bool
-    """An EFS file system in a VPC as a shared cache; always with efs, if wanted with auto."""
+    """An EFS file system in a VPC as a shared cache: always with efs, if wanted with auto. None on
+    the local cloud, which cannot mount one: there the functions miss it and live on S3."""
     schedule_minutes: int
     """Minutes between the starts of the backstop schedule."""
     keep_versions: int
@@ -72,19 +73,20 @@ class Config:
                 "an existing table needs both entityTableName and entityTableStreamArn "
                 "(aws dynamodb describe-table shows LatestStreamArn)"
             )
+        local = _flag("localCloud", get("localCloud"), default=False)
         mode = _one_of("storageMode", get("storageMode") or "s3", StorageMode)
         return cls(
             name=str(get("name") or "Instep"),
             entity_table_name=table,
             entity_table_stream_arn=stream,
             storage_mode=mode,
-            file_system=_file_system(mode, get("fileSystem")),
+            file_system=_file_system(mode, get("fileSystem")) and not local,
             schedule_minutes=_whole("scheduleMinutes", get("scheduleMinutes") or 5),
             keep_versions=_whole("keepVersions", get("keepVersions") or 30),
             keep_days=_whole("keepDays", get("keepDays") or 7),
             log_retention_days=_log_days(get("logRetentionDays") or 30),
             architecture=_one_of("architecture", get("architecture") or "arm64", Architecture),
-            local_cloud=_flag("localCloud", get("localCloud"), default=False),
+            local_cloud=local,
             retain_data=_flag("retainData", get("retainData"), default=True),
             delta_buckets=_names(get("deltaBuckets")),
         )

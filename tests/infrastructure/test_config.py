@@ -63,6 +63,11 @@ def test_a_file_system_is_made_for_the_modes_that_use_it(
     assert config(storageMode=mode, fileSystem=given).file_system is made
 
 
+def test_the_local_cloud_has_no_file_system_to_mount() -> None:
+    local = config(storageMode="efs", localCloud="true")
+    assert (local.storage_mode, local.file_system) == ("efs", False)
+
+
 def test_a_file_system_that_nobody_would_use_is_refused() -> None:
     with pytest.raises(ConfigRejected, match="choose efs or auto"):
         config(storageMode="s3", fileSystem="true")
