@@ -161,13 +161,13 @@ REMOVALS: Final = (
         "                    ready[-1].commit()",
         (
             "tests/unit/snapshot/test_wholeness.py"
-            "::test_a_refresh_cut_off_at_the_last_file_needs_nothing_to_show_the_old_version",
+            "::test_a_refresh_cut_off_at_the_last_file_leaves_every_file_of_the_copy",
         ),
     ),
     Removal(
         5,
         f"{LAYER}/instep/snapshot/reader.py",
-        "store.materialise(version, beside, progress)",
+        "store.materialise(version, copy, progress)",
         "store.materialise(version, directory, progress)",
         ("tests/unit/snapshot/test_reader.py::test_pulling_appears_whole_or_not_at_all",),
     ),
@@ -191,8 +191,8 @@ REMOVALS: Final = (
     Removal(
         6,
         f"{LAYER}/instep/snapshot/shipping.py",
-        "if entry is None or _wants_base(entry, change):",
-        "if entry is None or _wants_base(entry, change) or True:",
+        "if entry is None or _wants_base(entry, change, base_share):",
+        "if entry is None or _wants_base(entry, change, 0.0):",
         ("tests/unit/snapshot/test_workspace.py::test_a_first_version_and_increments_on_it",),
     ),
     Removal(

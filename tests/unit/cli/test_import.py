@@ -15,6 +15,7 @@ def theirs(tmp_path: Path) -> Path:
     return write_directory(tmp_path / "theirs", adds(names(5)))
 
 
+@pytest.mark.domain("predecessors-snapshots")
 def test_the_pointer_s_snapshot_becomes_the_first_version(cli: Cli, theirs: Path) -> None:
     upload(cli.made.s3, theirs)
     result = cli.run("import", "words")

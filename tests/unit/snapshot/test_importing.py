@@ -61,6 +61,7 @@ def theirs(world: World, narrow: Path) -> Path:
     return Path(shutil.copytree(narrow, world.scratch / "theirs"))
 
 
+@pytest.mark.domain("predecessors-snapshots")
 @pytest.mark.parametrize(
     ("form", "settings"),
     [("tar", {}), ("loose", {"configuration": NARROW}), ("tar", {"metadata": LEGACY})],
@@ -216,6 +217,7 @@ def a_damaged_label_map(world: World, theirs: Path) -> None:
 Harm = Callable[[World, Path], None]
 
 
+@pytest.mark.domain("predecessors-snapshots")
 @pytest.mark.parametrize(
     ("harm", "said"),
     [

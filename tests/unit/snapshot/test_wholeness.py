@@ -22,15 +22,13 @@ def test_a_pack_that_was_not_stored_is_named_by_no_version(world: World) -> None
 
 
 @pytest.mark.invariant(5)
-def test_a_refresh_cut_off_at_the_last_file_needs_nothing_to_show_the_old_version(
-    world: World,
-) -> None:
-    """S3 is gone from there on, so what was put in place too early could not be fetched back."""
+def test_a_refresh_cut_off_at_the_last_file_leaves_every_file_of_the_copy(world: World) -> None:
+    """S3 gives no pack from there on: what was put in place too early could not be put back."""
     world.write(adds(names(30)))
     folded(world)
-    objects = world.store.objects
-    with open_snapshot(objects, NAME, directory=world.fresh_directory()) as snapshot:
-        before = seen_through(snapshot.collection)
+    objects, directory = world.store.objects, world.fresh_directory()
+    with open_snapshot(objects, NAME, directory=directory) as snapshot:
+        version, before = snapshot.version, seen_through(snapshot.collection)
         parent = world.manifest().files
         world.write(adds(names(30, 100)))
         changed = sorted(name for name, file in folded(world).files.items() if file != parent[name])
@@ -42,4 +40,9 @@ def test_a_refresh_cut_off_at_the_last_file_needs_nothing_to_show_the_old_versio
         ):
             snapshot.refresh()
         assert calls.met
+        assert seen_through(snapshot.collection) == before
+    with (
+        refusing(objects.client, "GetObject", 503, times=1000, since="/packs/"),
+        open_snapshot(objects, NAME, at=version, directory=directory) as snapshot,
+    ):
         assert seen_through(snapshot.collection) == before
