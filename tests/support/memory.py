@@ -44,6 +44,7 @@ class InMemory(Objects):
     time: Time
     held: dict[str, _Object] = field(default_factory=dict)
     before: Callable[[str], None] = lambda _: None
+    actor: threading.Thread = field(default_factory=threading.current_thread)
 
     def __post_init__(self) -> None:
         nothing: Any = None
@@ -84,7 +85,7 @@ class InMemory(Objects):
 
     def _about_to(self, act: str) -> None:
         """Ask, but never from a thread of a pool: in what order those come is not ours to say."""
-        if threading.current_thread() is threading.main_thread():
+        if threading.current_thread() is self.actor:
             self.before(act)
 
 

@@ -4,7 +4,7 @@ rollback. Random histories are in tests/property/test_retention.py.
 
 from collections.abc import Callable
 from datetime import timedelta
-from itertools import count
+from itertools import count, product
 
 import pytest
 
@@ -13,10 +13,11 @@ from instep.snapshot import document
 from instep.snapshot.inventory import missing_packs
 from instep.snapshot.publish import Staged, publish_unleased
 from instep.snapshot.retention import GRACE, Retention
-from instep.snapshot.rollback import rollback
+from instep.snapshot.rollback import RolledBack, rollback
 from instep.snapshot.store import SnapshotStore
 from instep.snapshot.sweep import Swept, sweep
 from tests.support.memory import InMemory, Time, stage_pack
+from tests.support.turns import Turns
 
 NEWEST_ONLY = Retention(1, timedelta(0))
 DAY = timedelta(days=1)
@@ -242,6 +243,27 @@ def test_a_rollback_at_every_call_of_a_sweep() -> None:
             break
     assert outcomes == {"rolled back", "swept"}
     assert at > 6
+
+
+@pytest.mark.invariant(2)
+def test_a_sweep_and_a_rollback_in_every_order_of_their_calls_with_four_changes() -> None:
+    """The rollback makes some calls, the sweep some, the rollback some, then each to its end."""
+    outcomes = set()
+    for first, second, third in product(range(12), range(9), range(12)):
+        bucket = Bucket()
+        for fold in (False, True, True):
+            bucket.publish(fold=fold)
+        bucket.time.passes(30 * DAY)
+        oldest = bucket.published[0]
+        back = Turns(bucket.store, lambda store, to=oldest: rollback(store, to, "operator"))
+        cleaner = Turns(bucket.store, lambda store: sweep(store, NEWEST_ONLY))
+        back.take(first)
+        cleaner.take(second)
+        back.take(third)
+        assert isinstance(cleaner.finish(), Swept)
+        outcomes.add(type(back.finish()))
+        bucket.head_is_whole()
+    assert outcomes == {RolledBack, VersionRejected}
 
 
 @pytest.mark.invariant(2)

@@ -94,7 +94,7 @@ def sweep(
     going = condemned(versions.known, head.version if head else None, retention, now)
     if not dry_run:
         store.objects.delete(map(store.manifest_key, going))
-        versions.read(store)
+        versions.read(store)  # a rollback may have named old packs anew since
     loose = loose_packs(
         {name: entry.modified for name, entry in packs.items()}, versions.named(going), now
     )
