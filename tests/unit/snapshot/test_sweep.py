@@ -4,6 +4,7 @@ rollback. Random histories are in tests/property/test_retention.py.
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from itertools import count, product
 
 import pytest
@@ -255,8 +256,8 @@ def test_a_sweep_and_a_rollback_in_every_order_of_their_calls_with_four_changes(
             bucket.publish(fold=fold)
         bucket.time.passes(30 * DAY)
         oldest = bucket.published[0]
-        back = Turns(bucket.store, lambda store, to=oldest: rollback(store, to, "operator"))
-        cleaner = Turns(bucket.store, lambda store: sweep(store, NEWEST_ONLY))
+        back = Turns(bucket.store, partial(rollback, version=oldest, writer="operator"))
+        cleaner = Turns(bucket.store, partial(sweep, retention=NEWEST_ONLY))
         back.take(first)
         cleaner.take(second)
         back.take(third)
