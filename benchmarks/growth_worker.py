@@ -1,8 +1,4 @@
-"""One size and side of `growth` in a process of its own: asked a run number, it answers its cost.
-
-Peak memory is VmHWM, the high water mark of this very program: getrusage's figure survives exec
-and would start at what the parent held.
-"""
+"""One size and side of `growth` in a process of its own, with a peak memory of its own."""
 
 import json
 import os
@@ -19,6 +15,7 @@ from benchmarks.ours import Instep
 from benchmarks.predecessor import Predecessor
 from benchmarks.stage import Stage
 from benchmarks.workload import Workload
+from instep.memory import peak_memory_mb
 
 _GRACE_SECONDS = 30
 
@@ -84,7 +81,7 @@ def main() -> None:
     do = _worker(request, Workload(**request["workload"]))
     for line in sys.stdin:
         run, held_ms = do(int(line))
-        sys.stdout.write(json.dumps(asdict(Answer(run, held_ms, _peak_mb()))) + "\n")
+        sys.stdout.write(json.dumps(asdict(Answer(run, held_ms, peak_memory_mb()))) + "\n")
         sys.stdout.flush()
 
 
@@ -102,12 +99,6 @@ def _worker(request: dict[str, Any], workload: Workload) -> Callable[[int], tupl
         return published.run, published.held_ms
 
     return update
-
-
-def _peak_mb() -> float:
-    status = Path("/proc/self/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return round(int(line.split()[1]) / 1024, 1)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,10 @@ def apply(request: ApplyRequest, heartbeat: Heartbeat) -> ApplyAnswer:
             note(result, len(entries)),
         )
     failed = len(result.failures)
-    logger.info("Updates applied", extra={"changed": staged.changed, "failed": failed})
+    logger.info(
+        "Updates applied",
+        extra={"changed": staged.changed, "failed": failed, "bytes": staged.bytes},
+    )
     parked = park_result(objects, request.batch, result.to_dict())
     return ApplyAnswer(staged.to_payload(), staged.changed, request.attempt + 1, parked)
 
@@ -74,11 +77,13 @@ def apply(request: ApplyRequest, heartbeat: Heartbeat) -> ApplyAnswer:
 @contextmanager
 def workspace_of(store: SnapshotStore) -> Iterator[Workspace]:
     """Open the writer's copy of the head in the collection's warm folder."""
+    before = store.objects.traffic.down
     with ExitStack() as stack:
         with failing_as("Snapshot download failed", "CompactionSnapshotDownloadError"):
             workspace = stack.enter_context(
                 open_workspace(store, settings.chroma_root() / store.collection)
             )
         version = workspace.parent.version if workspace.parent else None
-        logger.info("Snapshot downloaded", extra={"version": version})
+        fetched = store.objects.traffic.down - before
+        logger.info("Snapshot downloaded", extra={"version": version, "bytes": fetched})
         yield workspace

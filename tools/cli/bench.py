@@ -22,6 +22,7 @@ class Benchmark(StrEnum):
     DELTA_MERGE = "delta_merge"
     READER_SYNC = "reader_sync"
     GROWTH = "growth"
+    DEPLOYED = "deployed"
 
 
 def bench(
@@ -43,10 +44,14 @@ def bench(
 ) -> None:
     """Measure the predecessor's way and Instep's over one local S3, interleaved.
 
+    `deployed` measures ours alone: the real workflow on the local cloud, its states and functions.
+
     Nothing leaves this machine. The first run builds the collections under .build/bench: about a
     minute for 20,000 words, five or more for 80,000. LanceDB takes part in label_updates where
     it is installed: pip install --no-deps --require-hashes -r requirements/bench.txt
     """
+    if rounds is not None and name is Benchmark.DEPLOYED:
+        raise Refused("deployed runs each kind of change once, cold or warm: it takes no --rounds")
     options: dict[str, object] = {} if rounds is None else {"rounds": rounds}
     if size:
         options |= _sizes(name, size)

@@ -18,6 +18,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from instep.errors import CompactionError
+from instep.memory import peak_memory_mb
 
 Payload = dict[str, Any]
 Handler = Callable[[Payload, LambdaContext], Payload]
@@ -69,6 +70,7 @@ def observed(function: str) -> Callable[[Handler], Handler]:
                 return answer
             finally:
                 took = round((perf_counter() - started) * 1000)
+                logger.info("Call ended", extra={"ms": took, "peak_memory_mb": peak_memory_mb()})
                 metrics.count("CompactionLambdaExecutionTime", took)
                 metrics.count(outcome)
                 metrics.flush()

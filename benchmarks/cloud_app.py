@@ -1,0 +1,150 @@
+"""The app deployed on the benchmark's local cloud: written to, run, and asked what a run took."""
+
+import json
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from instep.objects import Objects
+from tools.demo.table import put_items
+from tools.local_cloud.deploy import Deployment
+from tools.local_cloud.executions import Step, follow, start
+from tools.local_cloud.metrics import log_lines, metric_sums
+from tools.local_cloud.target import Target
+
+_POLL_SECONDS = 0.1
+_WAIT_SECONDS = 120
+_NAMED = "Instep: "  # how a function's description begins
+
+
+class RunFailed(Exception):
+    """A run did not do what it was started for: its figures would be worthless."""
+
+
+@dataclass(frozen=True)
+class CloudRun:
+    """Seconds of the execution and of each state, bytes of snapshots fetched and stored."""
+
+    seconds: float
+    states: Mapping[str, float]
+    down: int
+    up: int
+
+
+@dataclass(frozen=True)
+class CloudApp:
+    """A deployment that only `run` starts; `quiet` has to be called first."""
+
+    target: Target
+    deployment: Deployment
+
+    @property
+    def objects(self) -> Objects:
+        """The bucket of snapshots."""
+        return Objects(self.target.client("s3"), self.deployment.chromadb_bucket)
+
+    def quiet(self) -> None:
+        """Let no event start the workflow."""
+        events, machine = self.target.client("events"), self.deployment.state_machine_arn
+        for rule in events.list_rules()["Rules"]:
+            targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+            if machine in {target["Arn"] for target in targets}:
+                events.disable_rule(Name=rule["Name"])
+
+    def put(self, items: Iterable[Mapping[str, Any]], signals: int) -> None:
+        """Write items (DynamoDB JSON) to the entity table, and wait until ingest has read those of
+        them that say something: `signals` is how many do.
+        """
+        awaited = self._ingested() + signals
+        put_items(self.target.client("dynamodb"), self.deployment.dynamodb_table_name, items)
+        pause = threading.Event()
+        for _ in range(int(_WAIT_SECONDS / _POLL_SECONDS)):
+            if self._ingested() >= awaited:
+                return
+            pause.wait(_POLL_SECONDS)
+        raise RunFailed(f"ingest has read {self._ingested()} of {awaited} records")
+
+    def run(self) -> CloudRun:
+        """Drain the inbox by one execution and return what it took; RunFailed."""
+        before = self._logged_bytes()
+        steps: list[Step] = []
+        client = self.target.client("stepfunctions")
+        outcome = follow(client, start(client, self.deployment.state_machine_arn), steps.append)
+        if not outcome.succeeded:
+            raise RunFailed(f"{outcome.status}: {outcome.error} {outcome.cause}")
+        if "UploadSnapshot" not in {step.state for step in steps}:
+            raise RunFailed("the run published nothing")
+        down, up = self._logged_bytes()
+        return CloudRun(
+            (outcome.stopped - outcome.started).total_seconds(),
+            _seconds(steps),
+            down=down - before[0],
+            up=up - before[1],
+        )
+
+    def peaks(self) -> dict[str, float]:
+        """Return the most memory each function has needed so far, in MB."""
+        return {
+            name: max(call["peak_memory_mb"] for call in ended)
+            for name in self._functions
+            if (ended := list(self._logged(name, "Call ended")))
+        }
+
+    def memory_settings(self) -> dict[str, int]:
+        """Return the memory each function is given, in MB."""
+        return {name: found["MemorySize"] for name, found in self._functions.items()}
+
+    @cached_property
+    def _functions(self) -> dict[str, dict[str, Any]]:
+        pages = self.target.client("lambda").get_paginator("list_functions").paginate()
+        found = [function for page in pages for function in page["Functions"]]
+        return {
+            function["Description"].removeprefix(_NAMED): function
+            for function in found
+            if function.get("Description", "").startswith(_NAMED)
+        }
+
+    def _lines(self, name: str) -> list[str]:
+        function = self._functions[name]
+        group = function.get("LoggingConfig", {}).get(
+            "LogGroup", f"/aws/lambda/{function['FunctionName']}"
+        )
+        return log_lines(self.target.client("logs"), group)
+
+    def _logged(self, name: str, message: str) -> Iterator[dict[str, Any]]:
+        for line in self._lines(name):
+            if f'"{message}"' in line:
+                yield json.loads(line)
+
+    def _ingested(self) -> int:
+        return metric_sums(self._lines("ingest"))["StreamRecordsReceived"]
+
+    def _logged_bytes(self) -> tuple[int, int]:
+        """Bytes that the functions have fetched of snapshots, and stored of them, so far."""
+        down = [
+            line.get("bytes", 0)
+            for name in self._functions
+            for line in self._logged(name, "Snapshot downloaded")
+        ]
+        up = [
+            line.get("bytes", 0)
+            for name in self._functions
+            for message in ("Updates applied", "Snapshot folded")
+            for line in self._logged(name, message)
+        ]
+        return sum(down), sum(up)
+
+
+def _seconds(steps: Iterable[Step]) -> dict[str, float]:
+    """Return the seconds spent in each state, a state entered twice counted twice."""
+    took: dict[str, float] = defaultdict(float)
+    entered: dict[str, Step] = {}
+    for step in steps:
+        if step.what == "entered":
+            entered[step.state] = step
+        elif step.what == "exited" and step.state in entered:
+            took[step.state] += (step.at - entered.pop(step.state).at).total_seconds()
+    return took

@@ -1,0 +1,115 @@
+"""A whole deployed run over a large snapshot: time a state, bytes, and each function's peak memory.
+
+The real state machine, functions in processes of their own, on the local cloud; the snapshot is the
+predecessor's, imported. The predecessor's own run of this size is in docs/domain.md: 19 seconds.
+"""
+
+from typing import Any
+
+from benchmarks.cloud_app import CloudApp, CloudRun
+from benchmarks.measure import Figures, milliseconds
+from benchmarks.report import Report
+from benchmarks.stage import Stage
+from benchmarks.workload import COLLECTION, Shape, Workload
+from instep.objects import Objects
+from instep.snapshot.importing import Request, import_snapshot
+from instep.snapshot.store import SnapshotStore
+from tools.demo.producer import write_delta
+from tools.local_cloud.deploy import deploy
+from tools.local_cloud.environment import client_environment
+from tools.local_cloud.target import Target
+
+SIZE = 70_000
+ADDED = 500  # more than the 300 pending vectors at which a fold is due
+
+_PASSED = 0.002  # seconds: a state that calls no function takes less, and says nothing
+
+Item = dict[str, Any]
+
+
+def run(stage: Stage, size: int = SIZE, added: int = ADDED, shape: Shape = Workload) -> Report:
+    """Deploy the app on the stage's cloud and return the figures of its runs."""
+    target = Target(client_environment(stage.endpoint.url), local=True)
+    return measure(stage, CloudApp(target, deploy(target)), shape(size), added)
+
+
+def measure(stage: Stage, app: CloudApp, workload: Workload, added: int) -> Report:
+    """Return the figures of three runs of a deployed app: labels cold and warm, then new words."""
+    app.quiet()
+    source = Objects(stage.endpoint.s3(), stage.predecessor(workload).bucket)
+    store = SnapshotStore(app.objects, COLLECTION)
+    request = Request(source, writer="bench")
+    imported = import_snapshot(store, request, stage.scratch, lambda _done, _total: None)
+    words = list(workload.edits("scattered", 0))
+    app.put((_item(word, "", "RECEIPT_WORD") for word in words), signals=0)
+    figures: Figures = {"snapshot_bytes": imported.bytes, "embeddings": imported.embeddings}
+    for name, status in (("labels_cold", "PENDING"), ("labels_warm", "VALID")):
+        app.put((_label(word, status) for word in words), signals=len(words))
+        figures |= _spelt(name, app.run())
+    app.put(_arrival(app, workload, added), signals=1)
+    figures |= _spelt("new_words", app.run())
+    for name, peak in app.peaks().items():
+        figures |= {
+            f"peak_memory_mb_{name}": peak,
+            f"memory_setting_mb_{name}": app.memory_settings()[name],
+        }
+    return Report(
+        "deployed",
+        f"{workload.size:,} words x {workload.width:,} random floats; a run labels "
+        f"{len(words):,} of them, first with cold functions, then warm; a third merges {added:,}",
+        figures,
+        {},
+    )
+
+
+def _spelt(name: str, run: CloudRun) -> Figures:
+    states = {
+        f"{name}_{state}_ms": milliseconds(took)
+        for state, took in run.states.items()
+        if took > _PASSED
+    }
+    return {
+        f"{name}_ms": milliseconds(run.seconds),
+        f"{name}_bytes_down": run.down,
+        f"{name}_bytes_up": run.up,
+        **states,
+    }
+
+
+def _label(word: str, status: str) -> Item:
+    return _item(
+        word,
+        "#LABEL#TOTAL",
+        "RECEIPT_WORD_LABEL",
+        validation_status=status,
+        timestamp_added="2026-01-01T00:00:00+00:00",
+        label_proposed_by="bench",
+        reasoning=status,
+    )
+
+
+def _arrival(app: CloudApp, workload: Workload, added: int) -> list[Item]:
+    """Store a delta of new words; return their items, and last the run that announces it."""
+    words = workload.words(workload.size, added)
+    prefix = f"{COLLECTION}/delta/bench/"
+    write_delta(
+        app.objects.client,
+        app.objects.bucket,
+        prefix,
+        COLLECTION,
+        words.ids,
+        words.embeddings,
+        words.metadatas,
+        words.documents,
+    )
+    receipt = words.ids[0].partition("#LINE#")[0]
+    announced = {f"{COLLECTION}_delta_prefix": prefix, f"{COLLECTION}_state": "PENDING"}
+    run = _item(receipt, "#COMPACTION_RUN#bench", "COMPACTION_RUN", run_id="bench", **announced)
+    return [*(_item(word, "", "RECEIPT_WORD") for word in words.ids), run]
+
+
+def _item(of: str, more: str, entity: str, **values: str) -> Item:
+    """Return the item of an embedding's id, or of what hangs on it, in DynamoDB JSON."""
+    image, _, rest = of.partition("#RECEIPT#")
+    own = {"PK": image, "SK": f"RECEIPT#{rest}{more}", "TYPE": entity}
+    return {name: {"S": value} for name, value in {**own, **values}.items()}
