@@ -1,0 +1,24 @@
+"""The benchmark of a deployed run, on the deployed app: every state and function has its figure."""
+
+from pathlib import Path
+
+from benchmarks.cloud_app import CloudApp
+from benchmarks.deployed import measure
+from benchmarks.endpoint import Endpoint
+from benchmarks.stage import Stage
+from benchmarks.workload import Workload
+from tests.support.deployed import DeployedApp
+
+
+def test_a_deployed_run_is_measured_state_by_state(app: DeployedApp, tmp_path: Path) -> None:
+    endpoint = Endpoint(app.target.environ["AWS_ENDPOINT_URL"])
+    stage = Stage(endpoint, tmp_path, tmp_path / "cache")
+    workload = Workload(1_000, width=8, updates=20)
+    figures = measure(stage, CloudApp(app.target, app.deployment), workload, added=30).figures
+    assert figures["embeddings"] == 1_000
+    for run in ("labels_cold", "labels_warm", "new_words"):
+        assert {f"{run}_{state}_ms" for state in ("ApplyUpdates", "UploadSnapshot")} <= set(figures)
+        assert figures[f"{run}_bytes_up"] > 0
+    assert figures["labels_warm_bytes_down"] < figures["labels_cold_bytes_down"]
+    for function in ("ingest", "parse_batch", "apply_updates", "upload_snapshot", "settle_batch"):
+        assert 20 < figures[f"peak_memory_mb_{function}"] < figures[f"memory_setting_mb_{function}"]
