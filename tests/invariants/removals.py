@@ -95,7 +95,7 @@ REMOVALS: Final = (
         f"{LAYER}/instep/snapshot/sweep.py",
         "versions.read(store)  # a rollback may have named old packs anew since",
         "pass",
-        ("tests/unit/snapshot/test_sweep.py::test_a_rollback_at_every_call_of_a_sweep",),
+        ("tests/faults/test_sweep_rivals.py::test_a_rollback_at_every_call_of_a_sweep",),
     ),
     Removal(
         2,
@@ -103,7 +103,7 @@ REMOVALS: Final = (
         "_require_whole(store, _find(store, version))",
         "_require_whole(store, old)",
         (
-            "tests/unit/snapshot/test_sweep.py"
+            "tests/faults/test_sweep_rivals.py"
             "::test_a_sweep_and_a_rollback_in_every_order_of_their_calls_with_four_changes",
         ),
     ),

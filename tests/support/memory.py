@@ -8,13 +8,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import md5, sha256
-from typing import Any
+from typing import Any, Final
 
 from instep.objects import Fetched, Listed, Lost, Objects, ObjectTooLarge, Written
+from instep.snapshot.inventory import missing_packs
 from instep.snapshot.manifest import SQLITE, Facts, FileEntry, Layer, PackRef
-from instep.snapshot.publish import Staged
+from instep.snapshot.publish import Staged, publish_unleased
+from instep.snapshot.retention import Retention
 from instep.snapshot.staging import Origin, put_version
 from instep.snapshot.store import SnapshotStore
+from instep.snapshot.sweep import Swept, sweep
+
+NEWEST_ONLY: Final = Retention(1, timedelta(0))
+DAY: Final = timedelta(days=1)
 
 
 @dataclass
@@ -107,3 +113,32 @@ def stage_pack(store: SnapshotStore, body: bytes, *, fold: bool = False) -> Stag
     entry = FileEntry((*before, layer))
     origin = Origin("test", 1, None, {}, head)
     return put_version(store, version, origin, Facts(), {SQLITE: entry}, 0)
+
+
+class Bucket:
+    """A collection in memory, and what was published into it."""
+
+    def __init__(self) -> None:
+        self.time = Time()
+        self.objects = InMemory(self.time)
+        self.store = SnapshotStore(self.objects, "words", self.time)
+        self.published: list[str] = []
+        self.waiting: Staged | None = None
+
+    def publish(self, *, fold: bool = False) -> str:
+        body = f"pack {len(self.published)}".encode()
+        staged = stage_pack(self.store, body, fold=fold)
+        self.published.append(publish_unleased(self.store, staged).version)
+        return self.published[-1]
+
+    def sweep(self, retention: Retention = NEWEST_ONLY, *, dry_run: bool = False) -> Swept:
+        return sweep(self.store, retention, dry_run=dry_run)
+
+    def head_is_whole(self) -> str:
+        head = self.store.head()
+        assert head is not None
+        assert missing_packs(self.store, self.store.manifest(head.version)) == set()
+        return head.version
+
+    def listing(self) -> set[str]:
+        return set(self.objects.held)

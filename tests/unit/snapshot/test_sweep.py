@@ -1,56 +1,18 @@
-"""What a sweep deletes and when it refuses; a rival at every call of it, and it at every call of a
-rollback. Random histories are in tests/property/test_retention.py.
+"""What a sweep deletes and when it refuses. Rivals are in tests/faults/test_sweep_rivals.py, random
+histories in tests/property/test_retention.py.
 """
 
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
-from itertools import count, product
 
 import pytest
 
-from instep.errors import SnapshotConflict, SnapshotCorrupt, SnapshotUnsupported, VersionRejected
+from instep.errors import SnapshotConflict, SnapshotCorrupt, SnapshotUnsupported
 from instep.snapshot import document
-from instep.snapshot.inventory import missing_packs
-from instep.snapshot.publish import Staged, publish_unleased
+from instep.snapshot.publish import publish_unleased
 from instep.snapshot.retention import GRACE, Retention
-from instep.snapshot.rollback import RolledBack, rollback
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.sweep import Swept, sweep
-from tests.support.memory import InMemory, Time, stage_pack
-from tests.support.turns import Turns
-
-NEWEST_ONLY = Retention(1, timedelta(0))
-DAY = timedelta(days=1)
-
-
-class Bucket:
-    """A collection in memory, and what was published into it."""
-
-    def __init__(self) -> None:
-        self.time = Time()
-        self.objects = InMemory(self.time)
-        self.store = SnapshotStore(self.objects, "words", self.time)
-        self.published: list[str] = []
-        self.waiting: Staged | None = None
-
-    def publish(self, *, fold: bool = False) -> str:
-        body = f"pack {len(self.published)}".encode()
-        staged = stage_pack(self.store, body, fold=fold)
-        self.published.append(publish_unleased(self.store, staged).version)
-        return self.published[-1]
-
-    def sweep(self, retention: Retention = NEWEST_ONLY, *, dry_run: bool = False) -> Swept:
-        return sweep(self.store, retention, dry_run=dry_run)
-
-    def head_is_whole(self) -> str:
-        head = self.store.head()
-        assert head is not None
-        assert missing_packs(self.store, self.store.manifest(head.version)) == set()
-        return head.version
-
-    def listing(self) -> set[str]:
-        return set(self.objects.held)
+from instep.snapshot.sweep import sweep
+from tests.support.memory import DAY, NEWEST_ONLY, Bucket, stage_pack
 
 
 @pytest.fixture
@@ -199,114 +161,3 @@ def test_nothing_published_yet_is_nothing_to_sweep() -> None:
     bucket.time.passes(30 * DAY)
     assert bucket.sweep().versions == ()
     assert publish_unleased(bucket.store, first).version == bucket.head_is_whole()
-
-
-def interrupted(bucket: Bucket, at: int, act: Callable[[], object]) -> list[str]:
-    """Let `act` happen once, before call number `at` of what follows; return the calls so far."""
-    calls: list[str] = []
-
-    def before(name: str) -> None:
-        calls.append(name)
-        if len(calls) == at + 1:
-            bucket.objects.before = lambda _: None
-            act()
-            bucket.objects.before = before
-
-    bucket.objects.before = before
-    return calls
-
-
-@pytest.mark.invariant(2)
-def test_a_rollback_at_every_call_of_a_sweep() -> None:
-    """To the oldest version, which the sweep lets go: one of the two gives way."""
-    outcomes = set()
-    for at in count():
-        bucket = Bucket()
-        for fold in (False, True, True):
-            bucket.publish(fold=fold)
-        bucket.time.passes(30 * DAY)
-
-        def act(bucket: Bucket = bucket) -> None:
-            try:
-                rollback(bucket.store, bucket.published[0], "operator")
-                outcomes.add("rolled back")
-            except VersionRejected:
-                outcomes.add("swept")
-            bucket.time.passes(30 * DAY)
-
-        calls = interrupted(bucket, at, act)
-        bucket.sweep()
-        bucket.head_is_whole()
-        bucket.objects.before = lambda _: None
-        bucket.sweep()
-        bucket.head_is_whole()
-        if len(calls) <= at:
-            break
-    assert outcomes == {"rolled back", "swept"}
-    assert at > 6
-
-
-@pytest.mark.invariant(2)
-def test_a_sweep_and_a_rollback_in_every_order_of_their_calls_with_four_changes() -> None:
-    """The rollback makes some calls, the sweep some, the rollback some, then each to its end."""
-    outcomes = set()
-    for first, second, third in product(range(12), range(9), range(12)):
-        bucket = Bucket()
-        for fold in (False, True, True):
-            bucket.publish(fold=fold)
-        bucket.time.passes(30 * DAY)
-        oldest = bucket.published[0]
-        back = Turns(bucket.store, partial(rollback, version=oldest, writer="operator"))
-        cleaner = Turns(bucket.store, partial(sweep, retention=NEWEST_ONLY))
-        back.take(first)
-        cleaner.take(second)
-        back.take(third)
-        assert isinstance(cleaner.finish(), Swept)
-        outcomes.add(type(back.finish()))
-        bucket.head_is_whole()
-    assert outcomes == {RolledBack, VersionRejected}
-
-
-@pytest.mark.invariant(2)
-def test_a_sweep_at_every_call_of_a_rollback() -> None:
-    outcomes = set()
-    for at in count():
-        bucket = Bucket()
-        for fold in (False, True, True):
-            bucket.publish(fold=fold)
-        bucket.time.passes(30 * DAY)
-        calls = interrupted(bucket, at, bucket.sweep)
-        try:
-            rollback(bucket.store, bucket.published[0], "operator")
-            outcomes.add("rolled back")
-        except VersionRejected:
-            outcomes.add("swept")
-        bucket.head_is_whole()
-        if len(calls) <= at:
-            break
-    assert outcomes == {"rolled back", "swept"}
-    assert at > 6
-
-
-@pytest.mark.invariant(2)
-def test_a_writer_at_every_call_of_a_sweep_that_pauses_for_days() -> None:
-    for at in count():
-        bucket = Bucket()
-        for fold in (False, True):
-            bucket.publish(fold=fold)
-        bucket.time.passes(30 * DAY)
-
-        def act(bucket: Bucket = bucket) -> None:
-            bucket.publish()
-            bucket.publish(fold=True)
-            bucket.waiting = stage_pack(bucket.store, b"waiting")
-            bucket.time.passes(30 * DAY)
-
-        calls = interrupted(bucket, at, act)
-        bucket.sweep()
-        bucket.head_is_whole()
-        if len(calls) <= at:
-            break
-        assert bucket.waiting is not None
-        publish_unleased(bucket.store, bucket.waiting)
-        bucket.head_is_whole()

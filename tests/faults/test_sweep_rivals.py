@@ -1,0 +1,125 @@
+"""Whoever acts beside a sweep, at whatever call of it: HEAD is whole, and one of two gives way."""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import count, product
+
+import pytest
+
+from instep.errors import VersionRejected
+from instep.snapshot.publish import publish_unleased
+from instep.snapshot.rollback import RolledBack, rollback
+from instep.snapshot.sweep import Swept, sweep
+from tests.support.memory import DAY, NEWEST_ONLY, Bucket, stage_pack
+from tests.support.turns import Turns
+
+
+def interrupted(bucket: Bucket, at: int, act: Callable[[], object]) -> list[str]:
+    """Let `act` happen once, before call number `at` of what follows; return the calls so far."""
+    calls: list[str] = []
+
+    def before(name: str) -> None:
+        calls.append(name)
+        if len(calls) == at + 1:
+            bucket.objects.before = lambda _: None
+            act()
+            bucket.objects.before = before
+
+    bucket.objects.before = before
+    return calls
+
+
+@pytest.mark.invariant(2)
+def test_a_rollback_at_every_call_of_a_sweep() -> None:
+    """To the oldest version, which the sweep lets go: one of the two gives way."""
+    outcomes = set()
+    for at in count():
+        bucket = Bucket()
+        for fold in (False, True, True):
+            bucket.publish(fold=fold)
+        bucket.time.passes(30 * DAY)
+
+        def act(bucket: Bucket = bucket) -> None:
+            try:
+                rollback(bucket.store, bucket.published[0], "operator")
+                outcomes.add("rolled back")
+            except VersionRejected:
+                outcomes.add("swept")
+            bucket.time.passes(30 * DAY)
+
+        calls = interrupted(bucket, at, act)
+        bucket.sweep()
+        bucket.head_is_whole()
+        bucket.objects.before = lambda _: None
+        bucket.sweep()
+        bucket.head_is_whole()
+        if len(calls) <= at:
+            break
+    assert outcomes == {"rolled back", "swept"}
+    assert at > 6
+
+
+@pytest.mark.invariant(2)
+def test_a_sweep_and_a_rollback_in_every_order_of_their_calls_with_four_changes() -> None:
+    """The rollback makes some calls, the sweep some, the rollback some, then each to its end."""
+    outcomes = set()
+    for first, second, third in product(range(12), range(9), range(12)):
+        bucket = Bucket()
+        for fold in (False, True, True):
+            bucket.publish(fold=fold)
+        bucket.time.passes(30 * DAY)
+        oldest = bucket.published[0]
+        back = Turns(bucket.store, partial(rollback, version=oldest, writer="operator"))
+        cleaner = Turns(bucket.store, partial(sweep, retention=NEWEST_ONLY))
+        back.take(first)
+        cleaner.take(second)
+        back.take(third)
+        assert isinstance(cleaner.finish(), Swept)
+        outcomes.add(type(back.finish()))
+        bucket.head_is_whole()
+    assert outcomes == {RolledBack, VersionRejected}
+
+
+@pytest.mark.invariant(2)
+def test_a_sweep_at_every_call_of_a_rollback() -> None:
+    outcomes = set()
+    for at in count():
+        bucket = Bucket()
+        for fold in (False, True, True):
+            bucket.publish(fold=fold)
+        bucket.time.passes(30 * DAY)
+        calls = interrupted(bucket, at, bucket.sweep)
+        try:
+            rollback(bucket.store, bucket.published[0], "operator")
+            outcomes.add("rolled back")
+        except VersionRejected:
+            outcomes.add("swept")
+        bucket.head_is_whole()
+        if len(calls) <= at:
+            break
+    assert outcomes == {"rolled back", "swept"}
+    assert at > 6
+
+
+@pytest.mark.invariant(2)
+def test_a_writer_at_every_call_of_a_sweep_that_pauses_for_days() -> None:
+    for at in count():
+        bucket = Bucket()
+        for fold in (False, True):
+            bucket.publish(fold=fold)
+        bucket.time.passes(30 * DAY)
+
+        def act(bucket: Bucket = bucket) -> None:
+            bucket.publish()
+            bucket.publish(fold=True)
+            bucket.waiting = stage_pack(bucket.store, b"waiting")
+            bucket.time.passes(30 * DAY)
+
+        calls = interrupted(bucket, at, act)
+        bucket.sweep()
+        bucket.head_is_whole()
+        if len(calls) <= at:
+            break
+        assert bucket.waiting is not None
+        publish_unleased(bucket.store, bucket.waiting)
+        bucket.head_is_whole()
