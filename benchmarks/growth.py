@@ -1,6 +1,7 @@
 """Whether a run's cost follows the change or the collection: the same 500 edits on ever more words.
 
-A process a size and side, so that its peak memory is its own; the runs of all of them interleave.
+A process a size and side, so that its peak memory is its own; the runs of all of them interleave,
+and each of ours starts from the same version.
 """
 
 from collections.abc import Sequence
