@@ -26,8 +26,8 @@ class Exit(IntEnum):
 
 EXIT_HELP: Final = (
     "[bold]Exit status[/]: 0 done, the answer is yes; 1 the answer is no (drift, damage, still "
-    "missing, a run failed); 2 wrong usage; 3 it could not be done (no local cloud, not deployed, AWS said "
-    "no): the message says why and what to do."
+    "missing, a run failed); 2 wrong usage; 3 it could not be done (no local cloud, not deployed, "
+    "AWS said no): the message says why and what to do."
 )
 
 
