@@ -22,6 +22,7 @@ class Benchmark(StrEnum):
     DELTA_MERGE = "delta_merge"
     READER_SYNC = "reader_sync"
     GROWTH = "growth"
+    PAGES = "pages"
     DEPLOYED = "deployed"
 
 
@@ -33,8 +34,8 @@ def bench(
         typer.Option(
             "--size",
             min=1_000,
-            help="Words in the collection; label_updates and "
-            "growth take several. The published figures need the default.",
+            help="Words in the collection; label_updates, growth and pages "
+            "take several. The published figures need the default.",
         ),
     ] = None,
     rounds: Annotated[
@@ -66,7 +67,7 @@ def bench(
 
 
 def _sizes(name: Benchmark, sizes: list[int]) -> dict[str, object]:
-    if name in (Benchmark.LABEL_UPDATES, Benchmark.GROWTH):
+    if name in (Benchmark.LABEL_UPDATES, Benchmark.GROWTH, Benchmark.PAGES):
         if name is Benchmark.GROWTH and len(set(sizes)) < 2:
             raise Refused("growth fits a slope: give --size at least twice, each another size")
         return {"sizes": sizes}

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from benchmarks import delta_merge, growth, label_updates, reader_sync
+from benchmarks import delta_merge, growth, label_updates, pages, reader_sync
 from benchmarks.report import Report
 from benchmarks.source import directory_bytes, source_directory
 from benchmarks.stage import Stage
@@ -58,6 +58,13 @@ def test_reader_sync(stage: Stage) -> None:
     assert report.targets.keys() <= report.figures.keys()
     assert {"bytes_ratio_3", "speedup_3"} <= report.figures.keys()
     assert report.figures["behind_3_bytes_down"] > report.figures["behind_1_bytes_down"]
+
+
+def test_pages(stage: Stage) -> None:
+    report = pages.run(stage, sizes=(1_000,), rounds=1, shape=NARROW)
+    require_numbers(report)
+    assert keys_at("1k", report) <= report.figures.keys()
+    assert 20 < report.figures["pages_1k"] < report.figures["database_bytes_1k"] / 4096
 
 
 def test_growth(stage: Stage) -> None:
