@@ -29,6 +29,9 @@ REFUSED = [
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
+    "Lambda.EFSMountConnectivityException",
+    "Lambda.EFSMountTimeoutException",
+    "Lambda.EFSIOException",
 ]
 DEATHS = ["Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError", "States.Timeout"]
 RETRIED = [  # a fold is not tried again after a death: the next run's is its second try
