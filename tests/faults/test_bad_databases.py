@@ -99,6 +99,7 @@ def test_a_collection_that_would_lose_vectors_is_read_and_never_written(world: W
 # -- a HEAD that is gone
 
 
+@pytest.mark.invariant(1)
 def test_a_lost_head_is_no_empty_collection(world: World) -> None:
     """One version, so that only S3's own memory tells it from a first version never published."""
     world.aws.s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})

@@ -62,6 +62,13 @@ REMOVALS: Final = (
         "pass",
         ("tests/unit/flow/test_settlement.py::test_no_record_is_ever_without_a_place",),
     ),
+    Removal(
+        1,
+        f"{LAYER}/instep/snapshot/workspace.py",
+        "refuse_lost_head(store)",
+        "pass",
+        ("tests/faults/test_bad_databases.py::test_a_lost_head_is_no_empty_collection",),
+    ),
     # 2: HEAD names a complete, verified, openable snapshot
     Removal(
         2,
