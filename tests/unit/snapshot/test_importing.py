@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from instep.errors import CompactionError, ImportRejected
+from instep.errors import CompactionError, ImportRejected, SnapshotCorrupt
 from instep.objects import Objects
 from instep.snapshot.importing import Imported, Request, import_snapshot
 from instep.snapshot.manifest import SQLITE
@@ -137,6 +137,17 @@ def test_on_a_head_only_when_asked(world: World, theirs: Path) -> None:
     done = take_in(world, on_head=True)
     assert (world.version(), world.manifest().parent) == (done.version, head)
     assert len(world.seen()) == 100
+
+
+def test_a_lost_head_is_no_empty_collection(world: World, theirs: Path) -> None:
+    upload(world.aws.s3, theirs)
+    world.write(adds(names(1)))
+    world.write(updates(names(1), colour="red"))
+    world.store.objects.delete([world.store.head_key])
+    before = world.objects()
+    with pytest.raises(SnapshotCorrupt, match="HEAD is missing"):
+        take_in(world)
+    assert world.objects() == before
 
 
 def rename_collection(world: World, _: Path) -> None:

@@ -17,7 +17,7 @@ from instep.objects import Objects
 from instep.snapshot import predecessor
 from instep.snapshot.fetch import Progress
 from instep.snapshot.head import Head
-from instep.snapshot.inventory import missing_packs
+from instep.snapshot.inventory import missing_packs, refuse_lost_head
 from instep.snapshot.manifest import SQLITE, Facts, is_file_of_a_snapshot
 from instep.snapshot.pages import PageFile
 from instep.snapshot.persisting import persist
@@ -62,7 +62,9 @@ def import_snapshot(
     the time and twice the space of the collection, in `scratch`. `progress` gets bytes fetched.
     """
     head = store.head()
-    if head is not None and not request.on_head:
+    if head is None:
+        refuse_lost_head(store)  # or history would be cut off, and swept
+    elif not request.on_head:
         raise ImportRejected(
             f"{store.collection} has a version already ({head.version}): nothing was imported. To "
             f"publish the import as a new version on it, which hides what that one holds, ask for "
