@@ -20,6 +20,11 @@ _MAGIC: Final = b"SQLite format 3\0"
 _PAGE: Final = 4096
 _UPDATE: Final = 1  # chromadb's operation codes: ADD 0, UPDATE 1, UPSERT 2, DELETE 3
 _DELETE: Final = 3
+# Whether the index has yet to take a queued record; the code of a delete is to be bound.
+_WAITS: Final = (
+    "(vector IS NOT NULL OR operation = ?) AND seq_id > coalesce((SELECT m.seq_id FROM segments s"
+    " JOIN max_seq_id m ON m.segment_id = s.id WHERE s.scope = 'VECTOR'), 0)"
+)
 
 
 class DatabaseRejected(ValueError):
@@ -117,14 +122,14 @@ def standing(main: Path) -> Standing:
 
 
 def queued(main: Path) -> tuple[frozenset[str], int]:
-    """Return the ids that vectors are queued for, and how many deletes are queued."""
+    """Return the ids whose vectors the index waits for, and how many deletes it waits for."""
     with _connected(main, alone=True) as database:
-        ids = database.execute("SELECT DISTINCT id FROM embeddings_queue WHERE vector IS NOT NULL")
-        vectors = frozenset(id_ for (id_,) in ids.fetchall())
-        deletes = database.execute(
-            "SELECT count(*) FROM embeddings_queue WHERE operation = ?", (_DELETE,)
-        )
-        return vectors, int(deletes.fetchone()[0])
+        waiting = database.execute(
+            f"SELECT id, operation FROM embeddings_queue WHERE {_WAITS}",  # noqa: S608
+            (_DELETE,),
+        ).fetchall()
+    ids = frozenset(id_ for id_, operation in waiting if operation != _DELETE)
+    return ids, sum(operation == _DELETE for _, operation in waiting)
 
 
 def prune(main: Path) -> Standing:
@@ -161,10 +166,7 @@ def _standing(database: sqlite3.Connection) -> Standing:
         return int(database.execute(query, values).fetchone()[0] or 0)
 
     pending = one(
-        "SELECT count(*) FROM embeddings_queue"
-        " WHERE (vector IS NOT NULL OR operation = ?) AND seq_id > coalesce("
-        "(SELECT m.seq_id FROM segments s JOIN max_seq_id m ON m.segment_id = s.id"
-        " WHERE s.scope = 'VECTOR'), 0)"
+        f"SELECT count(*) FROM embeddings_queue WHERE {_WAITS}"  # noqa: S608
         " AND EXISTS (SELECT 1 FROM collections WHERE dimension IS NOT NULL)",  # else no index
         _DELETE,
     )

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from instep.errors import ConfigurationMissing
+from instep.snapshot import folding
 from instep.snapshot.fold import fold
 from instep.snapshot.folding import (
     CHAIN_LAYERS,
@@ -131,6 +132,25 @@ def test_a_chain_of_label_updates_is_folded_without_the_index(world: World) -> N
     assert {name: entry for name, entry in after.items() if name != SQLITE} == index
     assert_no_index(world, "fold")
     assert world.seen() == before
+
+
+@pytest.mark.parametrize("pending", [0, 3])
+def test_no_fold_is_due_after_a_fold(
+    world: World, monkeypatch: pytest.MonkeyPatch, pending: int
+) -> None:
+    """Also when it is the index whose chain was heavy, with vectors pending and without."""
+    world.write(adds_wide(names(300)))
+    folded(world)
+    world.write(adds_wide(names(3, 2000)))
+    folded(world)
+    if pending:
+        world.write(adds_wide(names(pending, 3000)))
+    monkeypatch.setattr(folding, "CHAIN_LAYERS", 1)
+    assert needs_fold(world.manifest())
+    after = folded(world)
+    assert not needs_fold(after)
+    assert {len(entry.layers) for entry in after.files.values()} == {1}
+    assert len(world.seen()) == 303 + pending
 
 
 def test_an_empty_collection_folds(world: World) -> None:

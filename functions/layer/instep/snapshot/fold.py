@@ -65,8 +65,10 @@ def fold_if_due(store: SnapshotStore, root: Path, writer: str, fencing_token: in
 
 
 def _concerned(parent: Manifest) -> frozenset[str]:
-    """Return the files a fold reads: with nothing pending the index stays as it is."""
-    return frozenset(parent.files if parent.facts.pending_vectors else {SQLITE})
+    """Return the files a fold reads: an index that nothing waits for stays, unless it is heavy."""
+    of_index = [entry for name, entry in parent.files.items() if name != SQLITE]
+    whole = parent.facts.pending_vectors > 0 or any(map(is_heavy, of_index))
+    return frozenset(parent.files if whole else {SQLITE})
 
 
 @contextmanager
@@ -115,13 +117,11 @@ def _entry(
     normal = sqlite_wal.normal_page if name == SQLITE else None
     with PageFile(path) as now:
         whole = Change(size, {}, now.read)
-        if before is None:
+        if before is None or is_heavy(before):
             return ship_base(store, version, whole)
         pages = changed(copy.data / name, path, normal)
         if not pages and size == before.size:
             return before
-        if is_heavy(before):
-            return ship_base(store, version, whole)
         with PageFile(copy.data / name, normal) as old:
             change = Change(size, pages, old.read)
             entry = ship(store, version, before, change, _base_share(name))
