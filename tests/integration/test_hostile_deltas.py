@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.aws import BUCKET, ENTITIES
+from tests.support.arrivals import run_item
+from tests.support.aws import BUCKET
 from tests.support.hostile import HOSTILE, Place
 from tests.support.pipeline import Pipeline
 from tests.support.receipts import Receipt
@@ -36,17 +37,13 @@ def test_each_fails_its_own_run_and_the_rest_goes_on(pipeline: Pipeline, tmp_pat
     assert run.output["rejected"] == len(HOSTILE)
     receipts_left = {id_[: id_.index("LINE#")] for id_ in pipeline.embeddings("words")}
     assert receipts_left == {HEALTHY.prefix, good.prefix}
-    assert run_of(pipeline, good)["words_state"] == "COMPLETED"
+    assert run_item(pipeline, good)["words_state"] == "COMPLETED"
     reasons = {one["record"]["dynamodb"]["Keys"]["SK"]["S"]: one for one in pipeline.rejected()}
     for one, receipt in receipts.items():
-        written = run_of(pipeline, receipt)
+        written = run_item(pipeline, receipt)
         assert written["words_state"] == "FAILED", one
-        assert any(word in written["words_error"] for word in one.reason.split("|")), one
+        assert any(word in written["words_error"] for word in one.reason.split("|")), written[
+            "words_error"
+        ]
         assert "words_finished_at" in written
         assert reasons[written["SK"]]["reason"]
-
-
-def run_of(pipeline: Pipeline, receipt: Receipt) -> dict[str, str]:
-    key = {name: receipt.run()[name] for name in ("PK", "SK")}
-    found = pipeline.aws.dynamodb.get_item(TableName=ENTITIES, Key=key)["Item"]
-    return {name: next(iter(value.values())) for name, value in found.items()}

@@ -11,13 +11,11 @@ import pytest
 
 from entrypoint.telemetry import logger, tracer
 from instep.errors import LeaseLost, StorageUnavailable
-from tests.support.aws import BUCKET
+from tests.support.arrivals import RECEIPT, arrive
 from tests.support.items import item
 from tests.support.marks import ROOT
 from tests.support.pipeline import Pipeline
-from tests.support.receipts import Receipt
 
-RECEIPT = Receipt("image-1")
 CONTRACT = (ROOT / "docs" / "domain.md").read_text()
 FUNCTIONS = ROOT / "functions"
 
@@ -28,12 +26,6 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     stream = io.StringIO()
     monkeypatch.setattr(logger.registered_handler, "stream", stream)
     return stream
-
-
-def arrive(pipeline: Pipeline) -> None:
-    RECEIPT.upload(pipeline.aws.s3, BUCKET)
-    label = RECEIPT.label(1, "TOTAL", "VALID")
-    pipeline.ingest(pipeline.put(*RECEIPT.items(), RECEIPT.metadata(), label, RECEIPT.run()))
 
 
 def said(lines: io.StringIO) -> list[str]:

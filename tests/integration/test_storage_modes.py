@@ -8,7 +8,7 @@ import pytest
 
 from entrypoint.telemetry import logger
 from instep.errors import ConfigurationMissing
-from tests.integration.test_pipeline import RECEIPT, arrive, assert_green
+from tests.support.arrivals import RECEIPT, arrive, assert_green
 from tests.support.pipeline import Pipeline
 
 FALLBACK = "Shared cache unusable, packs come from S3"

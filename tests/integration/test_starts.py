@@ -1,0 +1,138 @@
+"""How a run begins: by an input of the console, or by the one stream batch that found it asleep."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from instep.errors import StorageUnavailable
+from instep.wake import WakeFlag
+from tests.support.arrivals import RECEIPT, arrive, queued
+from tests.support.aws import BUCKET, LOCKS
+from tests.support.pipeline import FunctionFailed, Pipeline
+
+
+def wrapped(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {"messageId": f"m{at}", "body": json.dumps({"Records": [record]}), "messageAttributes": {}}
+        for at, record in enumerate(records)
+    ]
+
+
+def bodies(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"messageId": f"m{at}", "body": json.dumps(one)} for at, one in enumerate(records)]
+
+
+@pytest.mark.domain("mixed-list")
+@pytest.mark.invariant(4)
+@pytest.mark.parametrize("shape", [list, wrapped, bodies])
+def test_console_input_gives_the_snapshot_that_the_queue_gives(
+    pipeline: Pipeline, shape: Any
+) -> None:
+    RECEIPT.upload(pipeline.aws.s3, BUCKET)
+    changes = pipeline.put(*RECEIPT.items(), RECEIPT.metadata(merchant_name="shop"), RECEIPT.run())
+    mixed = [*shape(changes[:-1]), changes[-1]]
+    run = pipeline.run({"Records": mixed})
+    assert run.succeeded, run.cause
+    assert len(pipeline.embeddings("words")) == 4
+    assert pipeline.embeddings("lines")[RECEIPT.line_id(1)]["merchant_name"] == "Shop"
+    assert queued(pipeline) == (0, 0)
+
+
+@pytest.mark.invariant(1)
+def test_console_records_that_fail_are_kept_in_the_inbox_and_poison_in_the_dlq(
+    pipeline: Pipeline,
+) -> None:
+    (record,) = pipeline.put(RECEIPT.label(1, "TOTAL", "VALID"))
+    pipeline.fail("apply_updates", StorageUnavailable("S3 is down"))
+    run = pipeline.run({"Records": [record, "poison", {"body": "no json"}]})
+    assert not run.succeeded
+    assert run.output["rejected"] == 2
+    (kept,) = pipeline.visible()
+    assert kept["record"]["dynamodb"]["Keys"] == record["dynamodb"]["Keys"]
+    assert (kept["collection"], kept["attempts"]) == ("words", "1")
+    assert {str(one["record"]) for one in pipeline.rejected()} == {"poison", "{'body': 'no json'}"}
+
+
+@pytest.mark.parametrize("content", ["drain", [], {"records": []}, {"Records": {}}, "x" * 200_000])
+def test_input_of_no_accepted_shape_fails_in_parse_batch(pipeline: Pipeline, content: Any) -> None:
+    with pytest.raises(FunctionFailed, match=r"InputRejected: (the input|`Records`)"):
+        pipeline.run(content)
+
+
+def test_the_input_counts_in_the_first_round_only_and_the_queue_is_drained_next(
+    pipeline: Pipeline,
+) -> None:
+    arrive(pipeline)
+    (record,) = pipeline.put(RECEIPT.label(2, "DATE", "VALID"))
+    run = pipeline.run({"Records": [record]})
+    assert run.outcomes == [{"words": "applied"}, {"lines": "applied", "words": "applied"}]
+    assert run.output["round"] == 2
+
+
+def starts(pipeline: Pipeline) -> Callable[[], int]:
+    """Return what counts the starts announced from now on."""
+    events = pipeline.aws.events
+    events.create_archive(
+        ArchiveName="seen", EventSourceArn="arn:aws:events:us-east-1:123456789012:event-bus/default"
+    )
+    return lambda: int(events.describe_archive(ArchiveName="seen")["EventCount"])
+
+
+def test_only_the_first_of_many_stream_batches_starts_an_execution(pipeline: Pipeline) -> None:
+    started = starts(pipeline)
+    changes = pipeline.put(*(RECEIPT.label(1, f"L{number}", "VALID") for number in range(3)))
+    for change in changes:
+        pipeline.ingest([change])
+    assert started() == 1
+    pipeline.run()
+    pipeline.ingest(pipeline.put(RECEIPT.label(1, "L9", "VALID")))
+    assert started() == 2
+
+
+@pytest.mark.invariant(1)
+def test_what_is_queued_during_a_run_is_its_next_round_and_starts_no_other(
+    pipeline: Pipeline,
+) -> None:
+    arrive(pipeline)
+    started = starts(pipeline)
+    late = pipeline.put(RECEIPT.label(2, "DATE", "VALID"))
+    upload = pipeline.handler("upload_snapshot")
+
+    def upload_meanwhile(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        pipeline.ingest([late.pop()] if late else [])
+        return upload(event, context)
+
+    pipeline.handlers["upload_snapshot"] = upload_meanwhile
+    run = pipeline.run()
+    assert (len(run.outcomes), started()) == (2, 0)
+    assert pipeline.embeddings("words")[RECEIPT.word_id(2)]["valid_labels"] == ",DATE,"
+
+
+@pytest.mark.invariant(1)
+def test_what_comes_as_a_run_looks_for_the_last_time_is_seen_or_starts_another(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrive(pipeline)
+    started = starts(pipeline)
+    late = pipeline.put(RECEIPT.label(1, "A", "VALID"), RECEIPT.label(2, "B", "VALID"))
+    clear = WakeFlag.clear
+
+    def clear_between_two_changes(flag: WakeFlag) -> None:
+        pipeline.ingest(late[:1])
+        clear(flag)
+        pipeline.ingest(late[1:])
+        late.clear()
+
+    monkeypatch.setattr(WakeFlag, "clear", clear_between_two_changes)
+    pipeline.run()
+    assert started() == 1
+    words = pipeline.embeddings("words")
+    assert [words[RECEIPT.word_id(at)]["valid_labels"] for at in (1, 2)] == [",A,TOTAL,", ",B,"]
+
+
+def test_what_nothing_needs_is_neither_queued_nor_announced(pipeline: Pipeline) -> None:
+    changes = pipeline.put(*RECEIPT.items())
+    assert pipeline.ingest(changes) == {"queued": 0, "rejected": 0}
+    assert pipeline.aws.dynamodb.scan(TableName=LOCKS)["Items"] == []
