@@ -5,6 +5,7 @@ is left out. The predecessor's index is up to date when it is done; Instep's aft
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from benchmarks.measure import Figures, Run, Side, interleave, median_run, ratio, spell
@@ -35,7 +36,7 @@ def run(
     workload = shape(size)
     base = stage.base(workload)
     before = stage.predecessor(workload)
-    folds: list[Run] = []
+    folds = _Folds([], [])
     sides: dict[str, Side] = {}
     for count in added:
         sides[f"predecessor_{count}"] = partial(_merge_before, before, workload, count)
@@ -45,8 +46,8 @@ def run(
     return Report(
         "delta_merge",
         f"{workload.describe().partition(';')[0]}; new words merged: {_listed(added)}, the last "
-        f"then folded by a function that starts with nothing",
-        _figures(added, medians, median_run(folds)),
+        f"then folded",
+        _figures(added, medians, median_run(folds.warm), median_run(folds.cold)),
         TARGETS,
     )
 
@@ -55,19 +56,31 @@ def _merge_before(before: Predecessor, workload: Workload, count: int, number: i
     return before.add_words(workload.words(workload.size + number * count, count))
 
 
+@dataclass(frozen=True)
+class _Folds:
+    """What folds took: of a function that folded the version before, and of one with nothing."""
+
+    warm: list[Run]
+    cold: list[Run]
+
+
 def _merge(
-    stage: Stage, base: str, workload: Workload, count: int, folds: list[Run] | None, number: int
+    stage: Stage, base: str, workload: Workload, count: int, folds: _Folds | None, number: int
 ) -> Run:
-    """Merge into a copy of the base; with `folds`, fold it then and note what that takes."""
+    """Merge into a copy of the base; with `folds`, fold it then, and note what both folds take."""
     side = stage.instep(stage.copy(base))
     side.warm_up()
+    before = side.store.head()
     run = side.add_words(workload.words(workload.size + number * count, count)).run
-    if folds is not None:
-        folds.append(side.fold().run)
+    if folds is not None and before is not None:
+        merged = side.head()
+        folds.warm.append(side.fold(side.store.manifest(before.version)).run)
+        side.rewind(merged)
+        folds.cold.append(side.fold().run)
     return run
 
 
-def _figures(added: Sequence[int], runs: dict[str, Run], fold: Run) -> Figures:
+def _figures(added: Sequence[int], runs: dict[str, Run], fold: Run, cold: Run) -> Figures:
     figures: Figures = {}
     for count in added:
         then, visible = runs[f"predecessor_{count}"], runs[f"instep_{count}"]
@@ -80,9 +93,11 @@ def _figures(added: Sequence[int], runs: dict[str, Run], fold: Run) -> Figures:
     figures |= {
         f"speedup_{few}": figures[f"speedup_{few}_visible"],
         f"speedup_{many}_folded": ratio(then.seconds, visible.seconds + fold.seconds),
+        f"speedup_{many}_folded_cold": ratio(then.seconds, visible.seconds + cold.seconds),
         f"bytes_up_share_{many}": ratio(visible.up + fold.up, then.up),
     }
-    for name, taken in [*runs.items(), (f"instep_{many}_fold", fold)]:
+    folded = {f"instep_{many}_fold": fold, f"instep_{many}_fold_cold": cold}
+    for name, taken in {**runs, **folded}.items():
         figures |= spell(name, taken)
     return figures
 

@@ -93,7 +93,7 @@ def _worker(request: dict[str, Any], workload: Workload) -> Callable[[int], tupl
     locks = endpoint.dynamodb(), endpoint.lock_table()
     ours = Instep(endpoint.s3(), request["bucket"], locks, scratch)
     ours.warm_up()
-    head = ours.store.objects.get(ours.store.head_key).body
+    head = ours.head()
 
     def update(number: int) -> tuple[Run, float]:
         published = ours.update_labels(workload.edits("scattered", number))

@@ -18,9 +18,12 @@ from instep.collection import apply, read
 from instep.difference import Wanted, difference
 from instep.lease import LeaseTable
 from instep.objects import Objects
+from instep.snapshot.claim import claim
 from instep.snapshot.fold import fold
+from instep.snapshot.manifest import Manifest
 from instep.snapshot.publish import Staged, publish
 from instep.snapshot.store import SnapshotStore
+from instep.snapshot.warm import WarmCopy
 from instep.snapshot.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -68,6 +71,10 @@ class Instep:
         with open_workspace(self.store, self._warm):
             pass
 
+    def head(self) -> bytes:
+        """Return HEAD's bytes, for `rewind`."""
+        return self.store.objects.get(self.store.head_key).body
+
     def rewind(self, head: bytes) -> None:
         """Let HEAD be these bytes again, so that the next run starts from where others started."""
         self.store.objects.put(self.store.head_key, head)
@@ -84,11 +91,14 @@ class Instep:
         wanted = {id_: Wanted(fields, text, vector) for id_, fields, text, vector in rows}
         return self._publish(wanted, self._warm)
 
-    def fold(self) -> PublishedRun:
-        """Return what folding the head takes, by a function that has nothing of it yet, until
-        readers get the folded version.
+    def fold(self, behind: Manifest | None = None) -> PublishedRun:
+        """Return what folding the head takes, until readers get the folded version; by a function
+        that folded the version `behind` before, or has nothing yet.
         """
         root = self._scratch / f"fold-{uuid4().hex}"
+        if behind is not None:
+            with claim(root) as directory:
+                WarmCopy(directory).bring_to(self.store, behind, frozenset(behind.files))
 
         def stage(watch: Stopwatch, token: int) -> Staged:
             with watch.phase("fold"):
