@@ -13,7 +13,6 @@ import pytest
 
 from tests.support.cloud import eventually, faulty_cloud
 from tests.support.deployed import DeployedApp
-from tests.support.due import fold_due
 from tests.support.receipts import Receipt
 from tools.local_cloud.deploy import STACK, bootstrap, deploy_assembly
 from tools.local_cloud.target import Target
@@ -78,20 +77,22 @@ def test_a_whole_run_with_every_policy_evaluated(strict: DeployedApp) -> None:
     words = app.embeddings("words", receipt.prefix)
     assert words[receipt.word_id(1)]["label_status"] == "validated"
     assert len(app.rejected()) == 1
-    folds_too(app, receipt)
 
 
-def folds_too(app: DeployedApp, receipt: Receipt) -> None:
-    """Hundreds of pending vectors are rare; what FoldSnapshot may do is asked for all the same."""
-    with fold_due(app, "words"):
-        known = set(app.executions())
-        app.put(receipt.label(2, "TOTAL", "VALID"))
-        eventually(lambda: set(app.executions()) - known, "the stream starts a run", timeout=90)
-        app.drained()
-        (run, *_) = [app.ended(arn) for arn in app.executions() if arn not in known]
-    assert run.outcome.succeeded, run.outcome
-    assert "FoldSnapshot" in run.states
-    assert run.errors("FoldSnapshot") == []
+def test_the_daily_sweep_as_its_schedules_start_it(strict: DeployedApp) -> None:
+    """All is young, so it deletes nothing: it lists and reads, and says so."""
+    scheduler, functions = (strict.target.client(name) for name in ("scheduler", "lambda"))
+    found = [
+        scheduler.get_schedule(Name=listed["Name"], GroupName=listed["GroupName"])["Target"]
+        for listed in scheduler.list_schedules()["Schedules"]
+    ]
+    daily = [one for one in found if one["Arn"] != strict.deployment.state_machine_arn]
+    assert len(daily) == 2
+    for one in daily:
+        answer = functions.invoke(FunctionName=one["Arn"], Payload=one["Input"].encode())
+        said = json.loads(answer["Payload"].read())
+        assert "FunctionError" not in answer, said
+        assert said == {**json.loads(one["Input"]), "versions": 0, "packs": 0, "bytes": 0}
 
 
 def test_policies_are_really_evaluated(strict: DeployedApp) -> None:
