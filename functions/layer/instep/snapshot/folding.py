@@ -1,6 +1,6 @@
 """When a fold is due: a stated policy, pure, over what a manifest says of its version.
 
-Each threshold has its reason in what was measured (docs/adr on folding): pending vectors are
+Each threshold has its reason in what was measured (docs/adr/0009): pending vectors are
 replayed by every reader's open, a chain by every cold writer, free pages hold deleted content.
 """
 

@@ -2,7 +2,7 @@
 
 Needed where vectors must not wait in the queue: a fold, and an import. The queue is gone then, so
 what was queued is read back from the disk: chromadb 1.5.9 keeps a replaced vector in memory only
-when its point has no living neighbour, and says nothing (docs/adr on folding).
+when its point has no living neighbour, and says nothing (docs/adr/0009).
 """
 
 from collections.abc import Iterator, Mapping
