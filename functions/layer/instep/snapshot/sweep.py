@@ -1,6 +1,6 @@
 """Delete what retention lets go: versions first, then the packs that no version names any more.
 
-Safe beside anyone, without a lock (docs/adr on retention). What is listed comes before HEAD is
+Safe beside anyone, without a lock (docs/adr/0010). What is listed comes before HEAD is
 read, so that HEAD has passed the parent of all that is condemned. Packs are judged by a listing of
 versions made after the deletes: whoever brings an old version's packs back (a rollback) stores the
 new version first and then looks whether the old one is still there. A sweep that dies leaves loose
