@@ -79,11 +79,10 @@ def _printed(chance: random.Random, merchant: Merchant, at: datetime) -> Iterato
     """Yield the lines a till prints, with the labels a model would propose."""
     rows: list[list[tuple[str, str | None]]] = [
         [(part, "MERCHANT_NAME") for part in merchant.printed.split()],
-        [(part, None) for part in merchant.street.upper().split()],
         [(f"{at:%m/%d/%Y}", "DATE"), (f"{at:%H:%M}", "TIME")],
     ]
     subtotal = 0
-    for product in chance.sample(sold_by(merchant), chance.randint(1, 4)):
+    for product in chance.sample(sold_by(merchant), chance.randint(1, 3)):
         cents = chance.randint(product.low, product.high)
         subtotal += cents
         named = [(part, "PRODUCT_NAME") for part in product.text.split()]
@@ -94,7 +93,6 @@ def _printed(chance: random.Random, merchant: Merchant, at: datetime) -> Iterato
         [("TAX", None), (_price(tax), "TAX")],
         [("TOTAL", None), (_price(subtotal + tax), "GRAND_TOTAL")],
         [(chance.choice(("VISA", "MASTERCARD", "DEBIT", "CASH")), "PAYMENT_METHOD")],
-        [("THANK", None), ("YOU", None)],
     ]
     for line_id, row in enumerate(rows, start=1):
         yield Line(line_id, tuple(_placed(chance, line_id, len(rows), row)))

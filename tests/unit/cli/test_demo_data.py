@@ -22,7 +22,7 @@ def test_receipts_are_many_bounded_and_whole() -> None:
     assert len(RECEIPTS) == COUNT == 300
     assert len({(each.image_id, each.receipt_id) for each in RECEIPTS}) == COUNT
     assert max(each.receipt_id for each in RECEIPTS) > 1  # some share an image
-    assert all(8 <= len(each.lines) <= 14 for each in RECEIPTS)
+    assert all(7 <= len(each.lines) <= 9 for each in RECEIPTS)
 
 
 def test_prices_add_up() -> None:

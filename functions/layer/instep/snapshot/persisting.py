@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from instep import sqlite_rows
+from instep import hnsw_layout, sqlite_rows
 from instep.collection import (
     apply,
     close_client,
@@ -49,6 +49,9 @@ def persist(directory: Path, name: str) -> None:
             },
         )
         persist_after(collection, OUT_OF_REACH)
+    segment = directory / sqlite_rows.vector_segment(directory / SQLITE)
+    if (segment / hnsw_layout.HEADER).exists():  # there is no index without a vector
+        hnsw_layout.blank_unused_room(segment)
 
 
 def _write_anew(collection: "Collection", vectors: Mapping[str, Vector]) -> None:

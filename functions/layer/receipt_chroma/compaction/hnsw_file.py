@@ -8,22 +8,19 @@ the file before it is used, and the pickle may hold plain data only.
 import io
 import pickle
 import pickletools
-import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import numpy as np
 
 from instep.errors import DeltaRejected
+from instep.hnsw_layout import ELEMENTS, HEADER, Layout, read_layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_HEADER: Final = struct.Struct("<i6QiIQQQdQ")
-_HEADER_FILE: Final = "header.bin"
-_ELEMENTS_FILE: Final = "data_level0.bin"
 _LABELS_FILE: Final = "index_metadata.pickle"
-INDEX_FILES: Final = frozenset({_HEADER_FILE, _ELEMENTS_FILE, _LABELS_FILE})
+INDEX_FILES: Final = frozenset({HEADER, ELEMENTS, _LABELS_FILE})
 _PLAIN: Final = frozenset(
     {
         *("PROTO", "FRAME", "MARK", "STOP", "NONE", "NEWTRUE", "NEWFALSE"),
@@ -45,19 +42,22 @@ def read_index(segment: Path) -> dict[str, "NDArray[np.float32]"]:
     if not labels:
         return {}
     try:
-        header = _HEADER.unpack((segment / _HEADER_FILE).read_bytes())
-        data = (segment / _ELEMENTS_FILE).read_bytes()
-    except (FileNotFoundError, struct.error) as error:
+        layout = read_layout(segment)
+        data = (segment / ELEMENTS).read_bytes()
+    except FileNotFoundError as error:
         raise DeltaRejected(f"the vector index is incomplete: {error}") from error
-    return _vectors(header, data, labels)
+    except ValueError as error:
+        raise DeltaRejected(f"the vector index is broken: {error}") from error
+    return _vectors(layout, data, labels)
 
 
 def _vectors(
-    header: tuple[Any, ...], data: bytes, labels: dict[str, int]
+    layout: Layout, data: bytes, labels: dict[str, int]
 ) -> dict[str, "NDArray[np.float32]"]:
-    count, width, label_at, vector_at = header[3], header[4], header[5], header[6]
-    if not (0 <= vector_at < label_at and label_at + 8 == width and count * width <= len(data)):
-        raise DeltaRejected("the vector index contradicts its own header")
+    count, width = layout.count, layout.width
+    label_at, vector_at = layout.label_at, layout.vector_at
+    if count * width > len(data):
+        raise DeltaRejected("the vector index is shorter than its header says")
     if (label_at - vector_at) % 4:
         raise DeltaRejected("the vector index holds no float32 vectors")
     elements = np.frombuffer(data, dtype=np.uint8, count=count * width).reshape(count, width)

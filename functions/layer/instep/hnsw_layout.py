@@ -1,0 +1,64 @@
+"""How chromadb's index lies on the disk: hnswlib's header, and the room no vector uses yet.
+
+Leans on hnswlib's format as chromadb 1.5.9 writes it: `header.bin` counts the elements and says how
+wide one is; `data_level0.bin` and `length.bin` may have room for more of them than there are. That
+room is written as it happened to lie in memory, deleted texts perhaps among it. A header that says
+otherwise is refused.
+"""
+
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from instep.errors import SnapshotUnsupported
+
+HEADER: Final = "header.bin"
+ELEMENTS: Final = "data_level0.bin"
+_LENGTHS: Final = "length.bin"
+_LENGTH: Final = 4  # bytes an element
+_FORMAT: Final = struct.Struct("<i6QiIQQQdQ")
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Elements there is room for, elements there are, and where label and vector lie in one."""
+
+    room: int
+    count: int
+    width: int
+    label_at: int
+    vector_at: int
+
+
+def read_layout(segment: Path) -> Layout:
+    """Return what an index's header says; ValueError when it is none or contradicts itself."""
+    try:
+        version, _, *numbers = _FORMAT.unpack((segment / HEADER).read_bytes())[:7]
+    except struct.error as error:
+        raise ValueError(f"{segment / HEADER} is no header of an index: {error}") from error
+    layout = Layout(*numbers)
+    whole = 0 <= layout.vector_at < layout.label_at and layout.label_at + 8 == layout.width
+    if version != _VERSION or not whole or layout.count > layout.room:
+        raise ValueError(f"{segment / HEADER} contradicts itself")
+    return layout
+
+
+def blank_unused_room(segment: Path) -> None:
+    """Write zeros where no element is; SnapshotUnsupported when the files are not as described."""
+    try:
+        layout = read_layout(segment)
+    except ValueError as error:
+        raise SnapshotUnsupported(f"{error}; is this another chromadb than 1.5.9?") from error
+    for name, width in ((ELEMENTS, layout.width), (_LENGTHS, _LENGTH)):
+        path = segment / name
+        size, used = path.stat().st_size, layout.count * width
+        if not used <= size <= layout.room * width:
+            raise SnapshotUnsupported(
+                f"{path} has {size} bytes, its header says {used} to {layout.room * width}; "
+                f"is this another chromadb than 1.5.9?"
+            )
+        os.truncate(path, used)
+        os.truncate(path, size)

@@ -1,0 +1,62 @@
+"""chromadb's index on the disk: what its header says is so, and unused room holds nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from instep.collection import close_client, create_collection, get_collection, open_client
+from instep.errors import SnapshotUnsupported
+from instep.hnsw_layout import ELEMENTS, HEADER, blank_unused_room, read_layout
+from instep.snapshot.persisting import persist
+from tests.support.snapshots import NAME, WIDTH, adds, names, vector
+
+COUNT = 50
+
+
+@pytest.fixture
+def segment(tmp_path: Path) -> Path:
+    """The index of a collection of COUNT vectors, persisted."""
+    client = open_client(tmp_path)
+    adds(names(COUNT))(create_collection(client, NAME))
+    close_client(client)
+    persist(tmp_path, NAME)
+    (header,) = tmp_path.glob(f"*/{HEADER}")
+    return header.parent
+
+
+def test_the_header_says_how_an_index_lies(segment: Path) -> None:
+    layout = read_layout(segment)
+    assert layout.count == COUNT
+    assert layout.label_at - layout.vector_at == 4 * WIDTH
+    size = (segment / ELEMENTS).stat().st_size
+    assert layout.count * layout.width <= size <= layout.room * layout.width
+
+
+def test_unused_room_holds_nothing_of_the_memory_it_was_written_from(segment: Path) -> None:
+    layout = read_layout(segment)
+    unused = (segment / ELEMENTS).read_bytes()[layout.count * layout.width :]
+    assert unused
+    assert not any(unused)
+    assert not any((segment / "length.bin").read_bytes()[4 * layout.count :])
+
+
+def test_an_index_goes_on_in_room_that_was_blanked(segment: Path) -> None:
+    client = open_client(segment.parent)
+    collection = get_collection(client, NAME)
+    adds(names(20, COUNT))(collection)
+    sought = [vector(name) for name in names(COUNT + 20)]
+    found = collection.query(query_embeddings=sought, n_results=1, include=["distances"])  # type: ignore[arg-type]
+    close_client(client)
+    assert [distances[0] for distances in found["distances"] or []] == [0.0] * len(sought)
+
+
+def test_another_layout_is_refused_and_left_alone(segment: Path) -> None:
+    with (segment / ELEMENTS).open("ab") as file:
+        file.write(b"more")
+    before = (segment / ELEMENTS).read_bytes()
+    with pytest.raises(SnapshotUnsupported, match="its header says"):
+        blank_unused_room(segment)
+    (segment / HEADER).write_bytes(b"short")
+    with pytest.raises(SnapshotUnsupported, match="no header of an index"):
+        blank_unused_room(segment)
+    assert (segment / ELEMENTS).read_bytes() == before
