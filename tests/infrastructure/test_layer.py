@@ -24,6 +24,7 @@ from tests.infrastructure.synthesis import Synthesized
 LOCK = ROOT / "requirements" / "lambda.txt"
 BUILD = ROOT / ".build"
 LOCAL: dict[str, Any] = {"localCloud": True}
+WITH_CHROMADB = {"apply_updates", "fold_snapshot"}
 HANDLERS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 AARCH64 = 0xB7  # e_machine of ELF
 
@@ -155,7 +156,7 @@ def test_a_handler_is_imported_from_the_built_layers_and_its_own_environment_alo
     loaded = json.loads(shown.splitlines()[-1])
     homes = (str(code), *map(str, layers), str(Path(os.__file__).parent))
     assert [file for file in loaded if not file.startswith(homes)] == []
-    assert any("/chromadb/" in file for file in loaded) == (name == "apply_updates")
+    assert any("/chromadb/" in file for file in loaded) == (name in WITH_CHROMADB)
 
 
 def test_every_collection_call_works_from_the_layer_alone(

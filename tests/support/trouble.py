@@ -33,6 +33,7 @@ COLLECTION = "words"
 REFUSED = Refuse(507, "InsufficientStorage")
 THROTTLED = "Lambda.TooManyRequestsException"
 SHORT_TIMEOUT = 2  # seconds; the start of a process does not count
+LOOKS = {"ParseBatch": 2}  # seconds it waits at an empty inbox, twice a long poll
 
 
 def scenarios() -> list[Scenario]:
@@ -99,7 +100,8 @@ def hangs(state: str) -> Scenario:
     @contextmanager
     def trouble(app: DeployedApp) -> Iterator[None]:
         held = app.proxy.failing(calls(function=app.function(state)), Hold())
-        with app.functions.configured(state, timeout=SHORT_TIMEOUT), held:
+        timeout = SHORT_TIMEOUT + LOOKS.get(state, 0)
+        with app.functions.configured(state, timeout=timeout), held:
             yield
 
     return Scenario(f"hangs-{state}", (_after_a_death(state, "Sandbox.Timedout"),), trouble)

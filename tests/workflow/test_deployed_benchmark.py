@@ -1,16 +1,35 @@
-"""The benchmark of a deployed run, on the deployed app: every state and function has its figure."""
+"""The benchmark of a deployed run, on a cloud of its own: states and functions have figures."""
 
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from benchmarks.cloud_app import CloudApp
 from benchmarks.deployed import measure
 from benchmarks.endpoint import Endpoint
 from benchmarks.stage import Stage
 from benchmarks.workload import Workload
+from tests.support.cloud import faulty_cloud
 from tests.support.deployed import DeployedApp
+from tools.local_cloud.deploy import bootstrap, deploy_assembly
+from tools.local_cloud.target import Target
 
 
-def test_a_deployed_run_is_measured_state_by_state(app: DeployedApp, tmp_path: Path) -> None:
+@pytest.fixture
+def fresh(tmp_path: Path, assembly: Path) -> Iterator[DeployedApp]:
+    """The app where nobody has published: the benchmark's collection is its first version."""
+    with faulty_cloud(tmp_path / "state") as (cloud, proxy):
+        target = Target.of(cloud)
+        bootstrap(target)
+        app = DeployedApp(target, deploy_assembly(target, assembly), proxy)
+        app.switch_triggers(enabled=False)
+        app.schedule(enabled=False)
+        yield app
+
+
+def test_a_deployed_run_is_measured_state_by_state(fresh: DeployedApp, tmp_path: Path) -> None:
+    app = fresh
     endpoint = Endpoint(app.target.environ["AWS_ENDPOINT_URL"])
     stage = Stage(endpoint, tmp_path, tmp_path / "cache")
     workload = Workload(1_000, width=8, updates=20)

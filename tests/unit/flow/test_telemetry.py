@@ -43,10 +43,14 @@ EVENT = {"execution": "run-7", "collection": "words", "attempt": 2, "batch": {"k
 
 def test_every_line_carries_the_execution_and_where_it_is(lines: io.StringIO) -> None:
     assert works(EVENT, Context("acquire_lock")) == {"done": True}
-    (line,) = read(lines.getvalue())
+    line, ended = read(lines.getvalue())
     assert (line["message"], line["messages"]) == ("Processing collection", 3)
-    assert line["correlation_id"] == "run-7"
-    assert (line["collection"], line["attempt"]) == ("words", 2)
+    assert ended["message"] == "Call ended"
+    assert ended["ms"] >= 0
+    assert ended["peak_memory_mb"] > 1
+    for one in (line, ended):
+        assert one["correlation_id"] == "run-7"
+        assert (one["collection"], one["attempt"]) == ("words", 2)
 
 
 @pytest.mark.domain("emf")
@@ -70,7 +74,8 @@ def test_a_failure_is_logged_counted_and_goes_up(
 ) -> None:
     with pytest.raises(StorageUnavailable):
         fails(EVENT, Context("acquire_lock"))
-    (line,) = read(lines.getvalue())
+    line, ended = read(lines.getvalue())
+    assert ended["message"] == "Call ended"
     assert (line["message"], line["error"]) == (
         "Collection processing failed",
         "StorageUnavailable",
@@ -89,8 +94,8 @@ def test_nothing_of_one_call_is_left_for_the_next(
     lines.truncate(0)
     lines.seek(0)
     works({"execution": "run-8"}, Context("acquire_lock"))
-    (line,) = read(lines.getvalue())
-    assert line["correlation_id"] == "run-8"
-    assert "collection" not in line
+    logged = read(lines.getvalue())
+    assert {line["correlation_id"] for line in logged} == {"run-8"}
+    assert not any("collection" in line for line in logged)
     (metric,) = read(capsys.readouterr().out)
     assert metric["CompactionStreamMessage"] == [1005.0]
