@@ -61,7 +61,8 @@ def read_versions(
     with ThreadPoolExecutor(_THREADS) as pool:
         for start in range(0, len(waiting), _AT_ONCE):
             chunk = waiting[start : start + _AT_ONCE]
-            for file, found in zip(chunk, pool.map(read, chunk), strict=True):
+            # All of a chunk before any: how many calls are made does not hang on who reads how far.
+            for file, found in zip(chunk, list(pool.map(read, chunk)), strict=True):
                 if found is not None:
                     yield file, found
 
