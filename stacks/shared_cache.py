@@ -2,7 +2,7 @@
 
 Who mounts a file system must be in a VPC. This one leads nowhere but to S3 and DynamoDB, by gateway
 endpoints, which cost nothing: the functions that read packs call nothing else, and Lambda itself
-carries their logs, metrics and traces (docs/adr, storage modes).
+carries their logs, metrics and traces (docs/adr/0011).
 """
 
 from aws_cdk import RemovalPolicy, Stack

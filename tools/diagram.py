@@ -99,24 +99,24 @@ def redraw(document: str, definition: Machine) -> str:
     return drawn
 
 
-def definition_of(template: Mapping[str, Any]) -> Machine:
-    """Return the definition of a template's one state machine, its functions by logical id."""
+def definition_text(template: Mapping[str, Any], prefix: str = "") -> str:
+    """Return the definition of a template's one state machine; `prefix` and an id is a function."""
     (machine,) = (
         resource["Properties"]
         for resource in template["Resources"].values()
         if resource["Type"] == "AWS::StepFunctions::StateMachine"
     )
-    pieces = machine["DefinitionString"]["Fn::Join"][1]
-    texts = (piece if isinstance(piece, str) else next(iter(piece.values()))[0] for piece in pieces)
-    definition: Machine = json.loads("".join(texts))
-    return definition
+    return "".join(
+        piece if isinstance(piece, str) else f"{prefix}{piece['Fn::GetAtt'][0]}"
+        for piece in machine["DefinitionString"]["Fn::Join"][1]
+    )
 
 
 def _main(readme: Path) -> None:
     with TemporaryDirectory() as folder:
         assembly = synthesize(Path(folder), {}, print)
         (template,) = assembly.glob("*.template.json")
-        definition = definition_of(json.loads(template.read_text()))
+        definition = json.loads(definition_text(json.loads(template.read_text())))
     readme.write_text(redraw(readme.read_text(), definition))
 
 

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from instep.snapshot.fold import fold
 from instep.snapshot.head import head_key
-from instep.snapshot.publish import publish
 from tests.support.aws import BUCKET
 from tests.support.deaths import Moment, ProcessDied, dying
 from tests.support.snapshots import NAME, World, a_world, adds, deletes, names, updates
@@ -45,10 +43,7 @@ def write(world: World) -> None:
 
 
 def fold_it(world: World) -> None:
-    lease = world.lease()
-    staged = fold(world.store, world.scratch / "fold", "folder", lease.fencing_token)
-    publish(world.store, staged, lease, world.leases)
-    world.leases.release(NAME, lease.owner)
+    world.fold()
 
 
 def found(world: World) -> object:

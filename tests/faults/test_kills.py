@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import pytest
 
 from instep import sqlite_wal
-from instep.snapshot.fold import fold
 from instep.snapshot.manifest import SQLITE
 from instep.snapshot.pages import file_digest
-from instep.snapshot.publish import publish
 from tests.support.kills import Length, Moment, killed, measured
 from tests.support.processes import shared_world, world_at
-from tests.support.snapshots import NAME, Act, Seen, World, adds, deletes, names, updates, vector
+from tests.support.snapshots import Act, Seen, World, adds, deletes, names, updates, vector
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
@@ -62,16 +60,9 @@ def run_and_fold(endpoint: str, scratch: Path, number: int) -> Callable[[], None
 
     def work() -> None:
         world.write(change(number))
-        fold_it(world)
+        world.fold()
 
     return work
-
-
-def fold_it(world: World) -> None:
-    lease = world.lease()
-    staged = fold(world.store, world.scratch / "fold", "folder", lease.fencing_token)
-    publish(world.store, staged, lease, world.leases)
-    world.leases.release(NAME, lease.owner)
 
 
 def moments(length: Length) -> list[Moment]:
@@ -106,7 +97,7 @@ def test_a_kill_at_any_moment_leaves_head_whole_and_the_next_run_heals(tmp_path:
             content = world.seen()
             assert content == changed(left, heals), f"{moment}: nothing of the dead run, but all"
         assert deaths > COUNTED
-        fold_it(world)
+        world.fold()
         copies_are_tidy(world)
 
 

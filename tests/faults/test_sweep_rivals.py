@@ -14,6 +14,15 @@ from tests.support.memory import DAY, NEWEST_ONLY, Bucket, stage_pack
 from tests.support.turns import Turns
 
 
+def after_a_month(*folds: bool) -> Bucket:
+    """Return a bucket with a version for each of `folds`, all old enough to be swept."""
+    bucket = Bucket()
+    for fold in folds:
+        bucket.publish(fold=fold)
+    bucket.time.passes(30 * DAY)
+    return bucket
+
+
 def interrupted(bucket: Bucket, at: int, act: Callable[[], object]) -> list[str]:
     """Let `act` happen once, before call number `at` of what follows; return the calls so far."""
     calls: list[str] = []
@@ -34,10 +43,7 @@ def test_a_rollback_at_every_call_of_a_sweep() -> None:
     """To the oldest version, which the sweep lets go: one of the two gives way."""
     outcomes = set()
     for at in count():
-        bucket = Bucket()
-        for fold in (False, True, True):
-            bucket.publish(fold=fold)
-        bucket.time.passes(30 * DAY)
+        bucket = after_a_month(False, True, True)
 
         def act(bucket: Bucket = bucket) -> None:
             try:
@@ -64,10 +70,7 @@ def test_a_sweep_and_a_rollback_in_every_order_of_their_calls_with_four_changes(
     """The rollback makes some calls, the sweep some, the rollback some, then each to its end."""
     outcomes = set()
     for first, second, third in product(range(12), range(9), range(12)):
-        bucket = Bucket()
-        for fold in (False, True, True):
-            bucket.publish(fold=fold)
-        bucket.time.passes(30 * DAY)
+        bucket = after_a_month(False, True, True)
         oldest = bucket.published[0]
         back = Turns(bucket.store, partial(rollback, version=oldest, writer="operator"))
         cleaner = Turns(bucket.store, partial(sweep, retention=NEWEST_ONLY))
@@ -84,10 +87,7 @@ def test_a_sweep_and_a_rollback_in_every_order_of_their_calls_with_four_changes(
 def test_a_sweep_at_every_call_of_a_rollback() -> None:
     outcomes = set()
     for at in count():
-        bucket = Bucket()
-        for fold in (False, True, True):
-            bucket.publish(fold=fold)
-        bucket.time.passes(30 * DAY)
+        bucket = after_a_month(False, True, True)
         calls = interrupted(bucket, at, bucket.sweep)
         try:
             rollback(bucket.store, bucket.published[0], "operator")
@@ -104,10 +104,7 @@ def test_a_sweep_at_every_call_of_a_rollback() -> None:
 @pytest.mark.invariant(2)
 def test_a_writer_at_every_call_of_a_sweep_that_pauses_for_days() -> None:
     for at in count():
-        bucket = Bucket()
-        for fold in (False, True):
-            bucket.publish(fold=fold)
-        bucket.time.passes(30 * DAY)
+        bucket = after_a_month(False, True)
 
         def act(bucket: Bucket = bucket) -> None:
             bucket.publish()

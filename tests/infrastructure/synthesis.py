@@ -13,6 +13,7 @@ from cdk_nag import AwsSolutionsChecks
 from stacks.compaction_stack import CompactionStack
 from stacks.config import Config
 from stacks.packages import ROOT, Packages
+from tools.diagram import definition_text
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 
@@ -45,13 +46,7 @@ class Synthesized:
 
     @cached_property
     def definition_text(self) -> str:
-        pieces = self.one("AWS::StepFunctions::StateMachine")["DefinitionString"]["Fn::Join"][1]
-        return "".join(
-            piece
-            if isinstance(piece, str)
-            else f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{piece['Fn::GetAtt'][0]}"
-            for piece in pieces
-        )
+        return definition_text(self.template, f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:")
 
     @cached_property
     def definition(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import pytest
 
 from stacks.packages import ROOT
 from tests.infrastructure.synthesis import Synthesized
-from tools.diagram import definition_of, mermaid, redraw
+from tools.diagram import mermaid, redraw
 
 
 def test_a_small_machine_is_drawn_as_a_run_meets_it() -> None:
@@ -84,7 +84,7 @@ def test_every_state_of_the_app_is_in_the_picture(app: Synthesized) -> None:
 def test_the_readme_s_picture_is_current(app: Synthesized) -> None:
     readme = (ROOT / "README.md").read_text()
 
-    assert redraw(readme, definition_of(app.template)) == readme, "run `make picture`"
+    assert redraw(readme, app.definition) == readme, "run `make picture`"
 
 
 def test_a_document_without_a_place_for_a_picture_is_refused(app: Synthesized) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from instep.collection import read
@@ -14,7 +15,7 @@ from tests.support.cloud import eventually
 from tests.support.edges import Call, Edge, all_states, edges_taken
 from tests.support.functions import Functions
 from tests.support.receipts import Receipt
-from tools.local_cloud.deploy import Deployment
+from tools.local_cloud.deploy import Deployment, bootstrap, deploy_assembly
 from tools.local_cloud.executions import Outcome, Step, follow, start
 from tools.local_cloud.fault_proxy import FaultProxy
 from tools.local_cloud.target import Target
@@ -54,6 +55,15 @@ class DeployedApp:
     deployment: Deployment
     proxy: FaultProxy
 
+    @classmethod
+    def deploy(cls, target: Target, proxy: FaultProxy, assembly: Path) -> "DeployedApp":
+        """Deploy the synthesized app with the real CDK CLI; nothing starts it but the tests."""
+        bootstrap(target)
+        app = cls(target, deploy_assembly(target, assembly), proxy)
+        app.switch_triggers(enabled=False)
+        app.schedule(enabled=False)
+        return app
+
     @cached_property
     def definition(self) -> dict[str, Any]:
         """The deployed state machine's definition."""
@@ -71,8 +81,6 @@ class DeployedApp:
     def function(self, state: str) -> str:
         """Return the deployed name of the function that `state` calls."""
         return self.functions.name(state)
-
-    # -- starting
 
     def run(self, given: object | None = None, *, case: str = "") -> Run:
         """Start an execution with `given` ({} drains the inbox) and follow it to its end.

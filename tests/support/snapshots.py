@@ -19,6 +19,7 @@ import pytest
 from instep.collection import close_client, create_collection, open_client
 from instep.lease import Lease, LeaseTable
 from instep.objects import Objects
+from instep.snapshot.fold import fold
 from instep.snapshot.manifest import SQLITE, Manifest
 from instep.snapshot.publish import Published, Staged, publish
 from instep.snapshot.reader import pull
@@ -80,6 +81,14 @@ class World:
         """Apply, stage and publish under a lease, as one run does; free the lease."""
         lease = self.lease()
         staged = self.stage(act, root=root, token=lease.fencing_token)
+        published = publish(self.store, staged, lease, self.leases)
+        self.leases.release(NAME, lease.owner)
+        return published
+
+    def fold(self) -> Published:
+        """Fold, stage and publish under a lease, as FoldSnapshot does; free the lease."""
+        lease = self.lease()
+        staged = fold(self.store, self.scratch / "fold", "folder", lease.fencing_token)
         published = publish(self.store, staged, lease, self.leases)
         self.leases.release(NAME, lease.owner)
         return published

@@ -15,7 +15,8 @@ from tests.support.cloud import faulty_cloud
 from tests.support.deployed import DeployedApp
 from tests.support.interpreter import Interpreter
 from tests.support.pipeline import Pipeline
-from tools.local_cloud.deploy import bootstrap, deploy_assembly, synthesize
+from tools.diagram import definition_text
+from tools.local_cloud.deploy import synthesize
 from tools.local_cloud.fault_proxy import FaultProxy
 from tools.local_cloud.launcher import LocalCloud
 from tools.local_cloud.target import Target
@@ -46,11 +47,7 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def deployed(target: Target, proxy: FaultProxy, assembly: Path) -> DeployedApp:
     """The synthesized app, deployed by the real CDK CLI; nothing starts it but the tests."""
-    bootstrap(target)
-    app = DeployedApp(target, deploy_assembly(target, assembly), proxy)
-    app.switch_triggers(enabled=False)
-    app.schedule(enabled=False)
-    return app
+    return DeployedApp.deploy(target, proxy, assembly)
 
 
 @pytest.fixture
@@ -65,15 +62,8 @@ def app(deployed: DeployedApp) -> DeployedApp:
 def definition(assembly: Path) -> dict[str, Any]:
     """The state machine of the synthesized template, functions named by their logical ids."""
     (template,) = assembly.glob("*.template.json")
-    resources = json.loads(template.read_text())["Resources"].values()
-    (machine,) = (
-        one["Properties"] for one in resources if one["Type"] == "AWS::StepFunctions::StateMachine"
-    )
-    text = "".join(
-        piece
-        if isinstance(piece, str)
-        else f"arn:aws:lambda:us-east-1:123456789012:function:{piece['Fn::GetAtt'][0]}"
-        for piece in machine["DefinitionString"]["Fn::Join"][1]
+    text = definition_text(
+        json.loads(template.read_text()), "arn:aws:lambda:us-east-1:123456789012:function:"
     )
     loaded: dict[str, Any] = json.loads(text)
     return loaded

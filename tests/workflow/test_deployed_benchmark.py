@@ -12,7 +12,6 @@ from benchmarks.stage import Stage
 from benchmarks.workload import Workload
 from tests.support.cloud import faulty_cloud
 from tests.support.deployed import DeployedApp
-from tools.local_cloud.deploy import bootstrap, deploy_assembly
 from tools.local_cloud.target import Target
 
 
@@ -20,12 +19,7 @@ from tools.local_cloud.target import Target
 def fresh(tmp_path: Path, assembly: Path) -> Iterator[DeployedApp]:
     """The app where nobody has published: the benchmark's collection is its first version."""
     with faulty_cloud(tmp_path / "state") as (cloud, proxy):
-        target = Target.of(cloud)
-        bootstrap(target)
-        app = DeployedApp(target, deploy_assembly(target, assembly), proxy)
-        app.switch_triggers(enabled=False)
-        app.schedule(enabled=False)
-        yield app
+        yield DeployedApp.deploy(Target.of(cloud), proxy, assembly)
 
 
 def test_a_deployed_run_is_measured_state_by_state(fresh: DeployedApp, tmp_path: Path) -> None:

@@ -116,13 +116,8 @@ def read_everything(
 
 
 def _checked(manifest: Manifest) -> Checked:
-    packs = {
-        pack.hash: pack.bytes
-        for entry in manifest.files.values()
-        for layer in entry.layers
-        for pack in layer.packs
-    }
-    return Checked(len(packs), sum(packs.values()))
+    packs = manifest.pack_refs().values()
+    return Checked(len(packs), sum(pack.bytes for pack in packs))
 
 
 def scan(dynamodb: "DynamoDBClient", table: str, progress: Progress = lambda _: None) -> list[Item]:

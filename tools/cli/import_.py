@@ -46,7 +46,7 @@ def import_(
 
     Its hash is checked where it has one, its archive is unpacked as hostile, its vectors are all
     read, and its settings are changed so that writing needs no index. What it holds may be older
-    than the table: `instep verify` lists what differs, a backfill brings it.
+    than the table: `instep verify` lists what differs, a change of each item brings it.
     """
     session = open_session(aws=aws, stack=stack)
     with remarks.status(f"importing {collection.value}") as line:

@@ -48,7 +48,7 @@ def show(collection: str, done: RolledBack) -> None:
     answers.print(f"the head is now {done.version}; it was {done.replaced}")
     answers.print(
         f"What changed in the table since then is missing: [bold]instep verify {collection}[/] "
-        f"lists it, and a backfill brings it."
+        f"lists it, and a change of each item brings it."
     )
     answers.print(f"To undo: [bold]instep rollback {collection} {done.replaced}[/]")
 

@@ -6,6 +6,7 @@ asynchronous, and the space of a collection never changes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -66,6 +67,16 @@ def create_collection(client: "ClientAPI", name: str) -> "Collection":
 def get_collection(client: "ClientAPI", name: str) -> "Collection":
     """Return the collection, without an embedding function; ValueError when there is none."""
     return client.get_collection(name, embedding_function=None)
+
+
+@contextmanager
+def opened(directory: Path, name: str) -> Iterator["Collection"]:
+    """Have the collection of a directory open for a block, by a client that is closed behind it."""
+    client = open_client(directory)
+    try:
+        yield get_collection(client, name)
+    finally:
+        close_client(client)
 
 
 def persist_after(collection: "Collection", records: int) -> None:

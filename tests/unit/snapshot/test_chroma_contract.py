@@ -4,10 +4,9 @@ Red here means that a new chromadb behaves otherwise.
 """
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -17,19 +16,7 @@ from instep.snapshot.manifest import SQLITE
 from instep.sqlite_rows import OUT_OF_REACH
 from tests.support.snapshots import NAME, Act, adds, deletes, names, seen_in, updates, vector
 
-if TYPE_CHECKING:
-    from chromadb.api.models.Collection import Collection
-
 INDEX = ["data_level0.bin", "header.bin", "index_metadata.pickle", "length.bin", "link_lists.bin"]
-
-
-@contextmanager
-def opened(directory: Path) -> Iterator["Collection"]:
-    client = engine.open_client(directory)
-    try:
-        yield engine.get_collection(client, NAME)
-    finally:
-        engine.close_client(client)
 
 
 @pytest.fixture
@@ -44,7 +31,7 @@ def directory(tmp_path: Path) -> Path:
 def test_what_each_call_queues(directory: Path) -> None:
     """`prune` drops updates without a vector, and a reader replays all vectors and deletes."""
     some: Any = [vector("x")]
-    with opened(directory) as collection:
+    with engine.opened(directory, NAME) as collection:
         adds(["a"])(collection)
         updates(["a"], n=1)(collection)
         collection.update(ids=["a"], embeddings=some)
@@ -66,7 +53,7 @@ def test_one_call_takes_a_chunk(directory: Path) -> None:
 
 
 def test_an_update_merges_and_of_a_missing_id_says_nothing(directory: Path) -> None:
-    with opened(directory) as collection:
+    with engine.opened(directory, NAME) as collection:
         adds(["a"], colour="red", size=1)(collection)
         collection.update(ids=["a", "missing"], metadatas=[{"colour": None, "n": 2}, {"n": 2}])
     (only,) = seen_in(directory).values()
@@ -75,10 +62,10 @@ def test_an_update_merges_and_of_a_missing_id_says_nothing(directory: Path) -> N
 
 def test_a_vector_waits_only_where_there_can_be_an_index(directory: Path) -> None:
     """chromadb gives a collection its dimension, and so an index, with the first vector."""
-    with opened(directory) as collection:
+    with engine.opened(directory, NAME) as collection:
         deletes(["a"])(collection)
     assert sqlite_rows.standing(directory / SQLITE).pending_vectors == 0
-    with opened(directory) as collection:
+    with engine.opened(directory, NAME) as collection:
         adds(["a"])(collection)
         deletes(["a"])(collection)
         updates(["a"], n=1)(collection)
@@ -86,21 +73,21 @@ def test_a_vector_waits_only_where_there_can_be_an_index(directory: Path) -> Non
 
 
 def test_an_index_is_persisted_when_told_and_is_five_files(directory: Path) -> None:
-    with opened(directory) as collection:
+    with engine.opened(directory, NAME) as collection:
         adds(names(30))(collection)
         updates(names(30), n=1)(collection)
         collection.query(query_embeddings=[vector("w00001")], n_results=1)  # type: ignore[arg-type]
     assert [path.name for path in directory.rglob("*.pickle")] == [], "out of reach is never"
-    with opened(directory) as collection:
+    with engine.opened(directory, NAME) as collection:
         engine.persist_after(collection, 1)
-    with opened(directory) as collection:
+    with engine.opened(directory, NAME) as collection:
         collection.get(limit=1, include=["embeddings"])
         engine.persist_after(collection, OUT_OF_REACH)
     index = directory / sqlite_rows.vector_segment(directory / SQLITE)
     assert sorted(path.name for path in index.iterdir()) == INDEX
     before = {path.name: path.read_bytes() for path in index.iterdir()}
     assert sqlite_rows.prune(directory / SQLITE).pending_vectors == 0
-    with opened(directory) as collection:
+    with engine.opened(directory, NAME) as collection:
         adds(names(10, 30))(collection)
         collection.query(query_embeddings=[vector("w00031")], n_results=1)  # type: ignore[arg-type]
     assert {path.name: path.read_bytes() for path in index.iterdir()} == before
@@ -110,10 +97,10 @@ def test_a_replaced_vector_of_a_lone_point_is_lost_in_silence(directory: Path) -
     """What `persist` reads back and writes anew; the day this is red it need not any more."""
 
     def persisted(act: Act) -> None:
-        with opened(directory) as collection:
+        with engine.opened(directory, NAME) as collection:
             act(collection)
             engine.persist_after(collection, 1)
-        with opened(directory) as collection:
+        with engine.opened(directory, NAME) as collection:
             collection.get(limit=1)
             engine.persist_after(collection, OUT_OF_REACH)
 
@@ -130,7 +117,7 @@ def test_without_a_hold_closing_brings_the_wal_in(directory: Path) -> None:
     main = directory / SQLITE
     sqlite_wal.arm(main)
     before = main.read_bytes()
-    with opened(directory) as collection:
+    with engine.opened(directory, NAME) as collection:
         adds(names(5))(collection)
         assert sqlite_wal.wal_of(main).exists()
     assert not sqlite_wal.wal_of(main).exists()

@@ -19,7 +19,6 @@ from instep.snapshot.folding import (
     needs_vacuum,
 )
 from instep.snapshot.manifest import SQLITE, FileEntry, Layer, Manifest, PackRef
-from instep.snapshot.publish import publish
 from instep.snapshot.reader import open_snapshot
 from tests.support.snapshots import (
     NAME,
@@ -37,9 +36,7 @@ from tests.unit.snapshot.test_manifest import BASE, manifest
 
 
 def folded(world: World) -> Manifest:
-    lease = world.lease()
-    staged = fold(world.store, world.scratch / "fold", "folder", lease.fencing_token, None)
-    publish(world.store, staged, lease, world.leases)
+    world.fold()
     return world.manifest()
 
 

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import chromadb
 import pytest
@@ -21,18 +21,6 @@ from instep.snapshot.pages import changed, write_pages
 from instep.snapshot.writable import check_writable
 from instep.sqlite_rows import OUT_OF_REACH
 from tests.support.snapshots import NAME, Act, adds, deletes, names, seen_in, updates, vector
-
-if TYPE_CHECKING:
-    from chromadb.api.models.Collection import Collection
-
-
-@contextmanager
-def opened(directory: Path) -> Iterator["Collection"]:
-    client = engine.open_client(directory)
-    try:
-        yield engine.get_collection(client, NAME)
-    finally:
-        engine.close_client(client)
 
 
 @contextmanager
@@ -165,16 +153,16 @@ def test_a_client_of_a_plain_file_is_refused_by_the_hold(directory: Path) -> Non
 
 
 def test_a_stub_keeps_every_vector_for_who_loads_the_index(directory: Path) -> None:
-    with opened(directory) as collection:
+    with engine.opened(directory, NAME) as collection:
         engine.persist_after(collection, 2)
-    with opened(directory) as collection:
+    with engine.opened(directory, NAME) as collection:
         collection.query(query_embeddings=[vector("w00001")], n_results=1)  # type: ignore[arg-type]
         engine.persist_after(collection, OUT_OF_REACH)
     index = next(path for path in directory.iterdir() if path.is_dir())
     assert (index / "index_metadata.pickle").exists()
     aside = directory.parent / "index"
     index.rename(aside)
-    with opened(directory) as collection:
+    with engine.opened(directory, NAME) as collection:
         adds(names(30, 500))(collection)
         deletes(names(10))(collection)
     for stub in directory.iterdir():
@@ -184,7 +172,7 @@ def test_a_stub_keeps_every_vector_for_who_loads_the_index(directory: Path) -> N
                 path.unlink()
             stub.rmdir()
     aside.rename(index)
-    with opened(directory) as collection:
+    with engine.opened(directory, NAME) as collection:
         got: Any = collection.get(include=["embeddings"])
         assert len(got["ids"]) == 220
         vectors = dict(zip(got["ids"], (list(one) for one in got["embeddings"]), strict=True))
@@ -230,13 +218,13 @@ def test_another_chromadb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_pruning_keeps_vectors_and_the_last_record_and_loses_no_update(directory: Path) -> None:
     main = directory / SQLITE
-    with opened(directory) as collection:
+    with engine.opened(directory, NAME) as collection:
         updates(names(100), colour="red")(collection)
     assert len(queue(main)) == 300
     standing = sqlite_rows.prune(main)
     assert queue(main) == [*((n, True) for n in range(1, 201)), (300, False)]
     assert (standing.embeddings, standing.pending_vectors, standing.last_seq) == (200, 200, 300)
-    with opened(directory) as collection:
+    with engine.opened(directory, NAME) as collection:
         updates(["w00000"], colour="blue")(collection)
         got = collection.get(ids=["w00000", "w00001"])["metadatas"]
     assert [row["colour"] for row in got or []] == ["blue", "red"]
@@ -250,7 +238,7 @@ def test_every_open_writes_a_row_that_pruning_removes(directory: Path) -> None:
             return int(database.execute("SELECT count(*) FROM acquire_write").fetchone()[0])
 
     before = rows()
-    with opened(directory) as collection:
+    with engine.opened(directory, NAME) as collection:
         collection.count()
     assert rows() == before + 1
     sqlite_rows.prune(directory / SQLITE)
@@ -258,7 +246,7 @@ def test_every_open_writes_a_row_that_pruning_removes(directory: Path) -> None:
 
 
 def test_a_document_is_written_without_embedding_it(directory: Path) -> None:
-    with opened(directory) as collection:
+    with engine.opened(directory, NAME) as collection:
         engine.apply(collection, Changes(updates={"w00003": Update({"colour": "red"}, "new text")}))
         engine.apply(collection, Changes(updates={"w00004": Update({}, "only text")}))
         assert collection.get(where_document={"$contains": "only"})["ids"] == ["w00004"]
@@ -271,7 +259,7 @@ def test_a_document_is_written_without_embedding_it(directory: Path) -> None:
 
 def test_a_closed_client_frees_its_path(directory: Path) -> None:
     for expected in (200, 199):
-        with opened(directory) as collection:
+        with engine.opened(directory, NAME) as collection:
             assert collection.count() == expected
             collection.delete(ids=[names(1, 200 - expected)[0]])
     client = chromadb.PersistentClient(str(directory))

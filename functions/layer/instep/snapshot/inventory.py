@@ -97,10 +97,5 @@ def missing_packs(store: SnapshotStore, manifest: Manifest) -> set[str]:
     Lists the packs and reads none: that they hold the right bytes is `SnapshotStore.materialise`'s.
     """
     there = {entry.key.rpartition("/")[2]: entry.size for entry in store.all_packs()}
-    return {
-        pack.hash
-        for entry in manifest.files.values()
-        for layer in entry.layers
-        for pack in layer.packs
-        if there.get(pack.hash) != pack.bytes
-    }
+    needed = manifest.pack_refs()
+    return {name for name, pack in needed.items() if there.get(name) != pack.bytes}

@@ -129,14 +129,18 @@ class Manifest:
             },
         }
 
-    def packs(self) -> set[str]:
-        """Return the names of all packs a reader of this version needs."""
+    def pack_refs(self) -> dict[str, PackRef]:
+        """Return every pack a reader of this version needs, by name, each once."""
         return {
-            pack.hash
+            pack.hash: pack
             for entry in self.files.values()
             for layer in entry.layers
             for pack in layer.packs
         }
+
+    def packs(self) -> set[str]:
+        """Return their names."""
+        return set(self.pack_refs())
 
 
 def parse(body: bytes) -> Manifest:

@@ -5,17 +5,14 @@ what was queued is read back from the disk: chromadb 1.5.9 keeps a replaced vect
 when its point has no living neighbour, and says nothing (docs/adr/0009).
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from instep import hnsw_layout, sqlite_rows
 from instep.collection import (
     apply,
-    close_client,
-    get_collection,
-    open_client,
+    opened,
     persist_after,
     read,
     read_vectors,
@@ -33,12 +30,12 @@ _AT_ONCE: Final = 1  # log records after which chromadb persists: at the next re
 def persist(directory: Path, name: str) -> None:
     """Persist the index of the collection; its sync threshold is out of reach from then on."""
     queued, _ = sqlite_rows.queued(directory / SQLITE)
-    with _opened(directory, name) as collection:
+    with opened(directory, name) as collection:
         persist_after(collection, _AT_ONCE)
-    with _opened(directory, name) as collection:
+    with opened(directory, name) as collection:
         collection.get(limit=1)  # chromadb reads its queue before it answers
         wanted = read_vectors(collection, queued)
-    with _opened(directory, name) as collection:
+    with opened(directory, name) as collection:
         stored = read_vectors(collection, wanted)
         _write_anew(
             collection,
@@ -63,12 +60,3 @@ def _write_anew(collection: "Collection", vectors: Mapping[str, Vector]) -> None
         for id_, found in carried.items()
     }
     apply(collection, Changes(adds=adds))
-
-
-@contextmanager
-def _opened(directory: Path, name: str) -> Iterator["Collection"]:
-    client = open_client(directory)
-    try:
-        yield get_collection(client, name)
-    finally:
-        close_client(client)
