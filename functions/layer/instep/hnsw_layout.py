@@ -1,14 +1,17 @@
-"""How chromadb's index lies on the disk: hnswlib's header, and the room no vector uses yet.
+"""How chromadb's index lies on the disk: hnswlib's header, the room no vector uses yet, a stub.
 
 Leans on hnswlib's format as chromadb 1.5.9 writes it: `header.bin` counts the elements and says how
 wide one is; `data_level0.bin` and `length.bin` may have room for more of them than there are. That
 room is written as it happened to lie in memory, deleted texts perhaps among it. A header that says
-otherwise is refused.
+otherwise is refused. How many links a new element gets is in the header too, and not in chromadb's
+tables.
 """
 
+import math
 import os
+import pickle
 import struct
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +19,14 @@ from instep.errors import SnapshotUnsupported
 
 HEADER: Final = "header.bin"
 ELEMENTS: Final = "data_level0.bin"
+LABELS: Final = "index_metadata.pickle"
 _LENGTHS: Final = "length.bin"
+_LINKS: Final = "link_lists.bin"
 _LENGTH: Final = 4  # bytes an element
 _FORMAT: Final = struct.Struct("<i6QiIQQQdQ")
 _VERSION: Final = 1
+_NOBODY: Final = "instep: no embedding has this id"
+_LINKS_OF_STUB: Final = 3  # 16 is chromadb's default; with 2 and 4 it costs as little
 
 
 @dataclass(frozen=True)
@@ -62,3 +69,29 @@ def blank_unused_room(segment: Path) -> None:
             )
         os.truncate(path, used)
         os.truncate(path, size)
+
+
+def lay_stub(segment: Path, dimension: int) -> None:
+    """Lay an index without elements, whose new elements cost hardly anything and find nothing.
+
+    For a client that needs none: chromadb builds one of what it adds all the same. It takes the
+    files for an index only if a label names somebody.
+    """
+    links = 4 + 4 * 2 * _LINKS_OF_STUB
+    layout = Layout(1, 0, links + 4 * dimension + 8, links + 4 * dimension, links)
+    empty = (-1, 0xFFFFFFFF)  # highest level, entry point
+    degree = (_LINKS_OF_STUB, 2 * _LINKS_OF_STUB, _LINKS_OF_STUB, 1 / math.log(_LINKS_OF_STUB))
+    segment.mkdir()
+    header = _FORMAT.pack(_VERSION, 0, *astuple(layout), *empty, *degree, _LINKS_OF_STUB)
+    (segment / HEADER).write_bytes(header)
+    for name in (ELEMENTS, _LENGTHS, _LINKS):
+        (segment / name).touch()
+    labels = {
+        "dimensionality": dimension,
+        "total_elements_added": 1,
+        "max_seq_id": None,
+        "id_to_label": {_NOBODY: 1},
+        "label_to_id": {1: _NOBODY},
+        "id_to_seq_id": {},
+    }
+    (segment / LABELS).write_bytes(pickle.dumps(labels, protocol=4))

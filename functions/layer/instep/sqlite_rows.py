@@ -115,6 +115,13 @@ def vector_segment(main: Path) -> str:
     return str(rows[0][0])
 
 
+def dimension(main: Path) -> int | None:
+    """Return how many floats a vector of the one collection has, None before the first."""
+    with _connected(main, alone=True) as database:
+        (found,) = database.execute("SELECT dimension FROM collections").fetchone()
+    return None if found is None else int(found)
+
+
 def standing(main: Path) -> Standing:
     """Return what the directory holds."""
     with _connected(main, alone=True) as database:

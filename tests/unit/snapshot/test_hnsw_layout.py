@@ -1,12 +1,21 @@
 """chromadb's index on the disk: what its header says is so, and unused room holds nothing."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from chromadb.errors import InternalError
 
-from instep.collection import close_client, create_collection, get_collection, open_client
+from instep.collection import (
+    close_client,
+    create_collection,
+    get_collection,
+    open_client,
+    opened,
+    persist_after,
+)
 from instep.errors import SnapshotUnsupported
-from instep.hnsw_layout import ELEMENTS, HEADER, blank_unused_room, read_layout
+from instep.hnsw_layout import ELEMENTS, HEADER, blank_unused_room, lay_stub, read_layout
 from instep.snapshot.persisting import persist
 from tests.support.snapshots import NAME, WIDTH, adds, names, vector
 
@@ -60,3 +69,27 @@ def test_another_layout_is_refused_and_left_alone(segment: Path) -> None:
     with pytest.raises(SnapshotUnsupported, match="no header of an index"):
         blank_unused_room(segment)
     assert (segment / ELEMENTS).read_bytes() == before
+
+
+def test_a_client_builds_on_the_stub_it_is_given(segment: Path) -> None:
+    """It has the stub's links an element, which are few, and none of the elements there were."""
+    real = read_layout(segment)
+    shutil.rmtree(segment)
+    lay_stub(segment, WIDTH)
+    stub = read_layout(segment)
+    with opened(segment.parent, NAME) as collection:
+        persist_after(collection, 1)
+    with opened(segment.parent, NAME) as collection:
+        adds(names(20, COUNT))(collection)
+    built = read_layout(segment)
+    assert (built.count, built.width) == (20, stub.width)
+    assert built.width < real.width
+
+
+def test_a_stub_of_another_layout_is_noticed(segment: Path) -> None:
+    """chromadb would refuse a stub that is none, instead of building an index of its own."""
+    shutil.rmtree(segment)
+    lay_stub(segment, WIDTH)
+    (segment / HEADER).write_bytes(b"short")
+    with opened(segment.parent, NAME) as collection, pytest.raises(InternalError):
+        adds(names(1, COUNT))(collection)

@@ -3,6 +3,7 @@
 Each test states one behaviour that `sqlite_wal`, `sqlite_rows`, `collection` or `writable` needs.
 """
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,11 +17,12 @@ from instep import collection as engine
 from instep import sqlite_rows, sqlite_wal
 from instep.difference import Changes, Update
 from instep.errors import SnapshotUnsupported
+from instep.hnsw_layout import lay_stub
 from instep.snapshot.manifest import SQLITE
 from instep.snapshot.pages import changed, write_pages
 from instep.snapshot.writable import check_writable
 from instep.sqlite_rows import OUT_OF_REACH
-from tests.support.snapshots import NAME, Act, adds, deletes, names, seen_in, updates, vector
+from tests.support.snapshots import NAME, WIDTH, Act, adds, deletes, names, seen_in, updates, vector
 
 
 @contextmanager
@@ -162,15 +164,13 @@ def test_a_stub_keeps_every_vector_for_who_loads_the_index(directory: Path) -> N
     assert (index / "index_metadata.pickle").exists()
     aside = directory.parent / "index"
     index.rename(aside)
+    lay_stub(index, WIDTH)
+    laid = {path: path.read_bytes() for path in index.iterdir()}
     with engine.opened(directory, NAME) as collection:
         adds(names(30, 500))(collection)
         deletes(names(10))(collection)
-    for stub in directory.iterdir():
-        if stub.is_dir():
-            assert not (stub / "index_metadata.pickle").exists(), "an empty index was persisted"
-            for path in stub.iterdir():
-                path.unlink()
-            stub.rmdir()
+    assert {path: path.read_bytes() for path in index.iterdir()} == laid, "a stub was persisted"
+    shutil.rmtree(index)
     aside.rename(index)
     with engine.opened(directory, NAME) as collection:
         got: Any = collection.get(include=["embeddings"])

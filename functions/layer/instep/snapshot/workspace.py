@@ -1,8 +1,8 @@
 """The writer's side: a client at the head that never loads the vector index, and stage.
 
-The directory holds the database and no vector index; with a sync threshold out of reach chromadb
-then takes updates, deletes and additions into SQLite alone (docs/design.md, "Snapshot store").
-With a threshold in reach it would lose vectors, so such a collection is refused.
+The directory holds the database and the stub of a vector index; with a sync threshold out of reach
+chromadb then takes updates, deletes and additions into SQLite alone (docs/design.md, "Snapshot
+store"). With a threshold in reach it would lose vectors, so such a collection is refused.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instep import sqlite_rows, sqlite_wal
+from instep import hnsw_layout, sqlite_rows, sqlite_wal
 from instep.collection import close_client, create_collection, open_client
 from instep.errors import ConfigurationMissing, SnapshotUnsupported
 from instep.snapshot.claim import claim
@@ -51,6 +51,7 @@ def open_workspace(
         else:
             raise ConfigurationMissing(f"{store.collection} has no version yet")
         check_writable(copy.main, store.collection)
+        _lay_stub(copy)
         workspace = Workspace(store, copy, head, manifest)
         try:
             yield workspace
@@ -153,6 +154,13 @@ def _start(copy: WarmCopy, collection: str) -> None:
         close_client(client)
     sqlite_wal.arm(copy.main)
     copy.save(State(None, {SQLITE: copy.made_here(SQLITE)}))
+
+
+def _lay_stub(copy: WarmCopy) -> None:
+    """Give the client an index to build on; a collection without a vector gets chromadb's own."""
+    dimension = sqlite_rows.dimension(copy.main)
+    if dimension is not None:
+        hnsw_layout.lay_stub(copy.data / sqlite_rows.vector_segment(copy.main), dimension)
 
 
 def _same_content(parent: Facts, now: Facts) -> bool:
