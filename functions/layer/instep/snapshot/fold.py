@@ -7,7 +7,9 @@ writer; a reader of the folded version replays nothing.
 
 import shutil
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +48,18 @@ def fold(
         copy.bring_to(store, parent, _concerned(parent))
         check_writable(copy.main, store.collection)
         with _beside(copy, directory / "fold") as folded:
-            facts = _tidy(folded, parent)
+            main = folded / SQLITE
+            _, deletes = sqlite_rows.queued(main)
+            if parent.facts.pending_vectors:
+                persist(folded, parent.collection)
             version = store.new_version()
             sent = store.objects.traffic.up
-            files = dict(parent.files)
-            for name in sorted(_files(folded)):
-                files[name] = _entry(store, version, parent, copy, folded, name)
+            entry = partial(_entry, store, version, parent, copy, folded)
+            index = sorted(_files(folded) - {SQLITE})
+            with ThreadPoolExecutor(1) as beside:  # the index is on its way while SQLite vacuums
+                shipped = beside.submit(lambda: {name: entry(name) for name in index})
+                facts = _tidy(main, parent, deletes)
+                files = {**parent.files, SQLITE: entry(SQLITE), **shipped.result()}
             origin = Origin(writer, fencing_token, head.watermark, note or {}, head)
             return put_version(store, version, origin, facts, files, sent)
 
@@ -83,12 +91,8 @@ def _beside(copy: WarmCopy, folded: Path) -> Iterator[Path]:
         shutil.rmtree(folded, ignore_errors=True)
 
 
-def _tidy(folded: Path, parent: Manifest) -> Facts:
-    """Persist what is pending, prune, vacuum when it is worth it; return the facts."""
-    main = folded / SQLITE
-    _, deletes = sqlite_rows.queued(main)
-    if parent.facts.pending_vectors:
-        persist(folded, parent.collection)
+def _tidy(main: Path, parent: Manifest, deletes: int) -> Facts:
+    """Prune the database, vacuum it when it is worth it after so many deletes; return its facts."""
     facts = Facts(**vars(sqlite_rows.prune(main)))
     if facts.pending_vectors:
         raise SnapshotUnsupported(

@@ -1,8 +1,8 @@
 """Let chromadb write its vector index, never again by itself, and prove that it did.
 
 Needed where vectors must not wait in the queue: a fold, and an import. The queue is gone then, so
-what was queued is read back from the disk: chromadb 1.5.9 keeps a replaced vector in memory only
-when its point has no living neighbour, and says nothing (docs/adr/0009).
+what was queued is read back from the index's files: chromadb 1.5.9 keeps a replaced vector in
+memory only when its point has no living neighbour, and says nothing (docs/adr/0009).
 """
 
 from collections.abc import Mapping
@@ -18,11 +18,16 @@ from instep.collection import (
     read_vectors,
 )
 from instep.difference import Addition, Changes, Vector
+from instep.errors import SnapshotUnsupported
+from instep.hnsw_vectors import IndexBroken
+from instep.hnsw_vectors import read_vectors as read_persisted
 from instep.snapshot.manifest import SQLITE
 from instep.sqlite_rows import OUT_OF_REACH
 
 if TYPE_CHECKING:
+    import numpy as np
     from chromadb.api.models.Collection import Collection
+    from numpy.typing import NDArray
 
 _AT_ONCE: Final = 1  # log records after which chromadb persists: at the next read, that is
 
@@ -35,8 +40,9 @@ def persist(directory: Path, name: str) -> None:
     with opened(directory, name) as collection:
         collection.get(limit=1)  # chromadb reads its queue before it answers
         wanted = read_vectors(collection, queued)
+    segment = directory / sqlite_rows.vector_segment(directory / SQLITE)
+    stored = _stored(segment, wanted)
     with opened(directory, name) as collection:
-        stored = read_vectors(collection, wanted)
         _write_anew(
             collection,
             {
@@ -46,9 +52,18 @@ def persist(directory: Path, name: str) -> None:
             },
         )
         persist_after(collection, OUT_OF_REACH)
-    segment = directory / sqlite_rows.vector_segment(directory / SQLITE)
     if (segment / hnsw_layout.HEADER).exists():  # there is no index without a vector
         hnsw_layout.blank_unused_room(segment)
+
+
+def _stored(segment: Path, wanted: Mapping[str, Vector]) -> "Mapping[str, NDArray[np.float32]]":
+    try:
+        return read_persisted(segment, wanted.keys())
+    except IndexBroken as error:
+        raise SnapshotUnsupported(
+            f"{segment}: chromadb persisted an index this release cannot read: {error}; is this "
+            f"another chromadb than 1.5.9?"
+        ) from error
 
 
 def _write_anew(collection: "Collection", vectors: Mapping[str, Vector]) -> None:

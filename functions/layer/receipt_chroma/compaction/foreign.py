@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from instep.errors import DeltaRejected
-from receipt_chroma.compaction.hnsw_file import INDEX_FILES, read_index
+from instep.hnsw_layout import ELEMENTS, HEADER, LABELS
+from instep.hnsw_vectors import IndexBroken, read_vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from instep.difference import Scalar, Value
 
-__all__ = ["HELD_IN", "INDEX_FILES", "Record", "read_records"]
-
 DATABASE: Final = "chroma.sqlite3"
 _UNFINISHED: Final = frozenset({f"{DATABASE}-wal", f"{DATABASE}-journal"})
+INDEX_FILES: Final = frozenset({HEADER, ELEMENTS, LABELS})
 HELD_IN: Final = frozenset({DATABASE}) | _UNFINISHED
 _DOCUMENT: Final = "chroma:document"
 _TABLES: Final = frozenset(
@@ -88,7 +88,10 @@ def _read(db: sqlite3.Connection, directory: Path, name: str) -> dict[str, Recor
     collection = _find(db, name)
     marks = {str(key): int(value) for key, value in db.execute("SELECT * FROM max_seq_id")}
     metadata = _stored_metadata(db, collection.metadata)
-    vectors = read_index(directory / collection.vectors)
+    try:
+        vectors = read_vectors(directory / collection.vectors)
+    except IndexBroken as error:
+        raise DeltaRejected(str(error)) from error
     for seq_id, operation, id_, vector, encoding, text in _log(db, collection.id):
         if seq_id > marks.get(collection.metadata, -1):
             _replay_metadata(metadata, operation, id_, text)

@@ -1,0 +1,105 @@
+"""The vectors of a persisted index, read as plain numbers and without its links.
+
+The layout is hnswlib's (`hnsw_layout`): an element of `data_level0.bin` ends in vector and label;
+`index_metadata.pickle` maps ids to labels. Every offset is checked against the file before it is
+used, and the pickle may hold plain data only, so the files may come from anybody.
+"""
+
+import io
+import pickle
+import pickletools
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+import numpy as np
+
+from instep.hnsw_layout import ELEMENTS, LABELS, Layout, read_layout
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_PLAIN: Final = frozenset(
+    {
+        *("PROTO", "FRAME", "MARK", "STOP", "NONE", "NEWTRUE", "NEWFALSE"),
+        *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE"),
+        *("EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
+        *("SETITEM", "SETITEMS", "APPEND", "APPENDS", "MEMOIZE", "BINPUT", "BINGET"),
+    }
+)
+
+
+class IndexBroken(ValueError):
+    """The files contradict each other, or hold more than plain data; the message says how."""
+
+
+def read_vectors(
+    segment: Path, ids: Collection[str] | None = None
+) -> dict[str, "NDArray[np.float32]"]:
+    """Return the persisted vectors by id: of those ids that have one, or of all.
+
+    None when the segment was never persisted. Raises IndexBroken.
+    """
+    if not (segment / LABELS).is_file():
+        return {}
+    labels = _labels((segment / LABELS).read_bytes())
+    chosen = labels if ids is None else {id_: labels[id_] for id_ in ids if id_ in labels}
+    if not chosen:
+        return {}
+    try:
+        layout = read_layout(segment)
+        elements = _elements(segment / ELEMENTS, layout)
+    except FileNotFoundError as error:
+        raise IndexBroken(f"the vector index is incomplete: {error}") from error
+    except ValueError as error:
+        raise IndexBroken(f"the vector index is broken: {error}") from error
+    return _vectors(layout, elements, chosen)
+
+
+def _elements(path: Path, layout: Layout) -> "NDArray[np.uint8]":
+    """Map the elements into memory, a row each."""
+    if layout.count * layout.width > path.stat().st_size:
+        raise ValueError("it is shorter than its header says")
+    if (layout.label_at - layout.vector_at) % 4:
+        raise ValueError("it holds no float32 vectors")
+    shape = (layout.count, layout.width)
+    return np.memmap(path, np.uint8, "r", shape=shape) if layout.count else np.empty(shape, "u1")
+
+
+def _vectors(
+    layout: Layout, elements: "NDArray[np.uint8]", chosen: dict[str, int]
+) -> dict[str, "NDArray[np.float32]"]:
+    stored = elements[:, layout.label_at :].copy().view("<u8").ravel().tolist()
+    rows = {label: row for row, label in enumerate(stored)}
+    missing = [id_ for id_, label in chosen.items() if label not in rows]
+    if missing:
+        raise IndexBroken(f"the vector index lacks {len(missing)} records, so {missing[0]!r}")
+    wanted = elements[[rows[label] for label in chosen.values()]]
+    vectors = wanted[:, layout.vector_at : layout.label_at].copy().view("<f4")
+    return dict(zip(chosen, vectors, strict=True))
+
+
+def _labels(pickled: bytes) -> dict[str, int]:
+    """Return id to label from the pickle, after every one of its opcodes was found to be plain."""
+    try:
+        strange = [
+            f"{opcode.name} at byte {at}"
+            for opcode, _, at in pickletools.genops(pickled)
+            if opcode.name not in _PLAIN
+        ]
+        labels = {} if strange else _PlainUnpickler(io.BytesIO(pickled)).load()["id_to_label"]
+        plain = all(type(id_) is str and type(label) is int for id_, label in labels.items())
+    except Exception as error:  # a broken pickle may raise anything
+        raise IndexBroken(f"{LABELS} is unreadable: {error!r}") from error
+    if strange:
+        raise IndexBroken(f"{LABELS} holds {strange[0]}: only plain data is read")
+    if not plain:
+        raise IndexBroken(f"{LABELS}: id_to_label does not map ids to numbers")
+    return dict(labels)
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Unpickles containers, text and numbers; asked for a class or function it refuses."""
+
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise IndexBroken(f"{LABELS} names {module}.{name}: only plain data is read")
