@@ -73,9 +73,12 @@ def _figures(
     then = [median_run([answer.run for answer in answers]) for answers in theirs]
     held = [median(answer.held_ms for answer in answers) for answers in ours]
     peaks = [max(answer.peak_mb for answer in answers) for answers in ours]
+    moved = [run.up + run.down for run in runs]
+    upper = (len(sizes) - 1) // 2  # few edits meet on a page from here on
     figures: Figures = {
         "time_exponent": exponent(sizes, [run.seconds for run in runs]),
-        "bytes_exponent": exponent(sizes, [run.up + run.down for run in runs]),
+        "bytes_exponent": exponent(sizes, moved),
+        f"bytes_exponent_from_{short(sizes[upper])}": exponent(sizes[upper:], moved[upper:]),
         "publish_exponent": exponent(sizes, held),
         "publish_held_ms": max(held),
         "peak_memory_exponent": exponent(sizes, peaks),
