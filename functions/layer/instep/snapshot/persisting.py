@@ -41,7 +41,7 @@ def persist(directory: Path, name: str) -> None:
         collection.get(limit=1)  # chromadb reads its queue before it answers
         wanted = read_vectors(collection, queued)
     segment = directory / sqlite_rows.vector_segment(directory / SQLITE)
-    stored = _stored(segment, wanted)
+    stored = _stored(segment, wanted) if wanted else {}  # else it may be an older chromadb's index
     with opened(directory, name) as collection:
         _write_anew(
             collection,
