@@ -124,7 +124,7 @@ class Functions(Construct):
         return made.function
 
     def _apply_updates(self) -> lambda_.Function:
-        """chromadb without its index: 217 MB needed, whatever the collection holds. 512 MB would
+        """chromadb without its index: 205 MB needed, whatever the collection holds. 512 MB would
         hold, and a run then take three times as long for the same price. 4 GiB of /tmp for the
         warm copies of both collections beside the ones being made. Fifteen minutes is Lambda's
         longest: a first copy or a large delta may need them, a label run takes a second.
@@ -173,7 +173,7 @@ class Functions(Construct):
         return made.function
 
     def _fold_snapshot(self) -> lambda_.Function:
-        """chromadb with its index, which stays in memory: 863 MB needed at 70,000 x 1,536, and it
+        """chromadb with its index, which stays in memory: 807 MB needed at 70,000 x 1,536, and it
         grows with the collection: the smallest size that holds twice as much. All of /tmp, for two
         copies of the whole collection; ten minutes are a hundred such folds, and all that a hung
         one may hold the lease.
