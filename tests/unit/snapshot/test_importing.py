@@ -5,6 +5,7 @@ What the snapshot held is read by plain chromadb before it is uploaded.
 
 import shutil
 import sqlite3
+import tarfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -261,3 +262,24 @@ def test_what_is_hostile_or_broken_is_told_and_nothing_is_published(
     assert world.version() is None
     assert not [key for key in world.objects() if "/versions/" in key or "/packs/" in key]
     assert [path.name for path in world.scratch.iterdir() if path.name.startswith("import-")] == []
+
+
+def test_a_directory_of_an_older_chromadb(world: World) -> None:
+    """The archive holds what chromadb 0.4.24 wrote: w00000 to w00029 of 8 floats, their number as
+    `k`; then the first five got k = -1, the next three were deleted, w00008 and w00009 replaced by
+    nines and eights. Its index names the ids by a pickled class, and has room for 1,000 elements
+    where its header says 100.
+    """
+    theirs = world.scratch / "theirs"
+    with tarfile.open(Path(__file__).with_name("chroma-0.4.24.tar.gz")) as archive:
+        archive.extractall(theirs, filter="data")
+    upload(world.aws.s3, theirs)
+    assert take_in(world).embeddings == 27
+    seen = world.seen()
+    assert seen.keys() == {*names(5), *names(22, 8)}
+    assert [seen[id_].metadata["k"] for id_ in names(5)] == [-1] * 5
+    assert (seen["w00010"].metadata["k"], seen["w00010"].document) == (10, "d10")
+    assert [seen[id_].vector for id_ in names(2, 8)] == [(9.0,) * 8, (8.0,) * 8]
+    world.write(adds(names(60, 100)))
+    assert len(world.seen()) == 87
+    assert world.manifest().facts.pending_vectors == 60
