@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chromadb.errors import InternalError
@@ -17,7 +18,8 @@ from instep.collection import (
 from instep.errors import SnapshotUnsupported
 from instep.hnsw_layout import ELEMENTS, HEADER, blank_unused_room, lay_stub, read_layout
 from instep.snapshot.persisting import persist
-from tests.support.snapshots import NAME, WIDTH, adds, names, vector
+from instep.sqlite_rows import OUT_OF_REACH
+from tests.support.snapshots import NAME, WIDTH, adds, names, seen_in, vector
 
 COUNT = 50
 
@@ -69,6 +71,21 @@ def test_another_layout_is_refused_and_left_alone(segment: Path) -> None:
     with pytest.raises(SnapshotUnsupported, match="no header of an index"):
         blank_unused_room(segment)
     assert (segment / ELEMENTS).read_bytes() == before
+
+
+@pytest.mark.parametrize("space", ["l2", "ip", "cosine"])
+def test_persisting_writes_no_vector_twice(tmp_path: Path, space: str) -> None:
+    """What proves that they arrived knows every space: cosine keeps a direction and a length."""
+    client = open_client(tmp_path)
+    settings: Any = {"hnsw": {"space": space, "sync_threshold": OUT_OF_REACH}}
+    made = client.create_collection(NAME, configuration=settings, embedding_function=None)
+    adds(names(COUNT))(made)
+    close_client(client)
+    before = seen_in(tmp_path)
+    persist(tmp_path, NAME)
+    (header,) = tmp_path.glob(f"*/{HEADER}")
+    assert read_layout(header.parent).count == COUNT
+    assert seen_in(tmp_path) == before
 
 
 def test_a_client_builds_on_the_stub_it_is_given(segment: Path) -> None:

@@ -5,9 +5,8 @@ what was queued is read back from the index's files: chromadb 1.5.9 keeps a repl
 memory only when its point has no living neighbour, and says nothing (docs/adr/0009).
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from instep import hnsw_layout, sqlite_rows
 from instep.collection import (
@@ -17,7 +16,7 @@ from instep.collection import (
     read,
     read_vectors,
 )
-from instep.difference import Addition, Changes, Vector
+from instep.difference import Addition, Changes
 from instep.errors import SnapshotUnsupported
 from instep.hnsw_vectors import IndexBroken
 from instep.hnsw_vectors import read_vectors as read_persisted
@@ -25,9 +24,13 @@ from instep.snapshot.manifest import SQLITE
 from instep.sqlite_rows import OUT_OF_REACH
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from chromadb.api.models.Collection import Collection
     from numpy.typing import NDArray
+
+    Vectors: TypeAlias = Mapping[str, NDArray[np.float32]]
 
 _AT_ONCE: Final = 1  # log records after which chromadb persists: at the next read, that is
 
@@ -41,22 +44,27 @@ def persist(directory: Path, name: str) -> None:
         collection.get(limit=1)  # chromadb reads its queue before it answers
         wanted = read_vectors(collection, queued)
     segment = directory / sqlite_rows.vector_segment(directory / SQLITE)
-    stored = _stored(segment, wanted) if wanted else {}  # else it may be an older chromadb's index
+    # Of an index that nothing waited for, an older chromadb's perhaps, nothing is to be read.
+    doubtful = _otherwise(wanted, _stored(segment, wanted) if wanted else {})
     with opened(directory, name) as collection:
-        _write_anew(
-            collection,
-            {
-                id_: vector
-                for id_, vector in wanted.items()
-                if id_ not in stored or vector.tobytes() != stored[id_].tobytes()
-            },
-        )
+        # In the space cosine the files hold directions only; chromadb knows how long each was.
+        lost = _otherwise(doubtful, read_vectors(collection, doubtful))
+        _write_anew(collection, lost)
         persist_after(collection, OUT_OF_REACH)
     if (segment / hnsw_layout.HEADER).exists():  # there is no index without a vector
         hnsw_layout.blank_unused_room(segment)
 
 
-def _stored(segment: Path, wanted: Mapping[str, Vector]) -> "Mapping[str, NDArray[np.float32]]":
+def _otherwise(wanted: "Vectors", found: "Vectors") -> "Vectors":
+    """Return what is wanted and was found otherwise, or not at all."""
+    return {
+        id_: vector
+        for id_, vector in wanted.items()
+        if id_ not in found or vector.tobytes() != found[id_].tobytes()
+    }
+
+
+def _stored(segment: Path, wanted: "Vectors") -> "Vectors":
     try:
         return read_persisted(segment, wanted.keys())
     except IndexBroken as error:
@@ -66,7 +74,7 @@ def _stored(segment: Path, wanted: Mapping[str, Vector]) -> "Mapping[str, NDArra
         ) from error
 
 
-def _write_anew(collection: "Collection", vectors: Mapping[str, Vector]) -> None:
+def _write_anew(collection: "Collection", vectors: "Vectors") -> None:
     """Write embeddings as new points of the index, which chromadb persists at once."""
     carried = read(collection, ids=list(vectors))
     apply(collection, Changes(deletes=tuple(carried)))
