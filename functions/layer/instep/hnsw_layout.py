@@ -20,7 +20,7 @@ from instep.errors import SnapshotUnsupported
 HEADER: Final = "header.bin"
 ELEMENTS: Final = "data_level0.bin"
 LABELS: Final = "index_metadata.pickle"
-_LENGTHS: Final = "length.bin"
+LENGTHS: Final = "length.bin"
 _LINKS: Final = "link_lists.bin"
 _LENGTH: Final = 4  # bytes an element
 _FORMAT: Final = struct.Struct("<i6QiIQQQdQ")
@@ -59,7 +59,7 @@ def blank_unused_room(segment: Path) -> None:
         layout = read_layout(segment)
     except ValueError as error:
         raise SnapshotUnsupported(f"{error}; is this another chromadb than 1.5.9?") from error
-    for name, width in ((ELEMENTS, layout.width), (_LENGTHS, _LENGTH)):
+    for name, width in ((ELEMENTS, layout.width), (LENGTHS, _LENGTH)):
         path = segment / name
         size, used = path.stat().st_size, layout.count * width
         if size < used or size % width:  # an older chromadb leaves more room than its header says
@@ -84,7 +84,7 @@ def lay_stub(segment: Path, dimension: int) -> None:
     segment.mkdir()
     header = _FORMAT.pack(_VERSION, 0, *astuple(layout), *empty, *degree, _LINKS_OF_STUB)
     (segment / HEADER).write_bytes(header)
-    for name in (ELEMENTS, _LENGTHS, _LINKS):
+    for name in (ELEMENTS, LENGTHS, _LINKS):
         (segment / name).touch()
     labels = {
         "dimensionality": dimension,

@@ -1,8 +1,9 @@
 """The vectors of a persisted index, read as plain numbers and without its links.
 
 The layout is hnswlib's (`hnsw_layout`): an element of `data_level0.bin` ends in vector and label;
-`index_metadata.pickle` maps ids to labels. Every offset is checked against the file before it is
-used, and the pickle may hold plain data only, so the files may come from anybody.
+`index_metadata.pickle` maps ids to labels. In the space cosine an element's vector is a direction,
+and its length is in `length.bin`; in others that file holds nothing. Every offset is checked
+against the file before it is used, and the pickle may hold plain data only: they may be anybody's.
 """
 
 import io
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import numpy as np
 
-from instep.hnsw_layout import ELEMENTS, LABELS, Layout, read_layout
+from instep.hnsw_layout import ELEMENTS, LABELS, LENGTHS, Layout, read_layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,11 +35,12 @@ class IndexBroken(ValueError):
 
 
 def read_vectors(
-    segment: Path, ids: Collection[str] | None = None
+    segment: Path, ids: Collection[str] | None = None, *, cosine: bool = False
 ) -> dict[str, "NDArray[np.float32]"]:
     """Return the persisted vectors by id: of those ids that have one, or of all.
 
-    None when the segment was never persisted. Raises IndexBroken.
+    `cosine`: that is the collection's space. None when the segment was never persisted.
+    Raises IndexBroken.
     """
     if not (segment / LABELS).is_file():
         return {}
@@ -49,11 +51,12 @@ def read_vectors(
     try:
         layout = read_layout(segment)
         elements = _elements(segment / ELEMENTS, layout)
+        lengths = _lengths(segment / LENGTHS, layout) if cosine else None
     except FileNotFoundError as error:
         raise IndexBroken(f"the vector index is incomplete: {error}") from error
     except ValueError as error:
         raise IndexBroken(f"the vector index is broken: {error}") from error
-    return _vectors(layout, elements, chosen)
+    return _vectors(layout, elements, lengths, chosen)
 
 
 def _elements(path: Path, layout: Layout) -> "NDArray[np.uint8]":
@@ -66,16 +69,29 @@ def _elements(path: Path, layout: Layout) -> "NDArray[np.uint8]":
     return np.memmap(path, np.uint8, "r", shape=shape) if layout.count else np.empty(shape, "u1")
 
 
+def _lengths(path: Path, layout: Layout) -> "NDArray[np.float32]":
+    """Read how long each element's vector was, a float each."""
+    read = np.fromfile(path, "<f4", layout.count)
+    if len(read) < layout.count:
+        raise ValueError(f"{LENGTHS} is shorter than its header says")
+    return read
+
+
 def _vectors(
-    layout: Layout, elements: "NDArray[np.uint8]", chosen: dict[str, int]
+    layout: Layout,
+    elements: "NDArray[np.uint8]",
+    lengths: "NDArray[np.float32] | None",
+    chosen: dict[str, int],
 ) -> dict[str, "NDArray[np.float32]"]:
     stored = elements[:, layout.label_at :].copy().view("<u8").ravel().tolist()
     rows = {label: row for row, label in enumerate(stored)}
     missing = [id_ for id_, label in chosen.items() if label not in rows]
     if missing:
         raise IndexBroken(f"the vector index lacks {len(missing)} records, so {missing[0]!r}")
-    wanted = elements[[rows[label] for label in chosen.values()]]
-    vectors = wanted[:, layout.vector_at : layout.label_at].copy().view("<f4")
+    wanted = [rows[label] for label in chosen.values()]
+    vectors = elements[wanted][:, layout.vector_at : layout.label_at].copy().view("<f4")
+    if lengths is not None:
+        vectors *= lengths[wanted, None]
     return dict(zip(chosen, vectors, strict=True))
 
 

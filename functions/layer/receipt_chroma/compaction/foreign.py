@@ -9,6 +9,7 @@ would, so ours knows no class and no function. Tests let the real chromadb write
 """
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from instep.errors import DeltaRejected
-from instep.hnsw_layout import ELEMENTS, HEADER, LABELS
+from instep.hnsw_layout import ELEMENTS, HEADER, LABELS, LENGTHS
 from instep.hnsw_vectors import IndexBroken, read_vectors
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 DATABASE: Final = "chroma.sqlite3"
 _UNFINISHED: Final = frozenset({f"{DATABASE}-wal", f"{DATABASE}-journal"})
-INDEX_FILES: Final = frozenset({HEADER, ELEMENTS, LABELS})
+INDEX_FILES: Final = frozenset({HEADER, ELEMENTS, LENGTHS, LABELS})
 HELD_IN: Final = frozenset({DATABASE}) | _UNFINISHED
 _DOCUMENT: Final = "chroma:document"
 _TABLES: Final = frozenset(
@@ -63,6 +64,7 @@ class _Collection:
     id: str
     vectors: str
     metadata: str
+    cosine: bool
 
 
 def read_records(directory: Path, collection: str) -> dict[str, Record]:
@@ -89,7 +91,7 @@ def _read(db: sqlite3.Connection, directory: Path, name: str) -> dict[str, Recor
     marks = {str(key): int(value) for key, value in db.execute("SELECT * FROM max_seq_id")}
     metadata = _stored_metadata(db, collection.metadata)
     try:
-        vectors = read_vectors(directory / collection.vectors)
+        vectors = read_vectors(directory / collection.vectors, cosine=collection.cosine)
     except IndexBroken as error:
         raise DeltaRejected(str(error)) from error
     for seq_id, operation, id_, vector, encoding, text in _log(db, collection.id):
@@ -128,7 +130,17 @@ def _find(db: sqlite3.Connection, name: str) -> _Collection:
     scopes = {str(scope): str(id_) for scope, id_ in rows}
     if not {"VECTOR", "METADATA"} <= scopes.keys() or "/" in scopes["VECTOR"]:
         raise DeltaRejected(f"collection {name!r} has no vector or no metadata segment")
-    return _Collection(str(ids[0]), scopes["VECTOR"], scopes["METADATA"])
+    return _Collection(
+        str(ids[0]), scopes["VECTOR"], scopes["METADATA"], _is_cosine(db, str(ids[0]))
+    )
+
+
+def _is_cosine(db: sqlite3.Connection, collection: str) -> bool:
+    """Say whether any configuration stored with the collection names that space."""
+    (row,) = db.execute("SELECT * FROM collections WHERE id = ?", (collection,))
+    return any(
+        '"space":"cosine"' in re.sub(r"\s", "", text) for text in row if isinstance(text, str)
+    )
 
 
 def _stored_metadata(db: sqlite3.Connection, segment: str) -> dict[str, dict[str, "Value"]]:
