@@ -1,6 +1,7 @@
 """chromadb's index on the disk: what its header says is so, and unused room holds nothing."""
 
 import shutil
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from instep.collection import (
     persist_after,
 )
 from instep.errors import SnapshotUnsupported
-from instep.hnsw_layout import ELEMENTS, HEADER, blank_unused_room, lay_stub, read_layout
+from instep.hnsw_layout import ELEMENTS, HEADER, forget, lay_stub, read_layout
 from instep.snapshot.persisting import persist
 from instep.sqlite_rows import OUT_OF_REACH
 from tests.support.snapshots import NAME, WIDTH, adds, names, seen_in, vector
@@ -66,10 +67,10 @@ def test_another_layout_is_refused_and_left_alone(segment: Path) -> None:
         file.write(b"more")
     before = (segment / ELEMENTS).read_bytes()
     with pytest.raises(SnapshotUnsupported, match="its header says"):
-        blank_unused_room(segment)
+        forget(segment)
     (segment / HEADER).write_bytes(b"short")
     with pytest.raises(SnapshotUnsupported, match="no header of an index"):
-        blank_unused_room(segment)
+        forget(segment)
     assert (segment / ELEMENTS).read_bytes() == before
 
 
@@ -86,6 +87,30 @@ def test_persisting_writes_no_vector_twice(tmp_path: Path, space: str) -> None:
     (header,) = tmp_path.glob(f"*/{HEADER}")
     assert read_layout(header.parent).count == COUNT
     assert seen_in(tmp_path) == before
+
+
+def test_a_deleted_vector_is_in_no_file_and_every_other_is_found(tmp_path: Path) -> None:
+    """Not even where an element deleted before was given it: whoever lends it may go in turn."""
+    kept = {
+        id_: [1.5 * at, 0.25 * at * at, *[1.0] * (WIDTH - 2)] for at, id_ in enumerate(names(60))
+    }
+    client = open_client(tmp_path)
+    create_collection(client, NAME).add(list(kept), embeddings=list(kept.values()))  # type: ignore[arg-type]
+    close_client(client)
+    persist(tmp_path, NAME)
+    for gone in (names(20, 10), names(15, 30), names(24)[::2], names(60)):
+        with opened(tmp_path, NAME) as collection:
+            collection.delete(gone)
+        persist(tmp_path, NAME)
+        living = {id_: kept[id_] for id_ in kept if id_ not in gone}
+        (elements,) = (path.read_bytes() for path in tmp_path.glob(f"*/{ELEMENTS}"))
+        for id_, held in kept.items():
+            assert (struct.pack(f"<{WIDTH}f", *held) in elements) is (id_ in living)
+        with opened(tmp_path, NAME) as collection:
+            for id_, sought in living.items():
+                found = collection.query(query_embeddings=[sought], n_results=1)  # type: ignore[arg-type]
+                assert found["ids"] == [[id_]]
+        kept = living
 
 
 def test_a_client_builds_on_the_stub_it_is_given(segment: Path) -> None:

@@ -52,7 +52,7 @@ def persist(directory: Path, name: str) -> None:
         _write_anew(collection, lost)
         persist_after(collection, OUT_OF_REACH)
     if (segment / hnsw_layout.HEADER).exists():  # there is no index without a vector
-        hnsw_layout.blank_unused_room(segment)
+        hnsw_layout.forget(segment)
 
 
 def _otherwise(wanted: "Vectors", found: "Vectors") -> "Vectors":
