@@ -31,7 +31,16 @@ from instep.snapshot.staging import put_version
 from instep.snapshot.store import SnapshotStore
 from instep.snapshot.workspace import open_workspace
 from tests.support.memory import InMemory, Time
-from tests.support.snapshots import NAME, Seen, bytes_of, names, seen_in, seen_through, vector
+from tests.support.snapshots import (
+    NAME,
+    Seen,
+    assert_searched,
+    bytes_of,
+    names,
+    seen_in,
+    seen_through,
+    vector,
+)
 
 Content: TypeAlias = Mapping[str, Seen]
 Files: TypeAlias = Mapping[str, bytes]
@@ -113,10 +122,7 @@ class Life:
         *_, head = self.made
         assert self.reader.version == head
         assert seen_through(self.reader.collection) == self.head
-        if self.head:
-            near: Any = [list(next(iter(self.head.values())).vector)]
-            found = self.reader.collection.query(query_embeddings=near, n_results=len(self.head))
-            assert set(found["ids"][0]) == set(self.head)
+        assert_searched(self.reader.collection, self.head)
 
     def look_back(self, back: int) -> None:
         version = list(self.made)[-1 - back % len(self.made)]

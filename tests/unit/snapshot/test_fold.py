@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from instep.errors import ConfigurationMissing
-from instep.hnsw_layout import HEADER, read_layout
+from instep.hnsw.layout import HEADER, read_layout
 from instep.snapshot import folding
 from instep.snapshot.fold import fold
 from instep.snapshot.folding import (
@@ -26,6 +26,7 @@ from tests.support.snapshots import (
     Act,
     World,
     adds,
+    assert_searched,
     bytes_of,
     deletes,
     names,
@@ -65,9 +66,7 @@ def test_a_fold_changes_nothing_a_reader_sees(world: World) -> None:
     assert sum(name.endswith("index_metadata.pickle") for name in after.files) == 1
     with open_snapshot(world.store.objects, NAME) as snapshot:
         assert seen_through(snapshot.collection) == before
-        vector: Any = [list(before["w00050"].vector)]
-        found = snapshot.collection.query(query_embeddings=vector, n_results=100)
-        assert set(found["ids"][0]) == set(before)
+        assert_searched(snapshot.collection, before)
 
 
 @pytest.mark.invariant(6)

@@ -8,7 +8,7 @@ memory only when its point has no living neighbour, and says nothing (docs/adr/0
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from instep import hnsw_layout, sqlite_rows
+from instep import sqlite_rows
 from instep.collection import (
     apply,
     opened,
@@ -18,8 +18,10 @@ from instep.collection import (
 )
 from instep.difference import Addition, Changes
 from instep.errors import SnapshotUnsupported
-from instep.hnsw_vectors import IndexBroken
-from instep.hnsw_vectors import read_vectors as read_persisted
+from instep.hnsw import remains
+from instep.hnsw.layout import HEADER
+from instep.hnsw.vectors import IndexBroken
+from instep.hnsw.vectors import read_vectors as read_persisted
 from instep.snapshot.manifest import SQLITE
 from instep.sqlite_rows import OUT_OF_REACH
 
@@ -51,8 +53,8 @@ def persist(directory: Path, name: str) -> None:
         lost = _otherwise(doubtful, read_vectors(collection, doubtful))
         _write_anew(collection, lost)
         persist_after(collection, OUT_OF_REACH)
-    if (segment / hnsw_layout.HEADER).exists():  # there is no index without a vector
-        hnsw_layout.forget(segment)
+    if (segment / HEADER).exists():  # there is no index without a vector
+        remains.forget(segment)
 
 
 def _otherwise(wanted: "Vectors", found: "Vectors") -> "Vectors":

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from instep import hnsw_layout, sqlite_rows, sqlite_wal
+from instep import sqlite_rows, sqlite_wal
 from instep.collection import close_client, create_collection, open_client
 from instep.errors import ConfigurationMissing, SnapshotUnsupported
+from instep.hnsw.stub import lay_stub
 from instep.snapshot.claim import claim
 from instep.snapshot.head import Head
 from instep.snapshot.inventory import refuse_lost_head
@@ -160,7 +161,7 @@ def _lay_stub(copy: WarmCopy) -> None:
     """Give the client an index to build on; a collection without a vector gets chromadb's own."""
     dimension = sqlite_rows.dimension(copy.main)
     if dimension is not None:
-        hnsw_layout.lay_stub(copy.data / sqlite_rows.vector_segment(copy.main), dimension)
+        lay_stub(copy.data / sqlite_rows.vector_segment(copy.main), dimension)
 
 
 def _same_content(parent: Facts, now: Facts) -> bool:

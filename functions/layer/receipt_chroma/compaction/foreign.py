@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from instep.errors import DeltaRejected
-from instep.hnsw_layout import ELEMENTS, HEADER, LABELS, LENGTHS
-from instep.hnsw_vectors import IndexBroken, read_vectors
+from instep.hnsw.layout import ELEMENTS, HEADER, LABELS, LENGTHS
+from instep.hnsw.vectors import IndexBroken, read_vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

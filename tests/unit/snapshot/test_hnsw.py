@@ -15,12 +15,15 @@ from instep.collection import (
     open_client,
     opened,
     persist_after,
+    read_vectors,
 )
 from instep.errors import SnapshotUnsupported
-from instep.hnsw_layout import ELEMENTS, HEADER, forget, lay_stub, read_layout
+from instep.hnsw.layout import ELEMENTS, HEADER, read_layout
+from instep.hnsw.remains import forget
+from instep.hnsw.stub import lay_stub
 from instep.snapshot.persisting import persist
 from instep.sqlite_rows import OUT_OF_REACH
-from tests.support.snapshots import NAME, WIDTH, adds, names, seen_in, vector
+from tests.support.snapshots import NAME, WIDTH, adds, assert_searched, names, seen_in, vector
 
 COUNT = 50
 
@@ -56,10 +59,11 @@ def test_an_index_goes_on_in_room_that_was_blanked(segment: Path) -> None:
     client = open_client(segment.parent)
     collection = get_collection(client, NAME)
     adds(names(20, COUNT))(collection)
-    sought = [vector(name) for name in names(COUNT + 20)]
-    found = collection.query(query_embeddings=sought, n_results=1, include=["distances"])  # type: ignore[arg-type]
+    assert_searched(collection, names(COUNT + 20))
     close_client(client)
-    assert [distances[0] for distances in found["distances"] or []] == [0.0] * len(sought)
+    assert {id_: list(one.vector) for id_, one in seen_in(segment.parent).items()} == {
+        id_: vector(id_) for id_ in names(COUNT + 20)
+    }
 
 
 def test_another_layout_is_refused_and_left_alone(segment: Path) -> None:
@@ -107,9 +111,8 @@ def test_a_deleted_vector_is_in_no_file_and_every_other_is_found(tmp_path: Path)
         for id_, held in kept.items():
             assert (struct.pack(f"<{WIDTH}f", *held) in elements) is (id_ in living)
         with opened(tmp_path, NAME) as collection:
-            for id_, sought in living.items():
-                found = collection.query(query_embeddings=[sought], n_results=1)  # type: ignore[arg-type]
-                assert found["ids"] == [[id_]]
+            assert read_vectors(collection, kept).keys() == living.keys()
+            assert_searched(collection, living)
         kept = living
 
 

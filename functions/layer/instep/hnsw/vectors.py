@@ -1,6 +1,6 @@
 """The vectors of a persisted index, read as plain numbers and without its links.
 
-The layout is hnswlib's (`hnsw_layout`): an element of `data_level0.bin` ends in vector and label;
+The layout is hnswlib's (`layout`): an element of `data_level0.bin` ends in vector and label;
 `index_metadata.pickle` maps ids to labels. In the space cosine an element's vector is a direction,
 and its length is in `length.bin`; in others that file holds nothing. Every offset is checked
 against the file before it is used, and the pickle may hold plain data only: they may be anybody's.
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import numpy as np
 
-from instep.hnsw_layout import ELEMENTS, LABELS, LENGTHS, Layout, read_layout
+from instep.hnsw.layout import ELEMENTS, LABELS, LENGTHS, Layout, read_layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
