@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import chromadb
@@ -189,6 +190,27 @@ def test_a_stub_keeps_every_vector_for_who_loads_the_index(directory: Path) -> N
         vectors = dict(zip(got["ids"], (list(one) for one in got["embeddings"]), strict=True))
         assert vectors == {id_: vector(id_) for id_ in [*names(190, 10), *names(30, 500)]}
         assert_searched(collection, vectors)
+
+
+def test_other_threads_run_while_the_queue_is_replayed(directory: Path) -> None:
+    """Or no heartbeat would keep the lease while a fold lets chromadb insert for minutes."""
+    with engine.opened(directory, NAME) as collection:
+        adds(names(4000, 1000))(collection)
+    replayed, ran = Event(), [0]
+
+    def beat() -> None:
+        while not replayed.wait(0.001):
+            ran[0] += 1
+
+    with engine.opened(directory, NAME) as collection:
+        thread = Thread(target=beat)
+        thread.start()
+        try:
+            collection.get(limit=1)
+        finally:
+            replayed.set()
+            thread.join()
+    assert ran[0] > 10
 
 
 def test_the_default_threshold_is_refused(tmp_path: Path) -> None:
