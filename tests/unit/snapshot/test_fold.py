@@ -20,6 +20,7 @@ from instep.snapshot.folding import (
     needs_vacuum,
 )
 from instep.snapshot.manifest import SQLITE, FileEntry, Layer, Manifest, PackRef
+from instep.snapshot.pages import page_count
 from instep.snapshot.reader import open_snapshot
 from tests.support.snapshots import (
     NAME,
@@ -183,12 +184,30 @@ def chain(increments: int, weight: int = 1) -> FileEntry:
     return FileEntry((BASE, *[step] * increments))
 
 
+def test_a_database_that_is_mostly_free_pages_is_folded(world: World) -> None:
+    world.write(adds(names(400), note="x" * 2000))
+    before = folded(world)
+    world.write(deletes(names(250)))
+    assert world.manifest().facts.pending_vectors < PENDING_VECTORS
+    assert needs_fold(world.manifest())
+    after = folded(world)
+    assert not needs_fold(after)
+    assert (after.facts.free_pages, after.files[SQLITE].size < before.files[SQLITE].size / 2) == (
+        0,
+        True,
+    )
+    assert set(world.seen()) == set(names(150, 250))
+
+
 def test_when_a_fold_is_due() -> None:
     facts = manifest().facts
     assert not needs_fold(manifest())
     assert not needs_fold(manifest(facts=replace(facts, pending_vectors=PENDING_VECTORS - 1)))
     assert needs_fold(manifest(facts=replace(facts, pending_vectors=PENDING_VECTORS)))
     assert needs_fold(manifest(files={SQLITE: chain(CHAIN_LAYERS)}))
+    pages = page_count(manifest().files[SQLITE].size)
+    assert not needs_fold(manifest(facts=replace(facts, free_pages=pages // 2)))
+    assert needs_fold(manifest(facts=replace(facts, free_pages=pages // 2 + 1)))
     assert not is_heavy(chain(CHAIN_LAYERS - 1))
     assert is_heavy(chain(2, weight=700_000)), "two thirds of a megabyte, twice"
     assert not is_heavy(chain(1, weight=700_000))

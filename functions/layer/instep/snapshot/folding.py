@@ -6,7 +6,8 @@ replayed by every reader's open, a chain by every cold writer, free pages hold d
 
 from typing import Final
 
-from instep.snapshot.manifest import Facts, FileEntry, Manifest
+from instep.snapshot.manifest import SQLITE, Facts, FileEntry, Manifest
+from instep.snapshot.pages import page_count
 
 PENDING_VECTORS: Final = 300  # 0.5 to 0.8 s of a reader's open
 CHAIN_LAYERS: Final = 48  # keeps a manifest under 16 KB and a cold writer's fetch parallel
@@ -16,8 +17,11 @@ FREE_SHARE: Final = 0.5  # of the database's pages
 
 def needs_fold(manifest: Manifest) -> bool:
     """Say whether readers and cold writers of this version would gain from a fold."""
-    return manifest.facts.pending_vectors >= PENDING_VECTORS or any(
-        is_heavy(entry) for entry in manifest.files.values()
+    facts = manifest.facts
+    return (
+        facts.pending_vectors >= PENDING_VECTORS
+        or needs_vacuum(facts, page_count(manifest.files[SQLITE].size), deletes=0)
+        or any(is_heavy(entry) for entry in manifest.files.values())
     )
 
 
