@@ -42,8 +42,11 @@ def say_no(message: str) -> NoReturn:
 
 
 def complain(title: str, message: str) -> None:
-    """Print an expected error: one red word, then what to do. Never a traceback."""
-    remarks.print(Text.assemble((f"{title}: ", "bold red"), message))
+    """Print an expected error: one red word, then what to do. Never a traceback.
+
+    In one line, which the terminal may wrap: a command in it is there to be copied.
+    """
+    remarks.print(Text.assemble((f"{title}: ", "bold red"), message), soft_wrap=True)
 
 
 def print_json(document: Any) -> None:

@@ -85,9 +85,10 @@ def test_the_demo_does_not_take_over_a_running_cloud(
 ) -> None:
     there = LocalCloud("http://127.0.0.1:1", 1, "1", str(tmp_path))
     monkeypatch.setattr(LocalCloud, "running", classmethod(lambda *_: there))
+    monkeypatch.setenv("COLUMNS", "20")
     result = invoke("demo")
     assert result.exit_code == 3
-    assert "instep down" in result.stderr
+    assert "run `instep down` first" in result.stderr
 
 
 def test_every_command_has_an_example_in_its_help() -> None:
