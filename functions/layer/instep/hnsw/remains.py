@@ -24,7 +24,7 @@ _DELETED: Final = 1
 def forget(segment: Path) -> None:
     """Overwrite what no embedding has any more: deleted vectors, and room that no element uses.
 
-    SnapshotUnsupported when the files are not as described, and they are as they were then.
+    SnapshotUnsupported when the files are not what their header says.
     """
     try:
         layout = read_layout(segment)
