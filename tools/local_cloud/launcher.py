@@ -159,7 +159,8 @@ class LocalCloud:
             pause.wait(_POLL_SECONDS)
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        _reap(self.pid)
+        if (child := _children.pop(self.pid, None)) is not None:
+            child.wait()  # the last of its threads may take a moment
 
 
 def _launch(state: Path, environ: dict[str, str], *, tied: bool) -> "subprocess.Popen[bytes]":
