@@ -42,10 +42,6 @@ def write(world: World) -> None:
     world.write(converge)
 
 
-def fold_it(world: World) -> None:
-    world.fold()
-
-
 def found(world: World) -> object:
     """What a reader finds at HEAD, and whether it has vectors to replay."""
     if world.version() is None:
@@ -55,9 +51,9 @@ def found(world: World) -> object:
 
 @pytest.mark.invariant(2)
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("run", [write, fold_it])
+@pytest.mark.parametrize("run", [write, World.fold])
 def test_head_is_whole_wherever_a_run_dies(
-    begun: World, run: Callable[[World], None], moment: Moment
+    begun: World, run: Callable[[World], object], moment: Moment
 ) -> None:
     head = begun.store.objects.get(head_key(NAME)).body
     die_everywhere(begun, run, moment, lambda: begun.put(head_key(NAME), head))
@@ -73,7 +69,7 @@ def test_a_first_version_is_there_whole_or_not_at_all(begun: World, moment: Mome
 
 
 def die_everywhere(
-    world: World, run: Callable[[World], None], moment: Moment, rewind: Callable[[], None]
+    world: World, run: Callable[[World], object], moment: Moment, rewind: Callable[[], None]
 ) -> None:
     """Let the run die at each of its calls, from the same HEAD, and run again."""
     rewind()

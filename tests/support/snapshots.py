@@ -80,17 +80,16 @@ class World:
 
     def write(self, act: Act, *, root: Path | None = None) -> Published:
         """Apply, stage and publish under a lease, as one run does; free the lease."""
-        lease = self.lease()
-        staged = self.stage(act, root=root, token=lease.fencing_token)
-        published = publish(self.store, staged, lease, self.leases)
-        self.leases.release(NAME, lease.owner)
-        return published
+        return self._run(lambda token: self.stage(act, root=root, token=token))
 
     def fold(self) -> Published:
         """Fold, stage and publish under a lease, as FoldSnapshot does; free the lease."""
+        return self._run(lambda token: fold(self.store, self.scratch / "fold", "folder", token))
+
+    def _run(self, stage: Callable[[int], Staged]) -> Published:
+        """Publish what is staged under a lease, given its token; free the lease."""
         lease = self.lease()
-        staged = fold(self.store, self.scratch / "fold", "folder", lease.fencing_token)
-        published = publish(self.store, staged, lease, self.leases)
+        published = publish(self.store, stage(lease.fencing_token), lease, self.leases)
         self.leases.release(NAME, lease.owner)
         return published
 

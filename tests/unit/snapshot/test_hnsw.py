@@ -11,7 +11,6 @@ from chromadb.errors import InternalError
 from instep.collection import (
     close_client,
     create_collection,
-    get_collection,
     open_client,
     opened,
     persist_after,
@@ -34,8 +33,13 @@ def segment(tmp_path: Path) -> Path:
     client = open_client(tmp_path)
     adds(names(COUNT))(create_collection(client, NAME))
     close_client(client)
-    persist(tmp_path, NAME)
-    (header,) = tmp_path.glob(f"*/{HEADER}")
+    return persisted(tmp_path)
+
+
+def persisted(directory: Path) -> Path:
+    """Persist the index of a directory, and say where it lies."""
+    persist(directory, NAME)
+    (header,) = directory.glob(f"*/{HEADER}")
     return header.parent
 
 
@@ -56,11 +60,9 @@ def test_unused_room_holds_nothing_of_the_memory_it_was_written_from(segment: Pa
 
 
 def test_an_index_goes_on_in_room_that_was_blanked(segment: Path) -> None:
-    client = open_client(segment.parent)
-    collection = get_collection(client, NAME)
-    adds(names(20, COUNT))(collection)
-    assert_searched(collection, names(COUNT + 20))
-    close_client(client)
+    with opened(segment.parent, NAME) as collection:
+        adds(names(20, COUNT))(collection)
+        assert_searched(collection, names(COUNT + 20))
     assert {id_: list(one.vector) for id_, one in seen_in(segment.parent).items()} == {
         id_: vector(id_) for id_ in names(COUNT + 20)
     }
@@ -87,9 +89,7 @@ def test_persisting_writes_no_vector_twice(tmp_path: Path, space: str) -> None:
     adds(names(COUNT))(made)
     close_client(client)
     before = seen_in(tmp_path)
-    persist(tmp_path, NAME)
-    (header,) = tmp_path.glob(f"*/{HEADER}")
-    assert read_layout(header.parent).count == COUNT
+    assert read_layout(persisted(tmp_path)).count == COUNT
     assert seen_in(tmp_path) == before
 
 
@@ -101,13 +101,13 @@ def test_a_deleted_vector_is_in_no_file_and_every_other_is_found(tmp_path: Path)
     client = open_client(tmp_path)
     create_collection(client, NAME).add(list(kept), embeddings=list(kept.values()))  # type: ignore[arg-type]
     close_client(client)
-    persist(tmp_path, NAME)
+    segment = persisted(tmp_path)
     for gone in (names(20, 10), names(15, 30), names(24)[::2], names(60)):
         with opened(tmp_path, NAME) as collection:
             collection.delete(gone)
         persist(tmp_path, NAME)
         living = {id_: kept[id_] for id_ in kept if id_ not in gone}
-        (elements,) = (path.read_bytes() for path in tmp_path.glob(f"*/{ELEMENTS}"))
+        elements = (segment / ELEMENTS).read_bytes()
         for id_, held in kept.items():
             assert (struct.pack(f"<{WIDTH}f", *held) in elements) is (id_ in living)
         with opened(tmp_path, NAME) as collection:

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from instep import sqlite_rows, sqlite_wal
-from instep.collection import ChromaRefused, close_client, get_collection, open_client, vectors
+from instep.collection import ChromaRefused, close_client, open_client, opened, vectors
 from instep.errors import ImportRejected, StorageUnavailable
 from instep.objects import Objects
 from instep.snapshot import predecessor
@@ -105,12 +105,8 @@ def _persist_all(directory: Path, collection: str) -> None:
     close_client(open_client(directory))  # which brings an older schema up to this one
     _require_collection(directory, collection)
     persist(directory, collection)
-    client = open_client(directory)
-    try:
-        held = get_collection(client, collection)
+    with opened(directory, collection) as held:
         widths = {len(vector) for chunk in vectors(held) for vector in chunk}
-    finally:
-        close_client(client)
     if len(widths) > 1:
         raise ImportRejected(f"{collection}: its vectors are of {len(widths)} widths")
 

@@ -11,7 +11,7 @@ would, so ours knows no class and no function. Tests let the real chromadb write
 import json
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,22 +122,21 @@ def _distrust(db: sqlite3.Connection) -> None:
 
 
 def _find(db: sqlite3.Connection, name: str) -> _Collection:
-    ids = [row[0] for row in db.execute("SELECT id FROM collections WHERE name = ?", (name,))]
-    if len(ids) != 1:
+    named = "SELECT id, * FROM collections WHERE name = ? LIMIT 2"
+    found = db.execute(named, (name,)).fetchall()
+    if len(found) != 1:
         have = [str(row[0]) for row in db.execute("SELECT name FROM collections LIMIT 5")]
         raise DeltaRejected(f"the delta has no collection {name!r}, only {have}")
-    rows = db.execute("SELECT scope, id FROM segments WHERE collection = ?", (ids[0],))
+    id_, *stored = found[0]
+    rows = db.execute("SELECT scope, id FROM segments WHERE collection = ?", (id_,))
     scopes = {str(scope): str(id_) for scope, id_ in rows}
     if not {"VECTOR", "METADATA"} <= scopes.keys() or "/" in scopes["VECTOR"]:
         raise DeltaRejected(f"collection {name!r} has no vector or no metadata segment")
-    return _Collection(
-        str(ids[0]), scopes["VECTOR"], scopes["METADATA"], _is_cosine(db, str(ids[0]))
-    )
+    return _Collection(str(id_), scopes["VECTOR"], scopes["METADATA"], _is_cosine(stored))
 
 
-def _is_cosine(db: sqlite3.Connection, collection: str) -> bool:
-    """Say whether any configuration stored with the collection names that space."""
-    (row,) = db.execute("SELECT * FROM collections WHERE id = ?", (collection,))
+def _is_cosine(row: Iterable[Any]) -> bool:
+    """Say whether any configuration stored with a collection names that space."""
     return any(
         '"space":"cosine"' in re.sub(r"\s", "", text) for text in row if isinstance(text, str)
     )
