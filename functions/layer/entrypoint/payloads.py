@@ -4,7 +4,9 @@ The shapes are the payloads of stacks/workflow.py and stacks/collection_path.py.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from instep.batch import BatchRef
@@ -14,62 +16,88 @@ from instep.settlement import Fate
 Payload = Mapping[str, Any]
 
 
+class Next(StrEnum):
+    """Where the runner goes from a round (stacks/workflow.py, `Next?`)."""
+
+    WORK = "work"  # on within the round, which is small
+    LARGE = "large"  # the same, by the runner itself, which has the time
+    FOLD = "fold"
+    LOOK = "look"  # into the inbox again, after a pause
+    END = "end"
+
+
 @dataclass(frozen=True)
 class Tally:
-    """What the execution has come to so far; `round` numbers the current loop from 0."""
+    """What the execution has come to so far; carried from round to round."""
 
-    round: int
-    failures: int
-    deferred: int
-    rejected: int
+    looks: int = 0  # into the inbox
+    rounds: int = 0  # of them that found work and settled it
+    failures: int = 0
+    deferred: int = 0
+    rejected: int = 0
+    busy: int = 0  # rounds in a row in which a collection was deferred
+    stuck: int = 0  # rounds in a row in which a collection failed as a whole
 
     @classmethod
     def from_payload(cls, payload: Payload) -> "Tally":
         """Read the counters that every looping state carries."""
-        names = ("round", "failures", "deferred", "rejected")
-        return cls(*(int(payload[name]) for name in names))
+        return cls(**{name: int(payload[name]) for name in cls.__dataclass_fields__})
 
     def to_payload(self) -> dict[str, Any]:
         """Return the counters as JSON."""
-        return {
-            "round": self.round,
-            "failures": self.failures,
-            "deferred": self.deferred,
-            "rejected": self.rejected,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True)
 class ParseRequest:
-    """ParseBatch: the execution's own input counts in round 0, the queue in every other."""
+    """ParseBatch: `content` is the execution's own input, `started` when it began."""
 
     execution: str
+    started: datetime
     content: Any
     tally: Tally
 
     @classmethod
     def from_payload(cls, payload: Payload) -> "ParseRequest":
         """Read what the state sends."""
-        return cls(payload["execution"], payload["input"], Tally.from_payload(payload))
+        return cls(
+            payload["execution"],
+            datetime.fromisoformat(payload["started"]),
+            payload["input"],
+            Tally.from_payload(payload["tally"]),
+        )
 
 
 @dataclass(frozen=True)
 class ParseAnswer:
-    """ParseBatch: references only, so that the payload is as small for any batch."""
+    """ParseBatch: references only, so that the payload is as small for any batch.
 
+    `began` is when the round did, `pause` the seconds until the next look. `drains`: the batch is
+    the inbox's, of which more may come; otherwise it is the execution's own input.
+    """
+
+    execution: str
+    started: datetime
     tally: Tally
-    source: str
-    deliveries: BatchRef | None
-    batches: Mapping[str, BatchRef]
+    next: Next
+    began: datetime
+    pause: int = 0
+    drains: bool = True
+    deliveries: BatchRef | None = None
+    batches: Mapping[str, BatchRef] = field(default_factory=dict)
 
     def to_payload(self) -> dict[str, Any]:
-        """Return what replaces the execution's state."""
+        """Return the round's state."""
         failures = self.tally.failures
         cause = f"{failures} records failed in an earlier round; see `instep status`"
         return {
-            **self.tally.to_payload(),
-            "has_work": bool(self.batches),
-            "source": self.source,
+            "execution": self.execution,
+            "started": self.started.isoformat(),
+            "tally": self.tally.to_payload(),
+            "next": self.next.value,
+            "began": self.began.isoformat(),
+            "pause": self.pause,
+            "drains": self.drains,
             "cause": cause if failures else "",
             "deliveries": self.deliveries.to_payload() if self.deliveries else None,
             "collections": [
@@ -182,6 +210,7 @@ class CollectionOutcome:
     fate: Fate
     reason: str
     result: BatchRef | None
+    fold_due: bool
 
     @classmethod
     def from_payload(cls, payload: Payload) -> "CollectionOutcome":
@@ -196,6 +225,7 @@ class CollectionOutcome:
             fate=fate,
             reason=reason[:500],
             result=BatchRef.from_payload(result) if result else None,
+            fold_due=payload.get("published", {}).get("fold", False),
         )
 
 
@@ -204,7 +234,10 @@ class SettleRequest:
     """SettleBatch: everything by reference."""
 
     execution: str
+    started: datetime
     tally: Tally
+    began: datetime
+    drains: bool
     deliveries: BatchRef
     outcomes: Sequence[CollectionOutcome]
 
@@ -213,7 +246,10 @@ class SettleRequest:
         """Read what the state sends."""
         return cls(
             payload["execution"],
-            Tally.from_payload(payload),
+            datetime.fromisoformat(payload["started"]),
+            Tally.from_payload(payload["tally"]),
+            datetime.fromisoformat(payload["began"]),
+            bool(payload["drains"]),
             BatchRef.from_payload(payload["deliveries"]),
             [CollectionOutcome.from_payload(outcome) for outcome in payload["outcomes"]],
         )
@@ -221,12 +257,25 @@ class SettleRequest:
 
 @dataclass(frozen=True)
 class SettleAnswer:
-    """SettleBatch: whether another round is worth it, and the cause should the run be red."""
+    """SettleBatch: what follows (`then`, after the folds that are due), and the cause if red."""
 
+    execution: str
+    started: datetime
     tally: Tally
-    more: bool
+    then: Next
+    pause: int
+    folds: Sequence[str]
     cause: str
 
     def to_payload(self) -> dict[str, Any]:
-        """Return what replaces the execution's state."""
-        return {**self.tally.to_payload(), "more": self.more, "cause": self.cause[:1000]}
+        """Return the round's state."""
+        return {
+            "execution": self.execution,
+            "started": self.started.isoformat(),
+            "tally": self.tally.to_payload(),
+            "next": Next.FOLD.value if self.folds else self.then.value,
+            "then": self.then.value,
+            "pause": self.pause,
+            "folds": [{"collection": name} for name in self.folds],
+            "cause": self.cause[:1000],
+        }

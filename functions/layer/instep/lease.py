@@ -181,6 +181,22 @@ class LeaseTable:
             return None
         return _state(collection, answer["Attributes"])
 
+    def release_all(self, owner: str) -> list[str]:
+        """Release whatever an owner holds that will never release it; return which.
+
+        Safe while a process of it still runs: the next lease has a younger token.
+        """
+        with storage("find the leases of an execution that ended"):
+            found = self._client.scan(
+                TableName=self._table,
+                FilterExpression="#owner = :owner",
+                ExpressionAttributeNames={"#owner": "owner"},
+                ExpressionAttributeValues={":owner": {"S": owner}},
+                ConsistentRead=True,
+            )
+        collections = [item["collection"]["S"] for item in found["Items"]]
+        return [name for name in collections if self.release(name, owner) is not None]
+
     def read(self, collection: str) -> LeaseState | None:
         """Return what the table says now (strongly consistent), None for an unknown collection."""
         with storage(f"{collection}: read the lease"):

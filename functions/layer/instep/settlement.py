@@ -76,6 +76,11 @@ class Settlement:
     failed: int = 0
     rejected: int = 0
 
+    @property
+    def waits(self) -> int:
+        """Return after how many seconds the last of what comes back does."""
+        return max((how.delay for how in self.resend), default=0)
+
 
 def final_fate(verdict: Verdict, attempts: int) -> Fate:
     """Return the fate after counting this failure: the last attempt's failure is a rejection."""
