@@ -32,7 +32,8 @@ runs = RunTable(boto3.client("dynamodb", config=settings.CLIENT), settings.entit
 def handle(event: Payload, context: LambdaContext) -> Payload:
     """Settle one round and say what follows: a fold, another look, or the end."""
     request = SettleRequest.from_payload(event)
-    runner.renew(request.execution)
+    if request.drains:
+        runner.renew(request.execution)
     deliveries = fetch_deliveries(objects, request.deliveries)
     judged = [judge(objects, outcome) for outcome in request.outcomes]
     outcomes = [one.outcome for one in judged]
@@ -42,7 +43,7 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
         write_back(runs, one, deliveries)
     inbox.delete(settlement.acknowledge)
     inbox.hand_back(settlement.hand_back)
-    if settlement.waits:
+    if settlement.resend or settlement.hand_back:
         caller = f"{request.execution}/{request.tally.looks}"
         starter.announce(1, caller, timedelta(seconds=settlement.waits))
     report(settlement)
