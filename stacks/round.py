@@ -20,8 +20,8 @@ from stacks.patience import SMALL_ROUND
 
 LONGEST = Duration.minutes(5)  # Express executions have no more
 WHY_ERRORS_ONLY = (
-    "Rounds never cease while traffic lasts: all of their events would cost more than they do. Each "
-    "function logs what it did, under the name of the runner."
+    "Rounds never cease while traffic lasts: all of their events would cost more than they do. "
+    "Each function logs what it did, under the name of the runner."
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from instep.errors import SnapshotCorrupt, StorageUnavailable
+from instep.runner import RunnerTable
 from instep.settlement import MAX_ATTEMPTS
 from tests.support.arrivals import RECEIPT, arrive, queued, run_item
 from tests.support.aws import LOCKS
@@ -22,7 +23,7 @@ def test_poison_goes_to_the_dlq_with_its_reason_and_the_rest_goes_on(pipeline: P
     pipeline.aws.sqs.send_message(QueueUrl=pipeline.aws.inbox_url, MessageBody=json.dumps(broken))
     run = pipeline.run(execution="with-poison")
     assert run.succeeded, run.cause
-    assert run.output["rejected"] == 2
+    assert run.output["tally"]["rejected"] == 2
     assert len(pipeline.embeddings("words")) == 4
     assert queued(pipeline) == (0, 0)
     rejected = pipeline.rejected()
@@ -112,7 +113,7 @@ def test_a_busy_lease_defers_and_the_messages_are_back_at_once(pipeline: Pipelin
     run = pipeline.run()
     assert run.succeeded, run.cause
     assert run.outcomes == [{"lines": "deferred", "words": "deferred"}]
-    assert run.output["deferred"] > 0
+    assert run.output["tally"]["deferred"] > 0
     assert queued(pipeline) == (1, 0)
     assert run_item(pipeline)["words_state"] == "PENDING"
     (first, *_) = pipeline.visible()
@@ -145,14 +146,25 @@ def test_a_rejected_delta_ends_its_run_and_nothing_else(pipeline: Pipeline) -> N
 
 
 @pytest.mark.invariant(1)
-def test_a_bus_that_refuses_does_not_send_the_batch_again(
+def test_a_bus_that_refuses_has_the_batch_sent_again_and_announced_then(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("EVENT_BUS_NAME", "no-such-bus")
-    answer = pipeline.ingest(pipeline.put(RECEIPT.label(1, "TOTAL", "VALID")))
-    assert answer["queued"] == 1
-    assert queued(pipeline) == (1, 0)
-    assert "flipped_at" not in pipeline.aws.dynamodb.scan(TableName=LOCKS)["Items"][0]
+    """What nobody was told of would wait for the schedule, if another batch did not come."""
+    records = pipeline.put(RECEIPT.label(1, "TOTAL", "VALID"))
+    with monkeypatch.context() as patch:
+        patch.setenv("EVENT_BUS_NAME", "no-such-bus")
+        pipeline.restart("ingest")
+        with pytest.raises(FunctionFailed, match="StorageUnavailable: announce queued work"):
+            pipeline.ingest(records)
+    assert runner(pipeline).read().runner is None
+    pipeline.restart("ingest")
+    pipeline.ingest(records)
+    assert runner(pipeline).read().is_starting
+    assert queued(pipeline) == (2, 0)
+
+
+def runner(pipeline: Pipeline) -> RunnerTable:
+    return RunnerTable(pipeline.aws.dynamodb, LOCKS)
 
 
 @pytest.mark.invariant(1)

@@ -1,8 +1,5 @@
 """A receipt that arrives in a pipeline over moto, and what is to be seen of it afterwards."""
 
-import json
-from typing import Any
-
 from tests.support.aws import BUCKET, ENTITIES
 from tests.support.pipeline import Pipeline, Run
 from tests.support.receipts import Receipt
@@ -44,15 +41,6 @@ def run_item(pipeline: Pipeline, receipt: Receipt = RECEIPT) -> dict[str, str]:
         TableName=ENTITIES, Key={"PK": item["PK"], "SK": item["SK"]}
     )["Item"]
     return {name: next(iter(value.values())) for name, value in found.items()}
-
-
-def come_back(pipeline: Pipeline, state: dict[str, Any]) -> None:
-    """Make the drained messages visible again, as their visibility timeout would."""
-    body = pipeline.aws.s3.get_object(Bucket=BUCKET, Key=state["deliveries"]["key"])["Body"]
-    for held in json.load(body)["held"]:
-        pipeline.aws.sqs.change_message_visibility(
-            QueueUrl=pipeline.aws.inbox_url, ReceiptHandle=held["handle"], VisibilityTimeout=0
-        )
 
 
 def queued(pipeline: Pipeline) -> tuple[int, int]:

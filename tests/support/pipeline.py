@@ -1,13 +1,16 @@
-"""The eight real handlers in this process, over moto, wired as the state machine wires them.
+"""The eight real handlers in this process, over moto, wired as the state machines wire them.
 
 `Pipeline.invoke` is Lambda: a handler module executed as at a cold start, JSON in, JSON out, errors
-by their class name. `Pipeline.run` walks the states of the contract in plain Python; the very
-definition is run by tests/workflow/test_interpreter.py, through the same `invoke`.
+by their class name. `Pipeline.run` walks the states in plain Python, small rounds and large ones
+alike; tests/workflow/test_interpreter.py runs the very definitions through the same `invoke`, and
+holds that both make the same calls.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import count
@@ -15,6 +18,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from entrypoint.payloads import Tally
 from instep.clock import utc_now
 from instep.errors import LeaseLost, LockBusy, SnapshotConflict
 from instep.objects import Objects
@@ -23,7 +27,7 @@ from tests.support.aws import BUCKET, ENTITIES, Context, Services
 from tests.support.items import EPOCH, stream_record
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
-MAX_ROUNDS, MAX_CONFLICTS = 50, 3
+MAX_CONFLICTS = 3
 
 Payload = dict[str, Any]
 Handler = Callable[[Payload, Any], Payload]
@@ -165,37 +169,45 @@ class Pipeline:
         """Hand stream records to the ingest function, as the event source mapping does."""
         return self.invoke("ingest", {"Records": list(records)})
 
-    # -- the state machine
+    # -- the state machines
 
     def run(self, content: Any = None, execution: str | None = None) -> Run:
         """Run one execution to its end; `content` is its input, by default {} (drain)."""
         name = execution or f"run-{next(self._numbers)}"
         run = Run(name, succeeded=True, cause="", output={})
-        state: Payload = {"round": 0, "failures": 0, "deferred": 0, "rejected": 0}
-        while True:
-            state = self.parse(name, {} if content is None else content, state)
-            if state["has_work"]:
-                outcomes = [self.collection(name, item) for item in state["collections"]]
-                run.outcomes.append(
-                    {one["collection"]: one["outcome"]["status"] for one in outcomes}
-                )
-                state = self.settle(name, state, outcomes)
-                if state["more"] and state["round"] < MAX_ROUNDS:
-                    continue
-            run.succeeded, run.cause, run.output = not state["failures"], state["cause"], state
-            return run
+        state = self.parse(name, content)
+        while state["next"] != "end":
+            match state["next"]:
+                case "look":
+                    self.aws.time.pass_(timedelta(seconds=state["pause"]))
+                    state = self.parse(name, state=state)
+                case "work" | "large":
+                    outcomes = [self.collection(name, item) for item in state["collections"]]
+                    run.outcomes.append(
+                        {one["collection"]: one["outcome"]["status"] for one in outcomes}
+                    )
+                    state = self.settle(name, state, outcomes)
+                case "fold":
+                    for item in state["folds"]:
+                        self.fold(name, item)
+                    state = {**state, "next": state["then"]}
+        run.succeeded = not state["tally"]["failures"]
+        run.cause, run.output = state["cause"], state
+        return run
 
-    def parse(self, execution: str, content: Any, state: Payload) -> Payload:
-        """ParseBatch."""
-        return self.invoke("parse_batch", {"execution": execution, "input": content, **state})
+    def parse(self, execution: str, content: Any = None, state: Payload | None = None) -> Payload:
+        """ParseBatch: the first look, with the execution's input, or one after `state`."""
+        before = state or {"started": utc_now().isoformat(), "tally": Tally().to_payload()}
+        carried = {name: before[name] for name in ("started", "tally")}
+        given = {} if content is None else content
+        return self.invoke("parse_batch", {"execution": execution, "input": given, **carried})
 
     def collection(self, execution: str, item: Payload) -> Payload:
-        """One Map item, from AcquireLock to ReleaseLock, with its catches."""
+        """One item of EachCollection, from AcquireLock to ReleaseLock, with its catches."""
         item = {**item, "execution": execution, "staged": {"attempt": 0}}
         mine = {"collection": item["collection"], "execution": execution}
         try:
-            since = utc_now().isoformat()
-            item["lease"] = self.invoke("acquire_lock", {**mine, "waiting_since": since})
+            item["lease"] = self._lock(mine)
             status = self._apply_and_upload(item, mine)
         except FunctionFailed as failed:
             deferred = failed.name in {LockBusy.__name__, LeaseLost.__name__}
@@ -204,6 +216,9 @@ class Pipeline:
         item["outcome"] = {"status": status}
         self.invoke("release_lock", mine)
         return item
+
+    def _lock(self, mine: Payload) -> Payload:
+        return self.invoke("acquire_lock", {**mine, "waiting_since": utc_now().isoformat()})
 
     def _apply_and_upload(self, item: Payload, mine: Payload) -> str:
         while True:
@@ -223,23 +238,22 @@ class Pipeline:
                 if item["staged"]["attempt"] >= MAX_CONFLICTS:
                     return "deferred"
             else:
-                self._fold(item, {**mine, **lease})
                 return "applied"
-
-    def _fold(self, item: Payload, asked: Payload) -> None:
-        if item["published"]["fold"]:
-            try:
-                item["folded"] = self.invoke("fold_snapshot", asked)
-            except FunctionFailed as failed:
-                item["not_folded"] = {"Error": failed.name, "Cause": failed.cause}
 
     def settle(self, execution: str, state: Payload, outcomes: Sequence[Payload]) -> Payload:
         """SettleBatch."""
-        names = ("round", "failures", "deferred", "rejected", "deliveries")
+        names = ("tally", "started", "began", "drains", "deliveries")
         carried = {name: state[name] for name in names}
         return self.invoke(
             "settle_batch", {"execution": execution, **carried, "outcomes": list(outcomes)}
         )
+
+    def fold(self, execution: str, item: Payload) -> None:
+        """One item of EachFold: nothing of it fails the run."""
+        mine = {"collection": item["collection"], "execution": execution}
+        with suppress(FunctionFailed):
+            self.invoke("fold_snapshot", {**mine, "lease": self._lock(mine)})
+        self.invoke("release_lock", mine)
 
     # -- what came of it
 
