@@ -1,14 +1,15 @@
 """What fails, what is poison and what must wait: each record has a place, and a reason."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from instep.errors import SnapshotCorrupt, StorageUnavailable
 from instep.runner import RunnerTable
-from instep.settlement import MAX_ATTEMPTS
-from tests.support.arrivals import RECEIPT, arrive, queued, run_item
+from instep.settlement import MAX_ATTEMPTS, RETRY_DELAYS
+from tests.support.arrivals import RECEIPT, arrive, one_round, queued, run_item
 from tests.support.aws import LOCKS
 from tests.support.pipeline import FunctionFailed, Pipeline
 from tests.support.receipts import Receipt
@@ -49,21 +50,34 @@ def test_ingest_puts_what_it_cannot_read_into_the_dlq_itself(pipeline: Pipeline)
 def test_only_the_failing_collections_messages_come_back(pipeline: Pipeline) -> None:
     arrive(pipeline)
     pipeline.fail("apply_updates", SnapshotCorrupt("words", "a pack is gone"), collection="words")
-    run = pipeline.run()
-    assert not run.succeeded
-    assert run.outcomes == [{"lines": "applied", "words": "failed"}]
-    assert "words" in run.cause
-    assert "SnapshotCorrupt" in run.cause
-    assert "`instep" in run.cause
-    assert len(run.cause) <= 1000
+    outcomes, state = one_round(pipeline, "fails")
+    assert outcomes == {"lines": "applied", "words": "failed"}
+    assert (state["next"], state["tally"]["stuck"]) == ("look", 1)
+    assert "words" in state["cause"]
+    assert "SnapshotCorrupt" in state["cause"]
+    assert "`instep" in state["cause"]
+    assert len(state["cause"]) <= 1000
     assert len(pipeline.embeddings("lines")) == 1
     assert pipeline.embeddings("words") == {}
     states = run_item(pipeline)
     assert (states["lines_state"], states["words_state"]) == ("COMPLETED", "PENDING")
-    assert queued(pipeline) == (1, 0)
-    assert pipeline.run().outcomes == [{"words": "applied"}]
+    pipeline.aws.outlast_visibility()
+    assert pipeline.run(execution="fails").outcomes == [{"words": "applied"}]
     assert len(pipeline.embeddings("words")) == 4
     assert run_item(pipeline)["words_state"] == "COMPLETED"
+
+
+@pytest.mark.invariant(1)
+def test_a_collection_that_failed_is_tried_again_by_the_same_run_which_ends_red(
+    pipeline: Pipeline,
+) -> None:
+    arrive(pipeline)
+    pipeline.fail("apply_updates", SnapshotCorrupt("words", "a pack is gone"), collection="words")
+    run = pipeline.run()
+    assert run.outcomes == [{"lines": "applied", "words": "failed"}, {"words": "applied"}]
+    assert not run.succeeded
+    assert run.cause
+    assert len(pipeline.embeddings("words")) == 4
 
 
 @pytest.mark.domain("run-failed")
@@ -75,8 +89,9 @@ def test_a_collection_that_always_fails_ends_in_the_dlq_with_its_error(
     arrive(pipeline)
     error = SnapshotCorrupt("words", "a pack is gone")
     pipeline.fail("apply_updates", error, collection="words", times=MAX_ATTEMPTS)
-    runs = [pipeline.run() for _ in range(MAX_ATTEMPTS)]
-    assert not any(run.succeeded for run in runs)
+    run = pipeline.run()
+    assert not run.succeeded
+    assert [one["words"] for one in run.outcomes] == ["failed"] * MAX_ATTEMPTS
     assert run_item(pipeline)["words_state"] == "FAILED"
     assert "a pack is gone" in run_item(pipeline)["words_error"]
     assert queued(pipeline) == (0, 0)
@@ -89,15 +104,15 @@ def test_a_collection_that_always_fails_ends_in_the_dlq_with_its_error(
     assert run_item(pipeline)["lines_state"] == "COMPLETED"
 
 
-def test_the_second_failure_waits_before_it_is_tried_again(pipeline: Pipeline) -> None:
+@pytest.mark.invariant(1)
+def test_what_failed_twice_is_waited_for_inside_the_run(pipeline: Pipeline) -> None:
     pipeline.ingest(pipeline.put(RECEIPT.label(1, "TOTAL", "VALID")))
     pipeline.fail("apply_updates", StorageUnavailable("S3 is down"), times=2)
-    pipeline.run()
-    pipeline.run()
-    attributes = pipeline.aws.sqs.get_queue_attributes(
-        QueueUrl=pipeline.aws.inbox_url, AttributeNames=["ApproximateNumberOfMessagesDelayed"]
-    )["Attributes"]
-    assert attributes == {"ApproximateNumberOfMessagesDelayed": "1"}
+    run = pipeline.run()
+    assert run.outcomes == [{"words": "failed"}] * 2 + [{"words": "applied"}]
+    began, started = (datetime.fromisoformat(run.output[name]) for name in ("began", "started"))
+    assert began - started > timedelta(seconds=RETRY_DELAYS[1])
+    assert queued(pipeline) == (0, 0)
 
 
 def lease_held_by(pipeline: Pipeline, collection: str, owner: str) -> None:
@@ -106,16 +121,29 @@ def lease_held_by(pipeline: Pipeline, collection: str, owner: str) -> None:
 
 @pytest.mark.domain("wrong-count")
 @pytest.mark.invariant(1)
-def test_a_busy_lease_defers_and_the_messages_are_back_at_once(pipeline: Pipeline) -> None:
+def test_a_busy_lease_is_waited_for_inside_the_run(pipeline: Pipeline) -> None:
+    arrive(pipeline)
+    for collection in ("lines", "words"):
+        lease_held_by(pipeline, collection, "another")  # for a minute
+    run = pipeline.run()
+    assert run.succeeded, run.cause
+    *before, last = run.outcomes
+    assert before == [{"lines": "deferred", "words": "deferred"}] * len(before)
+    assert before
+    assert last == {"lines": "applied", "words": "applied"}
+    assert run.output["tally"]["deferred"] > 0
+    assert queued(pipeline) == (0, 0)
+
+
+@pytest.mark.invariant(1)
+def test_a_deferred_message_comes_back_as_it_was(pipeline: Pipeline) -> None:
     arrive(pipeline)
     for collection in ("lines", "words"):
         lease_held_by(pipeline, collection, "another")
-    run = pipeline.run()
-    assert run.succeeded, run.cause
-    assert run.outcomes == [{"lines": "deferred", "words": "deferred"}]
-    assert run.output["tally"]["deferred"] > 0
-    assert queued(pipeline) == (1, 0)
+    outcomes, _ = one_round(pipeline, "first")
+    assert outcomes == {"lines": "deferred", "words": "deferred"}
     assert run_item(pipeline)["words_state"] == "PENDING"
+    pipeline.aws.outlast_visibility()
     (first, *_) = pipeline.visible()
     assert first.get("attempts", "0") == "0"
 
@@ -126,7 +154,9 @@ def test_one_deferred_collection_comes_back_alone_and_no_attempt_is_counted(
 ) -> None:
     arrive(pipeline)
     lease_held_by(pipeline, "words", "another")
-    assert pipeline.run().outcomes == [{"lines": "applied", "words": "deferred"}]
+    outcomes, _ = one_round(pipeline, "first")
+    assert outcomes == {"lines": "applied", "words": "deferred"}
+    pipeline.aws.outlast_visibility()
     returned = pipeline.visible()
     assert {(one["collection"], one["attempts"]) for one in returned} == {("words", "0")}
 

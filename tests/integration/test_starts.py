@@ -133,10 +133,10 @@ def test_what_comes_as_a_run_looks_for_the_last_time_is_seen_or_starts_another(
             pipeline.ingest(late[1:])
         return finished[-1]
 
-    monkeypatch.setattr(RunnerTable, "finish", finish_between_two_changes)
-    assert len(pipeline.run().outcomes) == 2
-    assert (finished, started()) == ([False, True], 1)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(RunnerTable, "finish", finish_between_two_changes)
+        assert len(pipeline.run().outcomes) == 2
+        assert (finished, started()) == ([False, True], 1)
     assert len(pipeline.run().outcomes) == 1
     words = pipeline.embeddings("words")
     assert [words[RECEIPT.word_id(at)]["valid_labels"] for at in (1, 2)] == [",A,TOTAL,", ",B,"]

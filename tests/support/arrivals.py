@@ -20,6 +20,14 @@ def arrive(pipeline: Pipeline, receipt: Receipt = RECEIPT, **merchant: str) -> N
     pipeline.ingest(changes)
 
 
+def one_round(pipeline: Pipeline, execution: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """Take an execution through one round; return each collection's outcome and what follows."""
+    state = pipeline.parse(execution)
+    items = [pipeline.collection(execution, item) for item in state["collections"]]
+    outcomes = {one["collection"]: one["outcome"]["status"] for one in items}
+    return outcomes, pipeline.settle(execution, state, items)
+
+
 def assert_green(run: Run) -> None:
     assert run.succeeded, run.cause
 

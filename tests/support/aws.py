@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from threading import RLock
 from types import SimpleNamespace
@@ -13,8 +13,8 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
+from moto.core.utils import unix_time_millis
 from moto.s3.models import s3_backends
-from moto.sqs import models as sqs_models
 
 from instep.pace import HIDDEN
 
@@ -60,15 +60,13 @@ class Time:
     def now(self, zone: tzinfo) -> datetime:
         return datetime.now(zone) + self._ahead  # noqa: TID251 - the clock that is patched in
 
+    def milliseconds(self) -> float:
+        return unix_time_millis() + self._ahead.total_seconds() * 1000
+
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have the engine's one clock, and the visibility of moto's messages, go by this one."""
         monkeypatch.setattr("instep.clock.datetime", SimpleNamespace(now=self.now))
-        real = sqs_models.unix_time_millis
-        monkeypatch.setattr(
-            sqs_models,
-            "unix_time_millis",
-            lambda at=None: real(at) + (0 if at else self._ahead.total_seconds() * 1000),
-        )
+        monkeypatch.setattr("moto.sqs.models.unix_time_millis", self.milliseconds)
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class Services:
     events: Any
     inbox_url: str
     dlq_url: str
-    time: Time
+    time: Time = field(default_factory=Time)
 
     def messages(self, url: str) -> list[dict[str, Any]]:
         """Return (and take, without acknowledging) every visible message of a queue."""
@@ -93,6 +91,10 @@ class Services:
             if not answer.get("Messages"):
                 return found
             found += answer["Messages"]
+
+    def pass_time(self, seconds: float) -> None:
+        """Let so much time pass for functions and queues."""
+        self.time.pass_(timedelta(seconds=seconds))
 
     def outlast_visibility(self) -> None:
         """Let so much time pass that every message is visible again; leases have run out, too."""

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import count
@@ -88,6 +87,7 @@ class Pipeline:
     handlers: dict[str, Handler] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
     largest: int = 0  # bytes of the largest payload any state was given or returned
+    calls: list[tuple[str, str | None]] = field(default_factory=list)  # function, collection
     _numbers: Any = field(default_factory=count)
 
     # -- Lambda
@@ -109,6 +109,7 @@ class Pipeline:
     def invoke(self, name: str, payload: Payload) -> Payload:
         """Call a function; its exception becomes FunctionFailed, its death does not."""
         text = json.dumps(payload)
+        self.calls.append((name, payload.get("collection")))
         struck = next((one for one in self.troubles if one.strikes(name, payload)), None)
         if struck is not None and not struck.after:
             raise struck.failure()
@@ -179,7 +180,7 @@ class Pipeline:
         while state["next"] != "end":
             match state["next"]:
                 case "look":
-                    self.aws.time.pass_(timedelta(seconds=state["pause"]))
+                    self.aws.pass_time(state["pause"])
                     state = self.parse(name, state=state)
                 case "work" | "large":
                     outcomes = [self.collection(name, item) for item in state["collections"]]
