@@ -1,5 +1,7 @@
 """A receipt that arrives in a pipeline over moto, and what is to be seen of it afterwards."""
 
+from typing import Any
+
 from tests.support.aws import BUCKET, ENTITIES
 from tests.support.pipeline import Pipeline, Run
 from tests.support.receipts import Receipt

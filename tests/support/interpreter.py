@@ -189,19 +189,19 @@ class Interpreter:
         error, but has no output.
         """
         name = f"{place.execution}-{len(self._ended)}"
-        assert parameters["stateMachineArn"] == self._arns["round"]
+        assert parameters["StateMachineArn"] == self._arns["round"]
         struck = self._struck(place, {})
         if struck is not None and not struck.after:
             self._called(place, Call(place.state, str(struck.error)))
             raise _refused()
-        ended = self._execute("round", name, json.loads(parameters["input"]))
+        ended = self._execute("round", name, json.loads(parameters["Input"]))
         if struck is not None:
             self._called(place, Call(place.state, str(struck.error)))
             raise _refused()
         failed = None if ended["status"] == "SUCCEEDED" else RUNTIME
         self._called(place, Call(place.state, failed))
         told = ("status", "output", "error", "cause")
-        return {name: ended[name] for name in told if name in ended}
+        return {name.title(): ended[name] for name in told if name in ended}
 
     def call(self, place: Place, parameters: Mapping[str, Any]) -> Payload:
         """Answer a function's invocation."""

@@ -229,8 +229,14 @@ def test_what_fails_outside_the_collections_fails_the_execution(
 
 
 @pytest.mark.invariant(1)
-@pytest.mark.parametrize("state", ["ParseBatch", "SettleBatch"])
-@pytest.mark.parametrize(("error", "after"), [("Runtime.ExitError", True), ("KeyError", False)])
+@pytest.mark.parametrize(
+    ("state", "error", "after"),
+    [
+        ("ParseBatch", "KeyError", False),
+        ("SettleBatch", "KeyError", False),
+        ("SettleBatch", "Runtime.ExitError", True),
+    ],
+)
 def test_a_round_that_dies_takes_the_runner_along_and_a_new_one_has_more_patience(
     machine: Interpreter, state: str, error: str, after: bool
 ) -> None:
