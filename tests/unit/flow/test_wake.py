@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from instep.wake import EXPIRY, Starter, WakeFlag
 
 from instep.errors import StorageUnavailable
-from instep.wake import EXPIRY, Starter, WakeFlag
 from tests.support.aws import BUS, LOCKS, Services
 from tests.unit.flow.conftest import Hands
 
