@@ -1,5 +1,5 @@
-"""When trouble strikes a deployed run: SettleBatch's first call is between its first round's work and
-all that follows.
+"""When trouble strikes a deployed run: SettleBatch's first call lies between its first round's work
+and all that follows.
 """
 
 from collections.abc import Iterator

@@ -239,8 +239,8 @@ def _of_a_fold() -> list[Scenario]:
 
 
 def uncovered(machines: Machines) -> set[str]:
-    """Return the edges that no scenario promises, neither where they are nor where the same function
-    is called under the same clauses: as state, kind and label.
+    """Return the edges that no scenario promises, neither where they are nor where the same
+    function is called under the same clauses: as state, kind and label.
     """
     promised = {
         _of_a_function(promise.find(machines)) for case in scenarios() for promise in case.promises
