@@ -144,9 +144,11 @@ class DeployedApp(DeployedMachines):
         client = self.target.client("dynamodb")
         return RunnerTable(client, self.deployment.lock_table_name).read()
 
-    def expect_all_back(self, seconds: float) -> None:
-        """Have the next runner wait for what a dead one took only as long as it is hidden here."""
-        self._set_of_the_runner("due", utc_now().timestamp() + seconds)
+    def trust_the_queue(self) -> None:
+        """Have the next runner wait for what the queue says is hidden, and no longer than that: here
+        it knows exactly what a dead one took.
+        """
+        self._set_of_the_runner("due", utc_now().timestamp())
 
     def after_a_death(self) -> None:
         """Let the next round be a large one, as after a runner that died."""
