@@ -145,8 +145,8 @@ class DeployedApp(DeployedMachines):
         return RunnerTable(client, self.deployment.lock_table_name).read()
 
     def trust_the_queue(self) -> None:
-        """Have the next runner wait for what the queue says is hidden, and no longer than that: here
-        it knows exactly what a dead one took.
+        """Have the next runner wait for what the queue says is hidden, and no longer: here it knows
+        exactly what a dead one took.
         """
         self._set_of_the_runner("due", utc_now().timestamp())
 
