@@ -4,6 +4,7 @@ An idle round writes nothing to S3 (docs/design.md, "Flow"). While rounds follow
 flag is held: what is queued meanwhile is the next round's, and needs no start of its own.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -15,9 +16,9 @@ from entrypoint.inputs import accepted_records
 from entrypoint.intake import take_in
 from entrypoint.payloads import ParseAnswer, ParseRequest
 from entrypoint.telemetry import Payload, logger, metrics, observed
-from instep.batch import BatchRef, park
 from instep.envelope import Delivery, Record
 from instep.errors import StorageUnavailable
+from instep.parking import BatchRef, park
 
 DRAIN_FOR = timedelta(seconds=20)
 MESSAGES = 2000  # of 50 records at most: a batch that one ApplyUpdates gets through
@@ -38,24 +39,24 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
     try:
         return parse(request, None, deliveries).to_payload()
     except StorageUnavailable:
-        inbox.hand_back(delivery.handle for delivery in deliveries)
+        inbox.hand_back((delivery.handle for delivery in deliveries), seconds=0)
         raise
 
 
-def drain(until: datetime) -> list[Delivery]:
+def drain(until: datetime) -> Sequence[Delivery]:
     """Receive what is queued. Who finds nothing clears the flag and looks once more: all that was
     queued before is seen now, and all that is queued later starts an execution.
     """
     wake_flag.hold()
-    deliveries = inbox.drain(MESSAGES, until)
+    deliveries = inbox.drain(MESSAGES, until).deliveries
     if deliveries:
         return deliveries
     wake_flag.clear()
-    return inbox.drain(MESSAGES, until)
+    return inbox.drain(MESSAGES, until).deliveries
 
 
 def parse(
-    request: ParseRequest, records: list[Record] | None, deliveries: list[Delivery]
+    request: ParseRequest, records: list[Record] | None, deliveries: Sequence[Delivery]
 ) -> ParseAnswer:
     """Reject poison, park the rest, and let go of deliveries with nothing left to do."""
     intake = take_in(records or [], deliveries, metrics)
@@ -64,8 +65,9 @@ def parse(
     reference: BatchRef | None = None
     batches: dict[str, BatchRef] = {}
     if intake.batches:
-        reference, batches = park(objects, folder, intake.deliveries, intake.batches)
+        reference, batches = park(objects, folder, intake.held, intake.records, intake.batches)
     inbox.delete(intake.finished)
+    inbox.hand_back(intake.left_over, seconds=0)
     counts = {name: batch.count for name, batch in batches.items()}
     logger.info("batch parsed", extra={"entries": counts, "rejected": rejected})
     tally = replace(request.tally, rejected=request.tally.rejected + rejected)

@@ -9,10 +9,10 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from entrypoint import parts, settings
 from entrypoint.payloads import SettleAnswer, SettleRequest, Tally
-from entrypoint.settling import cause_of, judge, return_records
+from entrypoint.settling import cause_of, judge, return_records, weigh
 from entrypoint.telemetry import Payload, logger, metrics, observed
 from entrypoint.write_back import write_back
-from instep.batch import fetch_deliveries
+from instep.parking import fetch_deliveries
 from instep.settlement import Fate, Settlement, settle
 from receipt_chroma.compaction.runs import RunTable
 
@@ -28,13 +28,13 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
     request = SettleRequest.from_payload(event)
     deliveries = fetch_deliveries(objects, request.deliveries)
     judged = [judge(objects, outcome) for outcome in request.outcomes]
-    outcomes = [one.outcome for one in judged]
-    settlement = settle(deliveries, outcomes)
+    weighed = weigh(objects, judged)
+    settlement = settle(deliveries, weighed.verdicts)
     return_records(inbox, deliveries, settlement, request.execution)
-    for one in judged:
-        write_back(runs, one, deliveries)
+    write_back(runs, judged, weighed.runs, deliveries)
     inbox.delete(settlement.acknowledge)
-    inbox.hand_back(settlement.hand_back)
+    for seconds, handles in settlement.hand_back.items():
+        inbox.hand_back(handles, seconds)
     report(settlement)
     before = request.tally
     tally = Tally(
@@ -46,7 +46,7 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
     more = {outcome.fate for outcome in request.outcomes} == {Fate.APPLIED}
     if not more:
         wake_flag.clear()  # no round of ours follows: whoever queues work from now on starts one
-    return SettleAnswer(tally, more, cause_of(outcomes, settlement)).to_payload()
+    return SettleAnswer(tally, more, cause_of(settlement)).to_payload()
 
 
 def report(settlement: Settlement) -> None:
@@ -58,9 +58,10 @@ def report(settlement: Settlement) -> None:
         "batch settled",
         extra={
             "acknowledged": len(settlement.acknowledge),
-            "handed_back": len(settlement.hand_back),
+            "handed_back": sum(map(len, settlement.hand_back.values())),
             "failed": settlement.failed,
             "deferred": settlement.deferred,
             "rejected": settlement.rejected,
+            "waits": settlement.waits,
         },
     )

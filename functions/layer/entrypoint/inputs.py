@@ -4,9 +4,9 @@ The rule is the README's "start it from the console": `{}` or an event drains th
 are worked on as they are. All else is InputRejected, never guessed at.
 """
 
-import json
 from typing import Any, Final
 
+from instep.encoding import written
 from instep.envelope import Record
 from instep.errors import InputRejected
 
@@ -39,7 +39,7 @@ def accepted_records(content: Any) -> list[Record] | None:
 def _kind(content: Any) -> str:
     names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
     name = names.get(type(content), "null" if content is None else "a number")
-    return f"{name}, {_bounded(json.dumps(content))}"
+    return f"{name}, {_bounded(written(content))}"
 
 
 def _bounded(text: str) -> str:

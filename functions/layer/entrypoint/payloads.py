@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from instep.batch import BatchRef
 from instep.lease import Lease
+from instep.parking import BatchRef, ResultRef
 from instep.settlement import Fate
 
 Payload = Mapping[str, Any]
@@ -116,12 +116,12 @@ class ApplyRequest:
 
 @dataclass(frozen=True)
 class ApplyAnswer:
-    """ApplyUpdates: what was staged (engine's own fields), and where its result is parked."""
+    """ApplyUpdates: what was staged (engine's own fields), and what that came to."""
 
     staged: Payload
     changed: bool
     attempt: int
-    result: BatchRef
+    result: ResultRef
 
     def to_payload(self) -> dict[str, Any]:
         """Return `$.staged`."""
@@ -181,7 +181,7 @@ class CollectionOutcome:
     batch: BatchRef
     fate: Fate
     reason: str
-    result: BatchRef | None
+    result: ResultRef | None
 
     @classmethod
     def from_payload(cls, payload: Payload) -> "CollectionOutcome":
@@ -195,7 +195,7 @@ class CollectionOutcome:
             batch=BatchRef.from_payload(payload["batch"]),
             fate=fate,
             reason=reason[:500],
-            result=BatchRef.from_payload(result) if result else None,
+            result=ResultRef.from_payload(result) if result else None,
         )
 
 
