@@ -16,6 +16,7 @@ from instep.batch import Entry
 from instep.encoding import Json, size_of
 from instep.envelope import Rejection
 from instep.inbox import Inbox
+from instep.outgoing import Outgoing, outgoing
 from instep.parking import BatchRef, Deliveries, Parking, fetch_entries, fetch_result
 from instep.settlement import Fate, Refusal, Resend, Settlement, Verdict
 from receipt_chroma.compaction.result import DeltaMerge, MessageFailure
@@ -164,17 +165,26 @@ class _Returning:
         self._refuse()
 
     def _send(self) -> None:
-        for how, records in self._groups.items():
-            self._inbox.send(
-                records,
-                collection=how.collection,
-                attempts=how.attempts,
-                error=how.error,
-                delay=how.delay,
-            )
+        self._inbox.send_all(
+            [
+                message
+                for how, records in self._groups.items()
+                for message in _messages(how, records)
+            ]
+        )
         self._groups.clear()
         self._bytes = 0
 
     def _refuse(self) -> None:
         self._inbox.reject(self._refused, self._execution)
         self._refused = []
+
+
+def _messages(how: Resend, records: Sequence[Json]) -> list[Outgoing]:
+    return outgoing(
+        records,
+        collection=how.collection,
+        attempts=how.attempts,
+        error=how.error,
+        delay=how.delay,
+    )

@@ -14,9 +14,9 @@ from instep.calling import call_each
 from instep.clock import Clock, utc_now
 from instep.draining import MESSAGES_PER_CALL, Drained, drain
 from instep.encoding import Json, written
-from instep.envelope import Delivery, Record, Rejection, attempts_of, pack
+from instep.envelope import Delivery, Record, Rejection, attempts_of
 from instep.errors import StorageUnavailable
-from instep.outgoing import ENTRIES_PER_CALL, Outgoing, attributes_of, in_calls
+from instep.outgoing import ENTRIES_PER_CALL, Outgoing, attributes_of, in_calls, outgoing
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -60,25 +60,18 @@ class Inbox:
         does not take, whatever it holds, goes to the DLQ and says so there; its neighbours go on.
         Raises StorageUnavailable, after all was tried, when a message was not taken.
         """
-        known = attributes_of(collection=collection, attempts=attempts, error=error or None)
-        packed = [Outgoing(few, known, delay) for few in pack(map(written, records))]
-        aside = [(one, "it is larger than a message") for one in packed if one.is_too_large]
-        sendable = [one for one in packed if not one.is_too_large]
+        return self.send_all(
+            outgoing(records, collection=collection, attempts=attempts, error=error, delay=delay)
+        )
+
+    def send_all(self, messages: Sequence[Outgoing]) -> int:
+        """Queue messages, each with its own attributes; else as `send`."""
+        aside = [(one, "it is larger than a message") for one in messages if one.is_too_large]
+        sendable = [one for one in messages if not one.is_too_large]
         refused = self._send(self._queue_url, sendable)
         parts = [part for one, _ in refused for part in one.apart()]
         again = self._send(self._queue_url, parts)
-        self.reject(
-            (
-                Rejection(
-                    one.records[0],
-                    f"SQS does not take it ({why})" + (f": {error}" if error else ""),
-                    attempts,
-                    collection=collection,
-                )
-                for one, why in [*aside, *again]
-            ),
-            execution=None,
-        )
+        self.reject((_set_aside(*one) for one in [*aside, *again]), execution=None)
         return len(sendable) - len(refused) + len(parts) - len(again)
 
     def reject(self, rejections: Iterable[Rejection], execution: str | None) -> int:
@@ -181,6 +174,18 @@ def _dead(rejection: Rejection, execution: str | None) -> Outgoing:
             message_id=rejection.message_id,
             collection=rejection.collection,
         ),
+    )
+
+
+def _set_aside(message: Outgoing, why: str) -> Rejection:
+    """Return the only record of a message as one for the DLQ, with all that is known of it."""
+    known = message.attributes
+    error, collection = known.get("error"), known.get("collection")
+    return Rejection(
+        message.records[0],
+        f"SQS does not take it ({why})" + (f": {error}" if error else ""),
+        int(known.get("attempts", 0)),
+        collection=str(collection) if collection else None,
     )
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
-from instep.encoding import Json, cut, size_of
-from instep.envelope import body_of
+from instep.encoding import Json, cut, size_of, written
+from instep.envelope import Record, body_of, pack
 
 MESSAGE_BYTES: Final = 1_048_576
 CALL_BYTES: Final = 1_048_576
@@ -79,6 +79,19 @@ class Outgoing:
     def _cut(self, limit: int) -> "Outgoing":
         room = limit - replace(self, records=()).weight
         return replace(self, records=[cut(record, room) for record in self.records])
+
+
+def outgoing(
+    records: Iterable[Record | Json],
+    *,
+    collection: str | None = None,
+    attempts: int = 0,
+    error: str | None = None,
+    delay: int = 0,
+) -> list[Outgoing]:
+    """Return inbox messages of these records, packed; see `Inbox.send`."""
+    known = attributes_of(collection=collection, attempts=attempts, error=error or None)
+    return [Outgoing(few, known, delay) for few in pack(map(written, records))]
 
 
 def attributes_of(**values: str | int | None) -> dict[str, str | int]:
