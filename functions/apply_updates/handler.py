@@ -11,12 +11,12 @@ import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from entrypoint import parts, settings
-from entrypoint.applying import note, watermark
+from entrypoint.applying import note, settled_by, watermark
 from entrypoint.payloads import ApplyAnswer, ApplyRequest
 from entrypoint.shared_cache import shared_cache
 from entrypoint.telemetry import Payload, failing_as, logger, metrics, observed
-from instep.batch import fetch_entries, park_result
 from instep.heartbeat import Heartbeat
+from instep.parking import fetch_entries, park_result
 from instep.snapshot.store import SnapshotStore
 from instep.snapshot.workspace import Workspace, open_workspace
 from receipt_chroma.compaction import process_collection_updates
@@ -44,7 +44,7 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
 
 def apply(request: ApplyRequest, heartbeat: Heartbeat) -> ApplyAnswer:
     """Apply the parked batch to a workspace at the head, stage it, park what it came to."""
-    entries = fetch_entries(objects, request.batch)
+    entries = list(fetch_entries(objects, request.batch))
     logger.info("Processing collection", extra={"messages": len(entries)})
     with workspace_of(SnapshotStore(objects, request.collection, cache=cache)) as workspace:
         result = process_collection_updates(
@@ -70,7 +70,7 @@ def apply(request: ApplyRequest, heartbeat: Heartbeat) -> ApplyAnswer:
         "Updates applied",
         extra={"changed": staged.changed, "failed": failed, "bytes": staged.bytes},
     )
-    parked = park_result(objects, request.batch, result.to_dict())
+    parked = park_result(objects, request.batch, settled_by(result))
     return ApplyAnswer(staged.to_payload(), staged.changed, request.attempt + 1, parked)
 
 

@@ -16,11 +16,11 @@ from entrypoint.inputs import Drain, Ended, Pasted, read_input
 from entrypoint.intake import take_in
 from entrypoint.payloads import Next, ParseAnswer, ParseRequest
 from entrypoint.telemetry import Payload, logger, metrics, observed
-from instep.batch import BatchRef, park
 from instep.clock import utc_now
 from instep.envelope import Delivery, Record
 from instep.errors import StorageUnavailable
 from instep.pace import STUCK_DELAYS
+from instep.parking import BatchRef, park
 from instep.runner import Claim
 
 DRAIN_FOR = timedelta(seconds=20)
@@ -73,13 +73,13 @@ def look(answer: ParseAnswer, deadline: Deadline) -> ParseAnswer:
         if start is not None:
             starter.put(start)
         return answer
-    deliveries = inbox.drain(MESSAGES, deadline.within(DRAIN_FOR))
+    deliveries = inbox.drain(MESSAGES, deadline.within(DRAIN_FOR)).deliveries
     if not deliveries:
         return nothing_found(answer, claim)
     try:
         return parse(answer, [], deliveries, deaths=claim.deaths)
     except StorageUnavailable:
-        inbox.hand_back(delivery.handle for delivery in deliveries)
+        inbox.hand_back((delivery.handle for delivery in deliveries), seconds=0)
         raise
 
 
@@ -105,8 +105,9 @@ def parse(
     reference: BatchRef | None = None
     batches: dict[str, BatchRef] = {}
     if intake.batches:
-        reference, batches = park(objects, folder, intake.deliveries, intake.batches)
+        reference, batches = park(objects, folder, intake.held, intake.records, intake.batches)
     inbox.delete(intake.finished)
+    inbox.hand_back(intake.left_over, seconds=0)
     counts = {name: batch.count for name, batch in batches.items()}
     logger.info("batch parsed", extra={"entries": counts, "rejected": rejected})
     tally = replace(answer.tally, rejected=answer.tally.rejected + rejected)

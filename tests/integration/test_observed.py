@@ -75,6 +75,7 @@ def test_what_fails_is_told_in_the_contracts_words_and_goes_up(
         patch.setattr("instep.snapshot.store.SnapshotStore.head", down)
         assert not pipeline.run().succeeded
     assert {"Snapshot download failed", "Collection processing failed"} <= set(said(lines))
+    pipeline.aws.outlast_visibility()
     with monkeypatch.context() as patch:
         patch.setattr("instep.lease.LeaseTable.confirm", lost)
         assert pipeline.run().outcomes[0] == {"lines": "deferred", "words": "deferred"}

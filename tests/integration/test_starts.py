@@ -49,9 +49,11 @@ def test_console_records_that_fail_are_kept_in_the_inbox_and_poison_in_the_dlq(
     run = pipeline.run({"Records": [record, "poison", {"body": "no json"}]})
     assert not run.succeeded
     assert run.output["rejected"] == 2
+    pipeline.aws.outlast_visibility()
     (kept,) = pipeline.visible()
     assert kept["record"]["dynamodb"]["Keys"] == record["dynamodb"]["Keys"]
-    assert (kept["collection"], kept["attempts"]) == ("words", "1")
+    assert (kept["collection"], kept["attempts"]) == ("words", "0")
+    assert "S3 is down" in kept["error"]
     assert {str(one["record"]) for one in pipeline.rejected()} == {"poison", "{'body': 'no json'}"}
 
 

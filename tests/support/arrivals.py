@@ -1,8 +1,9 @@
 """A receipt that arrives in a pipeline over moto, and what is to be seen of it afterwards."""
 
-import json
 from typing import Any
 
+from instep.objects import Objects
+from instep.parking import BatchRef, fetch_deliveries
 from tests.support.aws import BUCKET, ENTITIES
 from tests.support.pipeline import Pipeline, Run
 from tests.support.receipts import Receipt
@@ -48,10 +49,10 @@ def run_item(pipeline: Pipeline, receipt: Receipt = RECEIPT) -> dict[str, str]:
 
 def come_back(pipeline: Pipeline, state: dict[str, Any]) -> None:
     """Make the drained messages visible again, as their visibility timeout would."""
-    body = pipeline.aws.s3.get_object(Bucket=BUCKET, Key=state["deliveries"]["key"])["Body"]
-    for held in json.load(body)["held"]:
+    reference = BatchRef.from_payload(state["deliveries"])
+    for held in fetch_deliveries(Objects(pipeline.aws.s3, BUCKET), reference).held:
         pipeline.aws.sqs.change_message_visibility(
-            QueueUrl=pipeline.aws.inbox_url, ReceiptHandle=held["handle"], VisibilityTimeout=0
+            QueueUrl=pipeline.aws.inbox_url, ReceiptHandle=held.handle, VisibilityTimeout=0
         )
 
 

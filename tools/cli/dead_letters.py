@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from instep.envelope import attempts_of
 from tools.local_cloud.target import Target
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _letter(message: "MessageTypeDef") -> DeadLetter:
         message_id=said.get("message_id") or message["MessageId"],
         what=_what(message["Body"]),
         reason=said.get("reason") or said.get("error") or _BY_COUNT,
-        attempts=int(said.get("attempts") or 0),
+        attempts=attempts_of(said),
         execution=said.get("execution"),
         collection=said.get("collection"),
     )
@@ -71,7 +72,7 @@ def _letter(message: "MessageTypeDef") -> DeadLetter:
 
 def _what(body: str) -> str:
     """Name the record: the key of its item, or the beginning of what is no record."""
-    with suppress(ValueError, AttributeError, TypeError):
+    with suppress(ValueError, AttributeError, TypeError, RecursionError):
         for record in _records(json.loads(body)):
             keys = record.get("dynamodb", {}).get("Keys", {})
             found = [next(iter(keys[name].values())) for name in ("PK", "SK") if name in keys]

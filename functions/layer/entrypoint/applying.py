@@ -1,9 +1,10 @@
-"""What ApplyUpdates says of its work: the version's watermark and note.
+"""What ApplyUpdates says of its work: the version's watermark and note, and what settles it.
 
 The watermark is the newest stream time known applied ("how far behind").
 """
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 from instep.batch import Entry
@@ -25,4 +26,12 @@ def note(result: CollectionUpdateResult, messages: int) -> dict[str, Any]:
         "deltas_merged": result.delta_merge_count,
         "vectors_merged": result.total_vectors_merged,
         "deleted": result.embeddings_deleted,
+    }
+
+
+def settled_by(result: CollectionUpdateResult) -> dict[str, Any]:
+    """Return what SettleBatch goes by: what was not applied, and which deltas were merged."""
+    return {
+        "failures": [asdict(failure) for failure in result.failures],
+        "merges": [asdict(merge) for merge in result.delta_merge_results],
     }

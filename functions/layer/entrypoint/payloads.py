@@ -9,8 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from instep.batch import BatchRef
 from instep.lease import Lease
+from instep.parking import BatchRef, ResultRef
 from instep.settlement import Fate
 
 Payload = Mapping[str, Any]
@@ -144,12 +144,12 @@ class ApplyRequest:
 
 @dataclass(frozen=True)
 class ApplyAnswer:
-    """ApplyUpdates: what was staged (engine's own fields), and where its result is parked."""
+    """ApplyUpdates: what was staged (engine's own fields), and what that came to."""
 
     staged: Payload
     changed: bool
     attempt: int
-    result: BatchRef
+    result: ResultRef
 
     def to_payload(self) -> dict[str, Any]:
         """Return `$.staged`."""
@@ -209,7 +209,7 @@ class CollectionOutcome:
     batch: BatchRef
     fate: Fate
     reason: str
-    result: BatchRef | None
+    result: ResultRef | None
     fold_due: bool
 
     @classmethod
@@ -224,7 +224,7 @@ class CollectionOutcome:
             batch=BatchRef.from_payload(payload["batch"]),
             fate=fate,
             reason=reason[:500],
-            result=BatchRef.from_payload(result) if result else None,
+            result=ResultRef.from_payload(result) if result else None,
             fold_due=payload.get("published", {}).get("fold", False),
         )
 
