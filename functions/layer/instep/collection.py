@@ -115,6 +115,14 @@ def read(
     )
 
 
+def existing(collection: "Collection", ids: Iterable[str]) -> set[str]:
+    """Return those of the ids that the collection holds."""
+    found: set[str] = set()
+    for chunk in _chunks(list(ids)):
+        found.update(collection.get(ids=chunk, include=[])["ids"])
+    return found
+
+
 def vectors(collection: "Collection") -> "Iterator[Sequence[Vector]]":
     """Yield the vectors of all embeddings, a chunk at a time; ValueError when one has none."""
     total = collection.count()

@@ -9,7 +9,7 @@ import pytest
 from entrypoint import settings
 from entrypoint.applying import watermark
 from entrypoint.deadline import LONGEST, MARGIN, Deadline
-from entrypoint.payloads import CollectionOutcome, ParseAnswer, Tally
+from entrypoint.payloads import CollectionOutcome, Next, ParseAnswer, Tally
 from entrypoint.settling import cause_of
 from instep.batch import Entry
 from instep.encoding import Json
@@ -23,26 +23,34 @@ RESULT: dict[str, Any] = {"inline": {"failures": [], "merges": []}}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def test_an_answer_without_work_says_so_and_carries_no_reference() -> None:
-    payload = ParseAnswer(Tally(3, 0, 1, 2), "queue", None, {}).to_payload()
+def test_an_answer_without_work_says_what_follows_and_carries_no_reference() -> None:
+    tally = Tally(looks=3, rounds=2, deferred=1, rejected=2)
+    payload = ParseAnswer("run", NOW, tally, Next.LOOK, NOW, pause=7).to_payload()
     assert payload == {
-        "round": 3,
-        "failures": 0,
-        "deferred": 1,
-        "rejected": 2,
-        "has_work": False,
-        "source": "queue",
+        "execution": "run",
+        "started": NOW.isoformat(),
+        "tally": {
+            "looks": 3,
+            "rounds": 2,
+            "failures": 0,
+            "deferred": 1,
+            "rejected": 2,
+            "busy": 0,
+            "stuck": 0,
+        },
+        "next": "look",
+        "began": NOW.isoformat(),
+        "pause": 7,
+        "drains": True,
         "cause": "",
         "deliveries": None,
         "collections": [],
     }
 
 
-def test_an_earlier_rounds_failure_still_has_a_cause_when_the_last_round_was_idle() -> None:
-    assert (
-        "2 records failed"
-        in ParseAnswer(Tally(1, 2, 0, 0), "queue", None, {}).to_payload()["cause"]
-    )
+def test_an_earlier_rounds_failure_still_has_a_cause_when_the_last_look_found_nothing() -> None:
+    answer = ParseAnswer("run", NOW, Tally(looks=2, failures=2), Next.END, NOW)
+    assert "2 records failed" in answer.to_payload()["cause"]
 
 
 def test_an_outcome_names_the_error_that_ended_it() -> None:
@@ -86,7 +94,9 @@ def test_the_cause_says_what_failed_where_its_records_are_and_what_to_do() -> No
 
 def test_what_waits_for_its_collection_needs_nobody_to_redrive_it() -> None:
     stalled = Verdict(Fate.STALLED, "SnapshotCorrupt: a pack is gone")
-    cause = cause_of(settle(Deliveries([Held("h", "m", 0, 0, 2)]), {"words": {0: stalled}}))
+    cause = cause_of(
+        settle(Deliveries([Held("h", "m", 0, 0, 2)]), {"words": {0: stalled}}, {Fate.STALLED: 5})
+    )
     assert "words: 1 changes failed with SnapshotCorrupt: a pack is gone" in cause
     assert "1 records are in the inbox and come back by themselves" in cause
     assert "redrive" not in cause
@@ -94,7 +104,7 @@ def test_what_waits_for_its_collection_needs_nobody_to_redrive_it() -> None:
 
 def test_no_cause_without_failure() -> None:
     poison = Verdict(Fate.REJECTED, "poison")
-    assert cause_of(settle(Deliveries([Held("h", "m", 0, 0, 1)]), {"words": {0: poison}})) == ""
+    assert cause_of(settle(Deliveries([Held("h", "m", 0, 0, 1)]), {"words": {0: poison}}, {})) == ""
 
 
 def test_the_watermark_is_the_newest_time_and_never_goes_back() -> None:
