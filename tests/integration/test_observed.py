@@ -95,14 +95,14 @@ def test_a_run_is_measured_in_the_contracts_names(
         name: found[name] for name in found if "Duration" not in name and "Time" not in name
     } == {
         "StreamRecordsReceived": 9,
-        "StreamRecordsProcessed": 3,
-        "StreamRecordsSkipped": 6,
-        "MessagesGenerated": 3,
+        "StreamRecordsProcessed": 9,
+        "StreamRecordsSkipped": 0,
+        "MessagesGenerated": 9,
         "MessagesQueued": 1,
         "SQSMessagesFailed": 0,
-        "CompactionRecordsReceived": 3,
-        "CompactionStreamMessage": 4,
-        "CompactionCollectionUpdatesProcessed": 5,
+        "CompactionRecordsReceived": 9,
+        "CompactionStreamMessage": 10,
+        "CompactionCollectionUpdatesProcessed": 7,  # the six arrivals are one a collection
         "CompactionDeltaMergeError": 0,
         "CompactionDeltaMergeCount": 2,
         "CompactionDeltasMergedCount": 5,

@@ -20,9 +20,17 @@ from instep.snapshot.workspace import open_workspace
 from tests.support.aws import BUCKET, BUS, ENTITIES, LOCKS, Services, services
 from tools.cli.app import app
 from tools.demo.embeddings import WIDTH
+from tools.demo.items import Item, items_of, word_key
+from tools.demo.receipts import Receipt, generate
+from tools.demo.vectors import vectors_of
 from tools.local_cloud.deploy import Deployment
+from tools.oracle import expected
 
 Metadata = Mapping[str, Any]
+
+RECEIPT = generate(count=1)[0]
+WORD = next(word for word in RECEIPT.words if word.label)
+WORD_ID = f"IMAGE#{RECEIPT.image_id}#{word_key(RECEIPT, WORD)}"
 
 
 @dataclass
@@ -95,6 +103,29 @@ def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cli]:
         )
         monkeypatch.setattr(Deployment, "read", classmethod(lambda *_: deployment))
         yield Cli(made, deployment, tmp_path / "warm")
+
+
+def in_step(receipt: Receipt, items: list[Item]) -> dict[str, dict[str, dict[str, Any]]]:
+    """What the heads hold once everything in `items` has arrived."""
+    wanted = expected(items)
+    carried: dict[str, dict[str, dict[str, Any]]] = {}
+    for collection, vectors in vectors_of([receipt]).items():
+        carried[collection] = {
+            id_: {"text": fields["text"], **wanted[collection][id_]}
+            for id_, fields in zip(vectors.ids, vectors.metadatas, strict=True)
+        }
+    return carried
+
+
+@pytest.fixture
+def heads(cli: Cli) -> dict[str, dict[str, dict[str, Any]]]:
+    """A table with one receipt and heads in step with it; the heads may be edited further."""
+    items = list(items_of(RECEIPT))
+    cli.put(*items)
+    carried = in_step(RECEIPT, items)
+    for collection, embeddings in carried.items():
+        cli.publish(collection, embeddings)
+    return carried
 
 
 ROLE = "arn:aws:iam::123456789012:role/machine"
