@@ -113,7 +113,7 @@ class Instep:
                 workspace = opened.__enter__()
             try:
                 with watch.phase("apply"):
-                    _write(workspace, wanted)
+                    write(workspace, wanted)
                 with watch.phase("stage"):
                     return workspace.stage(_OWNER, token, None, {})
             finally:
@@ -141,6 +141,7 @@ class Instep:
         return PublishedRun(run, held_ms[0])
 
 
-def _write(workspace: Workspace, wanted: Mapping[str, Wanted]) -> None:
+def write(workspace: Workspace, wanted: Mapping[str, Wanted]) -> None:
+    """Read what is carried and write what differs: the apply step."""
     collection = workspace.client.get_collection(COLLECTION, embedding_function=None)
     apply(collection, difference(read(collection, ids=list(wanted)), wanted))
