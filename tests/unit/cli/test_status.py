@@ -52,6 +52,24 @@ def test_dead_letters_are_shown_with_their_reason_and_stay(cli: Cli) -> None:
     assert len(cli.made.messages(cli.made.dlq_url)) == 1
 
 
+def test_a_dead_letter_that_was_cut_is_named_by_its_key_and_hostile_ones_by_their_beginning(
+    cli: Cli,
+) -> None:
+    inbox = Inbox(cli.made.sqs, cli.made.inbox_url, cli.made.dlq_url)
+    record = {"dynamodb": {"Keys": LABEL_KEYS, "NewImage": {"text": {"S": "\x00" * 390_000}}}}
+    inbox.reject([Rejection(record, "first"), Rejection({"body": "x" * 2_000_000}, "second")], "r")
+    for body in ("[" * 5_000, '{"Records": [7]}', '{"Records": 7}'):
+        cli.made.sqs.send_message(
+            QueueUrl=cli.made.dlq_url,
+            MessageBody=body,
+            MessageAttributes={"attempts": {"DataType": "String", "StringValue": "9" * 5_000}},
+        )
+    letters = {each["reason"]: each["what"] for each in cli.json("status")["dead_letters"]}
+    assert letters["first"].startswith("IMAGE#i#RECEIPT#00001#LINE#00001")
+    assert letters["second"].startswith("xxx")
+    assert len(letters) == 3
+
+
 def test_a_message_that_is_no_record_is_named_by_its_text(cli: Cli) -> None:
     cli.made.sqs.send_message(QueueUrl=cli.made.dlq_url, MessageBody="x" * 500)
     (letter,) = cli.json("status")["dead_letters"]

@@ -12,6 +12,11 @@ EVENT = {"version": "0", "source": "instep", "detail-type": "Compaction Requeste
 SCHEDULED = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "time": "now"}
 
 
+NESTED: list[Any] = []
+for _ in range(100_000):
+    NESTED = [NESTED]
+
+
 @pytest.mark.parametrize("content", [{}, EVENT, SCHEDULED])
 def test_these_drain_the_inbox(content: Any) -> None:
     assert read_input(content) == Drain()
@@ -45,6 +50,8 @@ def test_the_end_of_an_execution_is_followed() -> None:
         ("x" * 200_000, "200002 characters"),
         ({"k" * 200_000: 1}, "200000 characters"),
         ({"Records": "x" * 200_000}, "200002 characters"),
+        (NESTED, "a list"),
+        ({"Records": {"0": NESTED}}, "`Records` is an object"),
     ],
 )
 def test_all_else_is_rejected_with_the_shapes_and_an_example(content: Any, named: str) -> None:
