@@ -72,6 +72,7 @@ class AcquireLock(Construct):
             payload={
                 "collection": sfn.JsonPath.string_at("$.collection"),
                 "execution": sfn.JsonPath.string_at("$.execution"),
+                "request": sfn.JsonPath.string_at("$.batch.key"),
                 "waiting_since": sfn.JsonPath.string_at("$$.State.EnteredTime"),
             },
             result_path="$.lease",
@@ -80,7 +81,8 @@ class AcquireLock(Construct):
         )
         retry_busy(self.state)
         retry_transient(self.state)
-        self.state.add_catch(busy, errors=[LockBusy.__name__], result_path="$.error")
+        not_now = [LockBusy.__name__, LeaseLost.__name__]
+        self.state.add_catch(busy, errors=not_now, result_path="$.error")
         self.state.add_catch(failed, errors=EVERYTHING_ELSE, result_path="$.error")
 
 
@@ -268,9 +270,12 @@ class ReleaseLock(Construct):
             payload={
                 "collection": sfn.JsonPath.string_at("$.collection"),
                 "execution": sfn.JsonPath.string_at("$.execution"),
+                "request": sfn.JsonPath.string_at("$.batch.key"),
+                "lease": sfn.JsonPath.object_at("$.lease"),
             },
             result_path=sfn.JsonPath.DISCARD,
-            comment="From every path, also after a failed acquire whose write may have arrived.",
+            comment="From every path, also after a failed acquire whose write may have arrived: "
+            "without a lease, what this batch has taken.",
         )
         retry_transient(self.state)
         expires = sfn.Pass(

@@ -100,7 +100,8 @@ def test_the_second_failure_waits_before_it_is_tried_again(pipeline: Pipeline) -
 
 
 def lease_held_by(pipeline: Pipeline, collection: str, owner: str) -> None:
-    pipeline.invoke("acquire_lock", {"collection": collection, "execution": owner})
+    asked = {"collection": collection, "execution": owner, "request": f"{owner} {collection}"}
+    pipeline.invoke("acquire_lock", asked)
 
 
 @pytest.mark.domain("wrong-count")

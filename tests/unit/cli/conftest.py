@@ -54,7 +54,7 @@ class Cli:
         self._written += 1
         store = SnapshotStore(Objects(self.made.s3, BUCKET), collection)
         leases = LeaseTable(self.made.dynamodb, LOCKS, timedelta(minutes=5))
-        lease = leases.acquire(collection, "test")
+        lease = leases.acquire(collection, "test", f"{collection} {self._written}")
         with open_workspace(store, self.scratch / collection) as workspace:
             held: Any = workspace.client.get_collection(collection)
             gone = set(held.get(include=[])["ids"])
@@ -69,7 +69,7 @@ class Cli:
                 )
             staged = workspace.stage("test", lease.fencing_token, None, {})
         version: str = publish(store, staged, lease, leases).version
-        leases.release(collection, "test")
+        leases.release(lease)
         return version
 
 
