@@ -11,11 +11,12 @@ import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from entrypoint import parts, settings
-from entrypoint.applying import note, watermark
+from entrypoint.applying import applied, change_times, note, watermark
 from entrypoint.payloads import ApplyAnswer, ApplyRequest
 from entrypoint.shared_cache import shared_cache
 from entrypoint.telemetry import Payload, failing_as, logger, metrics, observed
 from instep.batch import fetch_entries, park_result
+from instep.clock import utc_now
 from instep.heartbeat import Heartbeat
 from instep.snapshot.store import SnapshotStore
 from instep.snapshot.workspace import Workspace, open_workspace
@@ -59,11 +60,13 @@ def apply(request: ApplyRequest, heartbeat: Heartbeat) -> ApplyAnswer:
             allowed_buckets=delta_buckets,
         )
         heartbeat.check()
+        parent, taken, now = workspace.parent, applied(entries, result), utc_now()
         staged = workspace.stage(
             request.execution,
             request.lease.fencing_token,
-            watermark(entries, workspace.parent.watermark if workspace.parent else None),
+            watermark(taken, parent.watermark if parent else None, now),
             note(result, len(entries)),
+            change_times(taken, now),
         )
     failed = len(result.failures)
     logger.info(

@@ -42,11 +42,15 @@ class Signal:
 
 @dataclass(frozen=True)
 class Entry:
-    """The newest message about one entity, and every record (by index) that it stands for."""
+    """The newest message about one entity, and every record (by index) that it stands for.
+
+    `at` and `since` are when the last and the first of them were made, as far as they say.
+    """
 
     message: Mapping[str, Any]
     origins: tuple[int, ...]
     at: str | None = None
+    since: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,16 +100,19 @@ def coalesce(signals: Iterable[Signal]) -> dict[str, list[Entry]]:
     """
     newest: dict[tuple[str, str], Mapping[str, Any]] = {}
     origins: dict[tuple[str, str], dict[int, None]] = defaultdict(dict)
-    latest: dict[tuple[str, str], str] = defaultdict(str)
+    latest: dict[tuple[str, str], str] = {}
+    first: dict[tuple[str, str], str] = {}
     for signal in signals:
         for collection in signal.collections:
             key = collection, signal.identity
             newest[key] = signal.message
             origins[key][signal.origin] = None
-            latest[key] = max(latest[key], signal.at or "")
+            if signal.at:
+                latest[key] = max(latest.get(key, signal.at), signal.at)
+                first[key] = min(first.get(key, signal.at), signal.at)
     grouped: dict[str, list[Entry]] = {}
     for key in sorted(newest):
-        entry = Entry(newest[key], tuple(origins[key]), latest[key] or None)
+        entry = Entry(newest[key], tuple(origins[key]), latest.get(key), first.get(key))
         grouped.setdefault(key[0], []).append(entry)
     return grouped
 
@@ -140,7 +147,7 @@ def fetch_entries(parking: Parking, reference: BatchRef) -> list[Entry]:
     """Read what `park` wrote of one collection."""
     content = json.loads(parking.get(reference.key).body)
     return [
-        Entry(entry["message"], tuple(entry["origins"]), entry["at"])
+        Entry(entry["message"], tuple(entry["origins"]), entry["at"], entry.get("since"))
         for entry in content["entries"]
     ]
 

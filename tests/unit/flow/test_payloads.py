@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from entrypoint import settings
-from entrypoint.applying import watermark
 from entrypoint.deadline import LONGEST, MARGIN, Deadline
 from entrypoint.payloads import CollectionOutcome, ParseAnswer, Tally
 from entrypoint.settling import cause_of
@@ -86,13 +85,6 @@ def test_no_cause_without_failure() -> None:
     deliveries = Deliveries((Held("h", "m"),), (Origin({}, 0),))
     outcomes = [Outcome("words", [Entry({}, (0,))], [Verdict(Fate.REJECTED, "poison")])]
     assert cause_of(outcomes, settle(deliveries, outcomes)) == ""
-
-
-def test_the_watermark_is_the_newest_time_and_never_goes_back() -> None:
-    entries = [Entry({}, (), "2026-01-02"), Entry({}, (), None), Entry({}, (), "2026-01-01")]
-    assert watermark(entries, None) == "2026-01-02"
-    assert watermark(entries, "2026-03-01") == "2026-03-01"
-    assert watermark([Entry({}, ())], None) is None
 
 
 @pytest.mark.domain("wrong-timer")

@@ -164,7 +164,7 @@ def test_signals_about_one_entity_are_one_entry_that_stands_for_all_its_records(
     )
     assert batches == {
         "words": [
-            Entry({"id": "a"}, (0, 2), "2026-01-02"),
+            Entry({"id": "a"}, (0, 2), at="2026-01-02", since="2026-01-01"),
             Entry({"id": "b"}, (1,), None),
         ]
     }
