@@ -47,6 +47,7 @@ class EachCollection(Construct):
                 "collection": sfn.JsonPath.string_at("$$.Map.Item.Value.collection"),
                 "batch": sfn.JsonPath.object_at("$$.Map.Item.Value.batch"),
                 "execution": sfn.JsonPath.string_at("$.execution"),
+                "lease": {},
                 "staged": {"attempt": 0},
             },
             max_concurrency=MAX_PARALLEL,

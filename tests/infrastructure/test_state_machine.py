@@ -93,10 +93,22 @@ def test_a_busy_lease_is_waited_for_and_then_deferred(app: Synthesized) -> None:
     (busy,) = [one for one in acquire["Retry"] if one["ErrorEquals"] == ["LockBusy"]]
     assert (busy["MaxAttempts"], busy["IntervalSeconds"], busy["BackoffRate"]) == (4, 2, 2)
     assert acquire["Catch"][0] == {
-        "ErrorEquals": ["LockBusy"],
+        "ErrorEquals": ["LockBusy", "LeaseLost"],
         "ResultPath": "$.error",
         "Next": "Deferred",
     }
+
+
+def test_a_lease_is_given_back_by_its_token_or_else_by_the_pass_that_asked_for_it(
+    app: Synthesized,
+) -> None:
+    """A Map item has no lease before AcquireLock has answered, and a path must find something."""
+    acquire, release = (in_the_map(app)[name] for name in ("AcquireLock", "ReleaseLock"))
+    item = app.definition["States"]["EachCollection"]["ItemSelector"]
+    assert item["lease"] == {}
+    assert acquire["ResultPath"] == release["Parameters"]["lease.$"] == "$.lease"
+    assert acquire["Parameters"]["request.$"] == release["Parameters"]["request.$"]
+    assert acquire["Parameters"]["request.$"] == "$.batch.key", "one a round and collection"
 
 
 def test_every_task_ends_a_little_after_its_function(app: Synthesized) -> None:

@@ -123,7 +123,8 @@ def test_what_always_fails_itself_ends_in_the_dlq_with_its_error_and_harms_nothi
 
 
 def lease_held_by(pipeline: Pipeline, collection: str, owner: str) -> None:
-    pipeline.invoke("acquire_lock", {"collection": collection, "execution": owner})
+    asked = {"collection": collection, "execution": owner, "request": f"{owner} {collection}"}
+    pipeline.invoke("acquire_lock", asked)
 
 
 @pytest.mark.domain("wrong-count")

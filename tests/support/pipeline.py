@@ -191,18 +191,19 @@ class Pipeline:
 
     def collection(self, execution: str, item: Payload) -> Payload:
         """One Map item, from AcquireLock to ReleaseLock, with its catches."""
-        item = {**item, "execution": execution, "staged": {"attempt": 0}}
+        item = {**item, "execution": execution, "lease": {}, "staged": {"attempt": 0}}
         mine = {"collection": item["collection"], "execution": execution}
+        request = {**mine, "request": item["batch"]["key"]}
         try:
             since = utc_now().isoformat()
-            item["lease"] = self.invoke("acquire_lock", {**mine, "waiting_since": since})
+            item["lease"] = self.invoke("acquire_lock", {**request, "waiting_since": since})
             status = self._apply_and_upload(item, mine)
         except FunctionFailed as failed:
             deferred = failed.name in {LockBusy.__name__, LeaseLost.__name__}
             status = "deferred" if deferred else "failed"
             item["error"] = {"Error": failed.name, "Cause": failed.cause}
         item["outcome"] = {"status": status}
-        self.invoke("release_lock", mine)
+        self.invoke("release_lock", {**request, "lease": item["lease"]})
         return item
 
     def _apply_and_upload(self, item: Payload, mine: Payload) -> str:

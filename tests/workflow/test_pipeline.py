@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from instep.errors import InputRejected
+from tests.support import rival
 from tests.support.cloud import eventually
 from tests.support.deployed import DeployedApp
 from tests.support.items import record
 from tests.support.receipts import Receipt
-from tests.support.trouble import REFUSED, leases
+from tests.support.trouble import REFUSED
 from tools.local_cloud.faults import calls
 
 
@@ -128,14 +129,14 @@ def test_a_busy_lease_defers_and_its_messages_are_back_at_once(app: DeployedApp)
     receipt = seeded(app, "busy")
     app.change(receipt.label(1, "TOTAL", "VALID"))
     head = app.head("words")
-    leases(app).acquire("words", "rival")
+    rival.comes(app, "words")
     try:
         run = app.run()
         assert run.outcome.succeeded, run.outcome
         assert [message.get("attempts", "0") for message in app.peek()] == ["0"]
         assert app.head("words") == head
     finally:
-        leases(app).release("words", "rival")
+        rival.goes(app, "words")
     assert app.run().outcome.succeeded
     labels = app.embeddings("words", receipt.word_id(1))[receipt.word_id(1)]
     assert labels["valid_labels"] == ",TOTAL,"

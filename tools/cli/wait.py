@@ -14,8 +14,10 @@ from typing import Annotated, Final
 
 import typer
 
+from instep.clock import utc_now
 from receipt_dynamo_stream import ChromaDBCollection
 from tools.cli.drift import UNFINISHED, Progress, Reading, read_everything
+from tools.cli.freshness import read_freshness, show_freshness
 from tools.cli.letters import Letters
 from tools.cli.options import DEFAULT_STACK, Aws, Json, Stack
 from tools.cli.output import Exit, answers, complain, print_json, remarks
@@ -53,9 +55,11 @@ def wait(
     with remarks.status("reading") as line:
         missing = wait_for_everything(session, collections, timeout, line.update)
     if as_json:
-        print_json(missing.as_document())
+        fresh = {name: asdict(each) for name, each in read_freshness(session, collections).items()}
+        print_json(missing.as_document() | {"freshness": fresh})
     elif missing.nothing:
         answers.print("[green]in step[/]: everything written so far is in the head snapshots")
+        show_freshness(read_freshness(session, collections), utc_now())
     else:
         _explain(session, missing)
     if not missing.nothing:

@@ -109,15 +109,30 @@ class ParseAnswer:
 
 @dataclass(frozen=True)
 class LockRequest:
-    """AcquireLock and ReleaseLock: the execution is the owner."""
+    """AcquireLock: the execution is the owner; `request` names this pass of the Map alone."""
 
     collection: str
     execution: str
+    request: str
 
     @classmethod
     def from_payload(cls, payload: Payload) -> "LockRequest":
         """Read what the state sends."""
-        return cls(payload["collection"], payload["execution"])
+        return cls(payload["collection"], payload["execution"], payload["request"])
+
+
+@dataclass(frozen=True)
+class ReleaseRequest:
+    """ReleaseLock: `lease` is None when AcquireLock failed, though it may have taken one."""
+
+    asked: LockRequest
+    lease: Lease | None
+
+    @classmethod
+    def from_payload(cls, payload: Payload) -> "ReleaseRequest":
+        """Read what the state sends: `{}` where no lease is known."""
+        lease = payload["lease"]
+        return cls(LockRequest.from_payload(payload), Lease.from_payload(lease) if lease else None)
 
 
 @dataclass(frozen=True)
@@ -276,6 +291,8 @@ class SettleAnswer:
             "next": Next.FOLD.value if self.folds else self.then.value,
             "then": self.then.value,
             "pause": self.pause,
-            "folds": [{"collection": name} for name in self.folds],
+            "folds": [
+                {"collection": name, "request": f"fold/{self.tally.looks}"} for name in self.folds
+            ],
             "cause": self.cause[:1000],
         }

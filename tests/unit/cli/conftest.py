@@ -1,9 +1,9 @@
 """A deployment on moto that commands act on with `--aws`, and ways to fill its table and heads."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 from instep.lease import LeaseTable
 from instep.objects import Objects
+from instep.snapshot.freshness import ChangeTimes
 from instep.snapshot.publish import publish
 from instep.snapshot.store import SnapshotStore
 from instep.snapshot.workspace import open_workspace
@@ -56,13 +57,19 @@ class Cli:
             self.made.dynamodb.put_item(TableName=ENTITIES, Item=item)
 
     def publish(
-        self, collection: str, embeddings: Mapping[str, Metadata], width: int = WIDTH
+        self,
+        collection: str,
+        embeddings: Mapping[str, Metadata],
+        width: int = WIDTH,
+        made: Sequence[datetime] = (),
     ) -> str:
-        """Publish a version that holds exactly these embeddings; return its name."""
+        """Publish a version that holds exactly these embeddings, from changes `made` then; return
+        its name.
+        """
         self._written += 1
         store = SnapshotStore(Objects(self.made.s3, BUCKET), collection)
         leases = LeaseTable(self.made.dynamodb, LOCKS, timedelta(minutes=5))
-        lease = leases.acquire(collection, "test")
+        lease = leases.acquire(collection, "test", f"{collection} {self._written}")
         with open_workspace(store, self.scratch / collection) as workspace:
             held: Any = workspace.client.get_collection(collection)
             gone = set(held.get(include=[])["ids"])
@@ -75,9 +82,11 @@ class Cli:
                     metadatas=[dict(each) for each in embeddings.values()],
                     documents=[str(each.get("text", id_)) for id_, each in embeddings.items()],
                 )
-            staged = workspace.stage("test", lease.fencing_token, None, {})
+            newest = max(made).isoformat() if made else None
+            times = ChangeTimes.of(made)
+            staged = workspace.stage("test", lease.fencing_token, newest, {}, times)
         version: str = publish(store, staged, lease, leases).version
-        leases.release(collection, "test")
+        leases.release(lease)
         return version
 
 

@@ -2,10 +2,12 @@
 
 import json
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from instep.clock import utc_now
 from instep.objects import Objects
 from instep.snapshot.store import SnapshotStore
 from tests.support.aws import BUCKET
@@ -85,6 +87,17 @@ def test_wait_returns_at_once_when_all_has_arrived(cli: Cli, heads: dict[str, An
     result = cli.run("wait", "--timeout", "5")
     assert result.exit_code == 0, result.output
     assert "in step" in result.stdout
+
+
+def test_wait_says_how_fresh_what_has_arrived_is(cli: Cli, heads: dict[str, Any]) -> None:
+    made = [utc_now() - timedelta(hours=2)]
+    cli.publish("words", heads["words"], made=made)
+    fresh = cli.json("wait", "--timeout", "5")["freshness"]
+    assert fresh["words"]["watermark"] == made[0].isoformat()
+    assert fresh["words"]["lag"]["changes"] == 1
+    assert fresh["lines"] == {"watermark": None, "lag": None}
+    shown = " ".join(cli.run("wait", "--timeout", "5").stdout.split())
+    assert "words: newest change applied is 2 h old; lag of the last 1 change: p50 2 h" in shown
 
 
 def test_wait_says_which_change_has_not_arrived(cli: Cli, heads: dict[str, Any]) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from entrypoint import settings
-from entrypoint.applying import watermark
 from entrypoint.deadline import LONGEST, MARGIN, Deadline
 from entrypoint.payloads import CollectionOutcome, Next, ParseAnswer, Tally
 from entrypoint.settling import cause_of
@@ -105,15 +104,6 @@ def test_what_waits_for_its_collection_needs_nobody_to_redrive_it() -> None:
 def test_no_cause_without_failure() -> None:
     poison = Verdict(Fate.REJECTED, "poison")
     assert cause_of(settle(Deliveries([Held("h", "m", 0, 0, 1)]), {"words": {0: poison}}, {})) == ""
-
-
-def test_the_watermark_is_the_newest_time_and_never_goes_back() -> None:
-    nothing = Json("{}")
-    times = ("2026-01-02", None, "2026-01-01")
-    entries = [Entry(nothing, (), at) for at in times]
-    assert watermark(entries, None) == "2026-01-02"
-    assert watermark(entries, "2026-03-01") == "2026-03-01"
-    assert watermark([Entry(nothing, ())], None) is None
 
 
 @pytest.mark.domain("wrong-timer")

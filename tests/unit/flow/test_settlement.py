@@ -249,8 +249,8 @@ def test_signals_about_one_entity_are_one_entry_that_stands_for_all_its_records(
     )
     assert batches == {
         "words": [
-            Entry(Json('{"id":"a","last":true}'), (0, 2), "2026-01-02"),
-            Entry(Json('{"id":"b"}'), (1,), None),
+            Entry(Json('{"id":"a","last":true}'), (0, 2), "2026-01-02", "2026-01-01"),
+            Entry(Json('{"id":"b"}'), (1,)),
         ]
     }
     assert batches["words"][0].message == {"id": "a", "last": True}
