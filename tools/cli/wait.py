@@ -8,7 +8,7 @@ not arrive by waiting for it.
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from time import monotonic
 from typing import Annotated, Final
 

@@ -1,4 +1,4 @@
-"""What ApplyUpdates says of its work: how fresh the version is, its note, and what settles the batch.
+"""What ApplyUpdates says of its work: how fresh the version is, its note, what settles the batch.
 
 Only what was applied counts: a change that failed, or that the DLQ takes, is in no version. The
 table's stream alone says when a change was made, so records of other sources have no part in it.
