@@ -5,12 +5,11 @@ written back next, and only then are messages acknowledged. What comes back late
 runner's item, which nobody leaves before it has.
 """
 
-from datetime import timedelta
-
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from entrypoint import parts, settings
+from entrypoint.acknowledging import acknowledge
 from entrypoint.payloads import Next, SettleAnswer, SettleRequest, Tally
 from entrypoint.settling import cause_of, judge, return_records
 from entrypoint.telemetry import Payload, logger, metrics, observed
@@ -40,11 +39,7 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
     return_records(inbox, deliveries, settlement, request.execution)
     for one in judged:
         write_back(runs, one, deliveries)
-    inbox.delete(settlement.acknowledge)
-    inbox.hand_back(settlement.hand_back)
-    if settlement.waits:
-        caller = f"{request.execution}/{request.tally.looks}"
-        starter.announce(1, caller, timedelta(seconds=settlement.waits))
+    acknowledge(inbox, starter, settlement, caller=f"{request.execution}/{request.tally.looks}")
     report(settlement)
     return SettleAnswer(
         execution=request.execution,
