@@ -73,6 +73,7 @@ class SettleBatch(Construct):
                 "started": sfn.JsonPath.string_at("$.started"),
                 "began": sfn.JsonPath.string_at("$.began"),
                 "drains": sfn.JsonPath.object_at("$.drains"),
+                "more": sfn.JsonPath.object_at("$.more"),
                 "deliveries": sfn.JsonPath.object_at("$.deliveries"),
                 "outcomes": sfn.JsonPath.object_at("$.outcomes"),
             },

@@ -5,12 +5,11 @@ written back next, and only then are messages acknowledged. What comes back late
 runner's item, which nobody leaves before it has.
 """
 
-from datetime import timedelta
-
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from entrypoint import parts, settings
+from entrypoint.acknowledging import acknowledge
 from entrypoint.payloads import Next, SettleAnswer, SettleRequest, Tally
 from entrypoint.settling import cause_of, judge, return_records, weigh
 from entrypoint.telemetry import Payload, logger, metrics, observed
@@ -45,19 +44,14 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
     settlement = settle(deliveries, weighed.verdicts, waits)
     return_records(inbox, deliveries, settlement, request.execution)
     write_back(runs, judged, weighed.runs, deliveries)
-    inbox.delete(settlement.acknowledge)
-    for seconds, handles in settlement.hand_back.items():
-        inbox.hand_back(handles, seconds)
-    if settlement.waits:
-        caller = f"{request.execution}/{request.tally.looks}"
-        starter.announce(1, caller, timedelta(seconds=settlement.waits))
+    acknowledge(inbox, starter, settlement, caller=f"{request.execution}/{request.tally.looks}")
     report(settlement)
     return SettleAnswer(
         execution=request.execution,
         started=request.started,
         tally=tally_of(request, settlement),
         then=Next.LOOK if request.drains else Next.END,
-        pause=pace.pause(request.began, utc_now()),
+        pause=0 if request.more else pace.pause(request.began, utc_now()),
         folds=[outcome.collection for outcome in request.outcomes if outcome.fold_due],
         cause=cause_of(settlement),
     ).to_payload()

@@ -73,7 +73,7 @@ class ParseAnswer:
     """ParseBatch: references only, so that the payload is as small for any batch.
 
     `began` is when the round did, `pause` the seconds until the next look. `drains`: the batch is
-    the inbox's, of which more may come; otherwise it is the execution's own input.
+    the inbox's, otherwise it is the execution's own input. `more`: it was cut by a limit.
     """
 
     execution: str
@@ -83,6 +83,7 @@ class ParseAnswer:
     began: datetime
     pause: int = 0
     drains: bool = True
+    more: bool = False
     deliveries: BatchRef | None = None
     batches: Mapping[str, BatchRef] = field(default_factory=dict)
 
@@ -98,6 +99,7 @@ class ParseAnswer:
             "began": self.began.isoformat(),
             "pause": self.pause,
             "drains": self.drains,
+            "more": self.more,
             "cause": cause if failures else "",
             "deliveries": self.deliveries.to_payload() if self.deliveries else None,
             "collections": [
@@ -253,6 +255,7 @@ class SettleRequest:
     tally: Tally
     began: datetime
     drains: bool
+    more: bool
     deliveries: BatchRef
     outcomes: Sequence[CollectionOutcome]
 
@@ -265,6 +268,7 @@ class SettleRequest:
             Tally.from_payload(payload["tally"]),
             datetime.fromisoformat(payload["began"]),
             bool(payload["drains"]),
+            bool(payload["more"]),
             BatchRef.from_payload(payload["deliveries"]),
             [CollectionOutcome.from_payload(outcome) for outcome in payload["outcomes"]],
         )

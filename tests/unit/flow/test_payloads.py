@@ -41,6 +41,7 @@ def test_an_answer_without_work_says_what_follows_and_carries_no_reference() -> 
         "began": NOW.isoformat(),
         "pause": 7,
         "drains": True,
+        "more": False,
         "cause": "",
         "deliveries": None,
         "collections": [],
