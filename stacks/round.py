@@ -14,10 +14,15 @@ from stacks.batch_path import BatchPath
 from stacks.config import Config
 from stacks.functions import Functions
 from stacks.machine import state_machine
+from stacks.nag import accept
 from stacks.parse_batch import ParseBatch
 from stacks.patience import SMALL_ROUND
 
 LONGEST = Duration.minutes(5)  # Express executions have no more
+WHY_ERRORS_ONLY = (
+    "Rounds never cease while traffic lasts: all of their events would cost more than they do. "
+    "Each function logs what it did, under the name of the runner."
+)
 
 
 class Round(Construct):
@@ -51,7 +56,7 @@ class Round(Construct):
             config=config,
             kind=sfn.StateMachineType.EXPRESS,
             timeout=LONGEST,
-            level=sfn.LogLevel.ERROR,  # each function logs what it did; all of it is bytes to pay
+            level=sfn.LogLevel.ERROR,
             comment="A look into the inbox; what it finds is applied, if that is quickly done.",
             allowed=[
                 iam.PolicyStatement(
@@ -63,6 +68,7 @@ class Round(Construct):
                 )
             ],
         )
+        accept(self.machine, "AwsSolutions-SF1", WHY_ERRORS_ONLY)
 
 
 class Parsed(Construct):

@@ -68,7 +68,11 @@ class Workflow(Construct):
                     actions=["lambda:InvokeFunction"],
                     resources=[
                         function.function_arn
-                        for function in [functions.fold_snapshot, *functions.of_a_batch]
+                        for function in [
+                            functions.parse_batch,
+                            functions.fold_snapshot,
+                            *functions.of_a_batch,
+                        ]
                     ],
                 ),
                 iam.PolicyStatement(
@@ -130,13 +134,16 @@ class Next(Construct):
     ) -> None:
         super().__init__(scope, id_)
         self.state = sfn.Choice(
-            self, "Next?", comment="Again, until a look finds nothing that is or will be there."
+            self,
+            "Next?",
+            comment="Again, until a look finds nothing that is or will be there. No default: a "
+            "round that gave no such answer ends the execution red.",
         )
         self.state.when(_says("next", "look"), look)
         self.state.when(_says("next", "work"), small)
         self.state.when(_says("next", "large"), large)
         self.state.when(_says("next", "fold"), fold)
-        end.close(self.state)
+        end.close(self.state, "next")
 
 
 class AfterFold(Construct):
@@ -146,7 +153,7 @@ class AfterFold(Construct):
         super().__init__(scope, id_)
         self.state = sfn.Choice(self, "AfterFold?", comment="As if there had been none.")
         self.state.when(_says("then", "look"), look)
-        end.close(self.state)
+        end.close(self.state, "then")
 
 
 class Pause(Construct):
@@ -178,11 +185,11 @@ class End(Construct):
             self, "Succeeded", comment="All that was taken is applied, or another run has it."
         )
 
-    def close(self, choice: sfn.Choice) -> None:
-        """Make this the rest of a choice."""
+    def close(self, choice: sfn.Choice, what: str) -> None:
+        """Make this the rest of a choice, whose `what` says "end"."""
         failures = sfn.Condition.number_greater_than("$.tally.failures", 0)
         choice.when(failures, self.failed)
-        choice.otherwise(self.succeeded)
+        choice.when(_says(what, "end"), self.succeeded)
 
 
 def _says(what: str, value: str) -> sfn.Condition:

@@ -7,7 +7,7 @@ with work left by an end that nobody was told of, the schedule comes.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from entrypoint.payloads import Next, Tally

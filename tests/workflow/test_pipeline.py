@@ -57,7 +57,7 @@ def test_the_write_back_causes_no_second_merge(app: DeployedApp) -> None:
     seeded(app, "write-back")
     versions = {name: app.head(name) for name in ("lines", "words")}
     again = app.run()
-    assert again.states == ["ParseBatch"]
+    assert again.calls("runner") == ["ParseBatch"]
     assert {name: app.head(name) for name in ("lines", "words")} == versions
 
 
@@ -66,7 +66,7 @@ def test_an_empty_inbox_moves_nothing(app: DeployedApp) -> None:
     objects, lock = app.objects(), app.lock("words")
     run = app.run()
     assert run.outcome.succeeded
-    assert run.states == ["ParseBatch"]
+    assert run.calls("runner") == ["ParseBatch"]
     assert (app.objects(), app.lock("words")) == (objects, lock)
 
 
@@ -95,7 +95,7 @@ def test_poison_goes_to_the_dlq_with_its_reason_and_the_rest_goes_on(app: Deploy
 def test_input_of_no_accepted_shape_fails_with_the_shapes(given: object, app: DeployedApp) -> None:
     run = app.run(given)
     assert (run.outcome.status, run.outcome.error) == ("FAILED", InputRejected.__name__)
-    assert run.states == ["ParseBatch"]
+    assert run.calls("runner") == ["ParseBatch"]
     cause = json.loads(run.outcome.cause or "")["errorMessage"]
     assert "Records" in cause
     assert "{}" in cause

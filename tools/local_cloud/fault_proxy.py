@@ -65,11 +65,13 @@ class FaultProxy:
     ) -> Iterator[Rule]:
         """Let `fault` strike matching calls inside the block; the rule counts its hits."""
         rule = Rule(matches, fault, times)
-        self._rules.append(rule)
+        with self._lock:
+            self._rules.append(rule)
         try:
             yield rule
         finally:
-            self._rules.remove(rule)
+            with self._lock:
+                self._rules.remove(rule)
             rule.lifted.set()
 
     def struck(self, call: AwsCall) -> Rule | None:

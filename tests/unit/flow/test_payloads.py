@@ -10,8 +10,6 @@ from entrypoint import settings
 from entrypoint.deadline import LONGEST, MARGIN, Deadline
 from entrypoint.payloads import CollectionOutcome, Next, ParseAnswer, Tally
 from entrypoint.settling import cause_of
-from instep.batch import Entry
-from instep.encoding import Json
 from instep.errors import ConfigurationMissing
 from instep.parking import Deliveries, Held, ResultRef
 from instep.settlement import Fate, Verdict, settle
