@@ -61,7 +61,10 @@ def _of_item(states: States, start: str) -> dict[str, int]:
                 before[end] = max(before[end], steps)
         if task is not None and all(end is None for end, _ in ways):
             after[task] = max((steps for _, steps in ways), default=0)
-    return {resource: before[name] + after[name] for name, resource in tasks.items()}
+    found: dict[str, int] = {}
+    for name, resource in tasks.items():
+        found[resource] = max(found.get(resource, 0), before[name] + after[name])
+    return found
 
 
 def _ways(states: States, first: Iterable[str], steps: int = 0) -> Iterator[tuple[str | None, int]]:
