@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from instep import collection
+from instep.difference import Changes
 from instep.errors import StorageUnavailable
 from instep.objects import Objects
 from receipt_dynamo_stream import StreamMessage
@@ -65,7 +66,7 @@ def expire(cloud: Cloud, run_id: str) -> None:
 
 
 def arrived(kind: str = "RECEIPT") -> StreamMessage:
-    ids = {"RECEIPT": {}, "RECEIPT_WORD": {"line_id": 1, "word_id": 1}}[kind]
+    ids: dict[str, Any] = {} if kind == "RECEIPT" else {"line_id": 1, "word_id": 1}
     return PAPER.message(kind, "INSERT", collections=("words",), **ids)
 
 
@@ -259,11 +260,12 @@ def test_many_deltas_are_written_in_one_add(
 ) -> None:
     adds: list[int] = []
     write = collection.apply
-    monkeypatch.setattr(
-        collection,
-        "apply",
-        lambda target, changes: (adds.append(len(changes.adds)), write(target, changes))[1],
-    )
+
+    def heard(target: Any, changes: Changes) -> Any:
+        adds.append(len(changes.adds))
+        return write(target, changes)
+
+    monkeypatch.setattr(collection, "apply", heard)
     runs = [
         produce(f"run-{at}", {at % 3 + 1: at}, f"2026-01-01T00:00:{at:02}Z") for at in range(40)
     ]
