@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instep.objects import Objects
-from receipt_chroma.compaction import process_collection_updates
+from receipt_chroma.compaction import merge, process_collection_updates
 from receipt_chroma.compaction.identity import ReceiptId
 from receipt_chroma.compaction.runs import RunId, RunTable
 from receipt_dynamo_stream import StreamMessage
@@ -62,8 +62,8 @@ hearing = st.sampled_from(["nothing", "all", "all", "some"])
 class Lab:
     """A table with one receipt, its deltas (of run n every vector is n), and a collection."""
 
-    def __init__(self, cloud: Cloud, store: Any, scratch: Path) -> None:
-        self._cloud, self._store, self._scratch = cloud, store, scratch
+    def __init__(self, cloud: Cloud, store: Any, scratch: Path, patch: pytest.MonkeyPatch) -> None:
+        self._cloud, self._store, self._scratch, self._patch = cloud, store, scratch, patch
         self._runs = RunTable(cloud.dynamodb, ENTITIES)
         self._words = store.create_collection("words", embedding_function=None)
         for number in range(1, RUNS + 1):
@@ -72,8 +72,9 @@ class Lab:
                 row = [[float(number)] * 2] * len(ids), [{"x": 1}] * len(ids), ["t"] * len(ids)
                 write_delta(cloud.s3, BUCKET, _prefix(number, subset), "words", ids, *row)
 
-    def begin(self) -> None:
-        """Start a history: an empty table, an empty collection."""
+    def begin(self, *, slice_bytes: int) -> None:
+        """Start a history: an empty table, an empty collection, and slices of so many bytes."""
+        self._patch.setattr(merge, "_SLICE", slice_bytes)
         self._cloud.write(dict.fromkeys(map(key_of, self._cloud.items())))
         if ids := self._words.get()["ids"]:
             self._words.delete(ids=ids)
@@ -107,9 +108,9 @@ class Lab:
             scratch=self._scratch,
         )
         assert result.failures == []
-        for merge in () if dies_before_settling else result.delta_merge_results:
-            run = RunId(RECEIPT, str(merge.run_id))
-            self._runs.complete(run, "words", merge.merged_vectors)
+        for merged in () if dies_before_settling else result.delta_merge_results:
+            run = RunId(RECEIPT, str(merged.run_id))
+            self._runs.complete(run, "words", merged.merged_vectors)
 
     def held(self) -> dict[str, float]:
         """Return embedding id -> the number of the run that its vector is of."""
@@ -155,7 +156,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         str(scratch / "chroma"), settings=Settings(anonymized_telemetry=False)
     )
     with pytest.MonkeyPatch.context() as patch, services(patch) as aws:
-        yield Lab(Cloud(aws), store, scratch)
+        yield Lab(Cloud(aws), store, scratch, patch)
     store.close()
 
 
@@ -167,7 +168,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 def test_the_newest_run_gives_each_living_embedding_its_vector(
     lab: Lab, history: Sequence[Run | Exist], data: st.DataObject
 ) -> None:
-    lab.begin()
+    lab.begin(slice_bytes=data.draw(st.sampled_from([1, 64 << 20])))
     waiting: Messages = []
     all_of_them: Messages = []
     for act in history:
