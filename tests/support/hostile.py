@@ -257,7 +257,7 @@ HOSTILE: Final = (
     ),
     Hostile("no-vectors", _sql("DELETE FROM embeddings_queue"), "has no vector"),
     Hostile("not-a-number", _edited(_not_a_number), "NaN"),
-    Hostile("other-width", lambda place: place.put(pack(directory(place, width=5))), "5 floats"),
+    Hostile("other-width", lambda place: place.put(pack(directory(place, width=5))), "5 numbers"),
     Hostile(
         "other-collection",
         lambda place: place.put(pack(directory(place, collection="lines"))),

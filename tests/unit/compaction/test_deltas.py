@@ -126,7 +126,7 @@ def test_the_first_delta_decides_the_width_and_another_is_refused(
         write_delta(cloud.s3, BUCKET, f"words/delta/{run}", "words", *given)
     assert not apply(PAPER.run_message("one")).has_errors
     (failure,) = apply(PAPER.run_message("two")).failures
-    assert f"{width + 1} floats, words has {width}; none is merged" in failure.reason
+    assert f"{width + 1} numbers, the collection's {width}; none is merged" in failure.reason
     assert words.get()["ids"] == [PAPER.word_id(1, 1)]
 
 

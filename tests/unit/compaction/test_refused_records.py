@@ -54,6 +54,33 @@ def of_a_line(database: sqlite3.Connection) -> None:
         database.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", values)  # noqa: S608
 
 
+def mixed_list(database: sqlite3.Connection) -> None:
+    _set_fields(database, '{"x": [1, "x"]}')
+
+
+def nested(database: sqlite3.Connection) -> None:
+    _set_fields(database, '{"x": {"y": 1}}')
+
+
+def half_a_pair(database: sqlite3.Connection) -> None:
+    _set_fields(database, '{"x": "\\ud800"}')
+
+
+def odd_document(database: sqlite3.Connection) -> None:
+    _set_fields(database, '{"chroma:document": "\\ud800"}')
+
+
+def not_json(database: sqlite3.Connection) -> None:
+    _set_fields(database, "5")
+
+
+def _set_fields(database: sqlite3.Connection, fields: str) -> None:
+    """Let the metadata lie in the log, as it does until something is read."""
+    database.execute("UPDATE embeddings_queue SET metadata = ? WHERE id = ?", (fields, LAST))
+    database.execute("DELETE FROM embeddings WHERE embedding_id = ?", (LAST,))
+    database.execute("UPDATE max_seq_id SET seq_id = seq_id - 1")
+
+
 def _set_vector(database: sqlite3.Connection, vector: bytes | None) -> None:
     database.execute("UPDATE embeddings_queue SET vector = ? WHERE id = ?", (vector, LAST))
 
@@ -82,9 +109,20 @@ def receipt(cloud: Cloud) -> None:
     [
         (nan, f"{LAST}: its vector has NaN or infinite numbers"),
         (infinite, f"{LAST}: its vector has NaN or infinite numbers"),
-        (narrow, f"{LAST}: {WIDTH - 1} floats, words has {WIDTH}"),
+        (narrow, f"{LAST}: the vector has {WIDTH - 1} numbers, the collection's {WIDTH}"),
+        (
+            mixed_list,
+            f"{LAST}: 'x': [1, 'x'] is no list of strings, of bools, of ints or of floats",
+        ),
+        (
+            nested,
+            f"{LAST}: 'x': {{'y': 1}} is a dict, no str, bool, int, float or list of one of them",
+        ),
+        (half_a_pair, f"{LAST}: 'x': '\\ud800' cannot be written in UTF-8"),
+        (odd_document, f"{LAST}: the document '\\ud800' is no text"),
         (cut, f"{LAST}: its vector is no FLOAT32"),
         (without_vector, f"{LAST}: it has no vector"),
+        (not_json, f"{LAST}: its metadata is no JSON object"),
         (strange_id, "x: is no id of words"),
         (of_a_line, f"{PAPER.line_id(1)}: is no id of words"),
     ],
@@ -98,7 +136,8 @@ def test_the_others_are_merged_and_the_run_says_which_was_not(
     result = apply(PAPER.run_message())
     (failure,) = result.failures
     assert (failure.error, failure.final) == (DeltaRejected.__name__, True)
-    assert f"1 of 20 records refused: {named}; the other 19 are merged" in failure.reason
+    assert f"1 of 20 records refused: {named}" in failure.reason
+    assert failure.reason.endswith("; the other 19 are merged")
     assert set(words.get()["ids"]) - {PAPER.word_id(9, 9)} == set(GOOD)
     (merge,) = result.delta_merge_results
     assert (merge.merged_vectors, merge.refused) == (19, 1)

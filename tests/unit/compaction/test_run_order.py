@@ -66,7 +66,7 @@ def expire(cloud: Cloud, run_id: str) -> None:
 
 
 def arrived(kind: str = "RECEIPT") -> StreamMessage:
-    ids: dict[str, Any] = {"RECEIPT": {}, "RECEIPT_WORD": {"line_id": 1, "word_id": 1}}[kind]
+    ids: dict[str, Any] = {} if kind == "RECEIPT" else {"line_id": 1, "word_id": 1}
     return PAPER.message(kind, "INSERT", collections=("words",), **ids)
 
 
@@ -261,11 +261,11 @@ def test_many_deltas_are_written_in_one_add(
     adds: list[int] = []
     write = collection.apply
 
-    def counted(target: Any, changes: Changes) -> Any:
+    def heard(target: Any, changes: Changes) -> Any:
         adds.append(len(changes.adds))
         return write(target, changes)
 
-    monkeypatch.setattr(collection, "apply", counted)
+    monkeypatch.setattr(collection, "apply", heard)
     runs = [
         produce(f"run-{at}", {at % 3 + 1: at}, f"2026-01-01T00:00:{at:02}Z") for at in range(40)
     ]

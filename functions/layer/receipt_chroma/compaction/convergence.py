@@ -72,15 +72,16 @@ class Convergence:
             for one in carried.keys() | incoming.keys()
         }
         changes = difference({str(one): have for one, have in carried.items()}, wanted)
-        store.apply(self._collection, changes)
-        applied = _count(changes)
+        written = store.apply(self._collection, changes)
+        applied = _count(written.changes)
+        applied.refused = {id_: refusal.reason for id_, refusal in written.refused.items()}
         applied.words_not_found = len(touched.labelled - carried.keys())
         return applied
 
     def present(self, ids: Iterable[EmbeddingId]) -> set[EmbeddingId]:
         """Return those of these embeddings that the collection holds."""
         named = {str(one): one for one in ids}
-        return {named[id_] for id_ in store.existing(self._collection, named)}
+        return {named[id_] for id_ in store.present(self._collection, named)}
 
     def _carried(
         self, touched: "Touched", incoming: Iterable[EmbeddingId]

@@ -5,11 +5,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from instep.carriable import sift
+from instep.difference import Addition, Changes
 from receipt_chroma.compaction.identity import EmbeddingId
+from receipt_chroma.compaction.labels import LABEL_FIELDS
+from receipt_chroma.compaction.metadata import MERCHANT_FIELDS
 
 if TYPE_CHECKING:
+    from instep.difference import Value
     from receipt_chroma.compaction.foreign import Contents, Record
 
+_DECIDED: Final = frozenset({*MERCHANT_FIELDS, *LABEL_FIELDS})  # by the table, whatever is brought
 _LONGEST: Final = 12_000  # characters of a reason that name records
 
 
@@ -22,18 +28,21 @@ class Judged:
 
 
 def judge(contents: "Contents", collection: str, dimension: int | None) -> Judged:
-    """Hold every record of a delta against the collection: its grammar of ids and its dimension."""
-    records: dict[EmbeddingId, Record] = {}
+    """Hold every record of a delta against the collection: its grammar of ids, and what the engine
+    writes. That is known before the write, so that an older delta's record may take the place.
+    """
+    named: dict[str, EmbeddingId] = {}
     refused = dict(contents.broken)
-    for id_, record in contents.items():
+    for id_ in contents:
         one = EmbeddingId.parse(id_)
         if one is None or (one.word_id is None) is (collection == "words"):
             refused[id_] = f"is no id of {collection}"
-        elif len(record.embedding) != dimension:
-            refused[id_] = f"{len(record.embedding)} floats, {collection} has {dimension}"
         else:
-            records[one] = record
-    return Judged(records, refused)
+            named[id_] = one
+    adds = {id_: _addition(contents[id_]) for id_ in named}
+    kept, wrong = sift(Changes(adds=adds), dimension)
+    refused |= {id_: refusal.reason for id_, refusal in wrong.items()}
+    return Judged({named[id_]: contents[id_] for id_ in kept.adds}, refused)
 
 
 def common_dimension(contents: "Contents") -> int | None:
@@ -61,3 +70,12 @@ def spelled(refused: Mapping[str, str], total: int) -> str:
 def refused_of(ids: Iterable[EmbeddingId], refused: Mapping[str, str]) -> dict[str, str]:
     """Return those refusals that are about one of these embeddings."""
     return {str(one): refused[str(one)] for one in ids if str(one) in refused}
+
+
+def _addition(record: "Record") -> Addition:
+    own: dict[str, Value | None] = {
+        key: value
+        for key, value in record.metadata.items()
+        if key not in _DECIDED and value != []  # an empty list is no value, and never sent
+    }
+    return Addition(record.embedding, own, record.document)
