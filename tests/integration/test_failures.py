@@ -1,14 +1,17 @@
 """What fails, what is poison and what must wait: each record has a place, and a reason."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from instep.errors import SnapshotCorrupt, StorageUnavailable
-from instep.settlement import MAX_ATTEMPTS, RETRY_DELAYS, WAITS, Fate
+from instep.pace import BUSY_DELAYS, STUCK_DELAYS
+from instep.runner import RunnerTable
+from instep.settlement import MAX_ATTEMPTS, RETRY_DELAYS
 from receipt_chroma.compaction.deltas import DeltaSource
-from tests.support.arrivals import RECEIPT, arrive, assert_green, queued, run_item
+from tests.support.arrivals import RECEIPT, arrive, assert_green, one_round, queued, run_item
 from tests.support.aws import LOCKS
 from tests.support.pipeline import FunctionFailed, Pipeline
 from tests.support.receipts import Receipt
@@ -23,7 +26,7 @@ def test_poison_goes_to_the_dlq_with_its_reason_and_the_rest_goes_on(pipeline: P
     pipeline.aws.sqs.send_message(QueueUrl=pipeline.aws.inbox_url, MessageBody=json.dumps(broken))
     run = pipeline.run(execution="with-poison")
     assert run.succeeded, run.cause
-    assert run.output["rejected"] == 2
+    assert run.output["tally"]["rejected"] == 2
     assert len(pipeline.embeddings("words")) == 4
     assert queued(pipeline) == (0, 0)
     rejected = pipeline.rejected()
@@ -49,22 +52,34 @@ def test_ingest_puts_what_it_cannot_read_into_the_dlq_itself(pipeline: Pipeline)
 def test_only_the_failing_collections_messages_come_back(pipeline: Pipeline) -> None:
     arrive(pipeline)
     pipeline.fail("apply_updates", SnapshotCorrupt("words", "a pack is gone"), collection="words")
-    run = pipeline.run()
-    assert not run.succeeded
-    assert run.outcomes == [{"lines": "applied", "words": "failed"}]
-    assert "words" in run.cause
-    assert "SnapshotCorrupt" in run.cause
-    assert "`instep" in run.cause
-    assert len(run.cause) <= 1000
+    outcomes, state = one_round(pipeline, "fails")
+    assert outcomes == {"lines": "applied", "words": "failed"}
+    assert (state["next"], state["tally"]["stuck"]) == ("look", 1)
+    assert "words" in state["cause"]
+    assert "SnapshotCorrupt" in state["cause"]
+    assert "`instep" in state["cause"]
+    assert len(state["cause"]) <= 1000
     assert len(pipeline.embeddings("lines")) == 1
     assert pipeline.embeddings("words") == {}
     states = run_item(pipeline)
     assert (states["lines_state"], states["words_state"]) == ("COMPLETED", "PENDING")
-    assert pipeline.aws.returning_in() == [WAITS[Fate.STALLED]]
     pipeline.aws.outlast_visibility()
-    assert pipeline.run().outcomes == [{"words": "applied"}]
+    assert pipeline.run(execution="fails").outcomes == [{"words": "applied"}]
     assert len(pipeline.embeddings("words")) == 4
     assert run_item(pipeline)["words_state"] == "COMPLETED"
+
+
+@pytest.mark.invariant(1)
+def test_a_collection_that_failed_is_tried_again_by_the_same_run_which_ends_red(
+    pipeline: Pipeline,
+) -> None:
+    arrive(pipeline)
+    pipeline.fail("apply_updates", SnapshotCorrupt("words", "a pack is gone"), collection="words")
+    run = pipeline.run()
+    assert run.outcomes == [{"lines": "applied", "words": "failed"}, {"words": "applied"}]
+    assert not run.succeeded
+    assert run.cause
+    assert len(pipeline.embeddings("words")) == 4
 
 
 @pytest.mark.domain("wrong-count")
@@ -73,10 +88,10 @@ def test_a_collection_that_cannot_open_costs_its_messages_nothing_however_long_i
     pipeline: Pipeline,
 ) -> None:
     arrive(pipeline)
-    tries = 3 * MAX_ATTEMPTS
+    runs = 2 * MAX_ATTEMPTS
     error = SnapshotCorrupt("words", "a pack is gone")
-    pipeline.fail("apply_updates", error, collection="words", times=tries)
-    for _ in range(tries):
+    pipeline.fail("apply_updates", error, collection="words", times=runs * len(STUCK_DELAYS))
+    for _ in range(runs):
         run = pipeline.run()
         assert not run.succeeded
         assert "a pack is gone" in run.cause
@@ -121,23 +136,46 @@ def test_what_always_fails_itself_ends_in_the_dlq_with_its_error_and_harms_nothi
         assert "StorageUnavailable" in one["reason"]
 
 
+@pytest.mark.invariant(1)
+def test_what_failed_twice_is_waited_for_inside_the_run(pipeline: Pipeline) -> None:
+    pipeline.ingest(pipeline.put(RECEIPT.label(1, "TOTAL", "VALID")))
+    pipeline.fail("apply_updates", StorageUnavailable("S3 is down"), times=2)
+    run = pipeline.run()
+    assert run.outcomes == [{"words": "failed"}] * 2 + [{"words": "applied"}]
+    began, started = (datetime.fromisoformat(run.output[name]) for name in ("began", "started"))
+    assert began - started > timedelta(seconds=sum(STUCK_DELAYS[:2]))
+    assert queued(pipeline) == (0, 0)
+
+
 def lease_held_by(pipeline: Pipeline, collection: str, owner: str) -> None:
-    pipeline.invoke("acquire_lock", {"collection": collection, "execution": owner})
+    asked = {"collection": collection, "execution": owner, "request": f"{owner} {collection}"}
+    pipeline.invoke("acquire_lock", asked)
 
 
 @pytest.mark.domain("wrong-count")
 @pytest.mark.invariant(1)
-def test_a_busy_lease_defers_and_the_messages_are_back_in_a_minute_as_they_were(
-    pipeline: Pipeline,
-) -> None:
+def test_a_busy_lease_is_waited_for_inside_the_run(pipeline: Pipeline) -> None:
+    arrive(pipeline)
+    for collection in ("lines", "words"):
+        lease_held_by(pipeline, collection, "another")  # for a minute
+    run = pipeline.run()
+    assert run.succeeded, run.cause
+    *before, last = run.outcomes
+    assert before == [{"lines": "deferred", "words": "deferred"}] * len(before)
+    assert before
+    assert last == {"lines": "applied", "words": "applied"}
+    assert run.output["tally"]["deferred"] > 0
+    assert queued(pipeline) == (0, 0)
+
+
+@pytest.mark.invariant(1)
+def test_a_deferred_message_comes_back_as_it_was(pipeline: Pipeline) -> None:
     arrive(pipeline)
     for collection in ("lines", "words"):
         lease_held_by(pipeline, collection, "another")
-    run = pipeline.run()
-    assert run.succeeded, run.cause
-    assert run.outcomes == [{"lines": "deferred", "words": "deferred"}]
-    assert run.output["deferred"] > 0
-    assert pipeline.aws.returning_in() == [WAITS[Fate.DEFERRED]]
+    outcomes, _ = one_round(pipeline, "first")
+    assert outcomes == {"lines": "deferred", "words": "deferred"}
+    assert pipeline.aws.returning_in() == [BUSY_DELAYS[0]]
     assert run_item(pipeline)["words_state"] == "PENDING"
     pipeline.aws.outlast_visibility()
     (first, *_) = pipeline.visible()
@@ -150,7 +188,8 @@ def test_one_deferred_collection_comes_back_alone_and_no_attempt_is_counted(
 ) -> None:
     arrive(pipeline)
     lease_held_by(pipeline, "words", "another")
-    assert pipeline.run().outcomes == [{"lines": "applied", "words": "deferred"}]
+    outcomes, _ = one_round(pipeline, "first")
+    assert outcomes == {"lines": "applied", "words": "deferred"}
     pipeline.aws.outlast_visibility()
     returned = pipeline.visible()
     assert {(one["collection"], one["attempts"]) for one in returned} == {("words", "0")}
@@ -186,14 +225,25 @@ def test_a_rejected_delta_ends_its_run_and_nothing_else(pipeline: Pipeline) -> N
 
 
 @pytest.mark.invariant(1)
-def test_a_bus_that_refuses_does_not_send_the_batch_again(
+def test_a_bus_that_refuses_has_the_batch_sent_again_and_announced_then(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("EVENT_BUS_NAME", "no-such-bus")
-    answer = pipeline.ingest(pipeline.put(RECEIPT.label(1, "TOTAL", "VALID")))
-    assert answer["queued"] == 1
-    assert queued(pipeline) == (1, 0)
-    assert "flipped_at" not in pipeline.aws.dynamodb.scan(TableName=LOCKS)["Items"][0]
+    """What nobody was told of would wait for the schedule, if another batch did not come."""
+    records = pipeline.put(RECEIPT.label(1, "TOTAL", "VALID"))
+    with monkeypatch.context() as patch:
+        patch.setenv("EVENT_BUS_NAME", "no-such-bus")
+        pipeline.restart("ingest")
+        with pytest.raises(FunctionFailed, match="StorageUnavailable: announce queued work"):
+            pipeline.ingest(records)
+    assert runner(pipeline).read().runner is None
+    pipeline.restart("ingest")
+    pipeline.ingest(records)
+    assert runner(pipeline).read().is_starting
+    assert queued(pipeline) == (2, 0)
+
+
+def runner(pipeline: Pipeline) -> RunnerTable:
+    return RunnerTable(pipeline.aws.dynamodb, LOCKS)
 
 
 @pytest.mark.invariant(1)

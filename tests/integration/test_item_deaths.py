@@ -16,7 +16,6 @@ from tests.support.pipeline import Pipeline
 from tests.support.receipts import Receipt
 
 RECEIPT = Receipt("image-1")
-COUNTERS = {"round": 0, "failures": 0, "deferred": 0, "rejected": 0}
 
 
 def says(words: Mapping[str, Mapping[str, Any]]) -> tuple[int, Any]:
@@ -41,7 +40,7 @@ def test_death_at_any_call_leaves_the_head_whole_and_loses_nothing(
         after = (4, ",TOTAL," if before[1] is None else None)
         status = "VALID" if after[1] else "PENDING"
         pipeline.ingest(pipeline.put(RECEIPT.label(1, "TOTAL", status)))
-        state = pipeline.parse("dies", {}, COUNTERS)
+        state = pipeline.parse("dies")
         (item,) = (one for one in state["collections"] if one["collection"] == "words")
         with dying(at, moment) as process, suppress(ProcessDied):
             pipeline.collection("dies", item)

@@ -13,7 +13,6 @@ from tests.support.arrivals import (
     RECEIPT,
     arrive,
     assert_green,
-    come_back,
     objects_written,
     queued,
     run_item,
@@ -110,13 +109,12 @@ def test_redelivery_after_a_crash_between_publish_and_settle_changes_nothing(
     pipeline: Pipeline,
 ) -> None:
     arrive(pipeline)
-    counters = {"round": 0, "failures": 0, "deferred": 0, "rejected": 0}
-    state = pipeline.parse("dies", {}, counters)
+    state = pipeline.parse("dies")
     for item in state["collections"]:
         pipeline.collection("dies", item)
     head, words = versions(pipeline), pipeline.embeddings("words")
     assert run_item(pipeline)["words_state"] == "PROCESSING"
-    come_back(pipeline, state)
+    pipeline.aws.outlast_visibility()
     assert_green(pipeline.run())
     assert pipeline.embeddings("words") == words
     assert run_item(pipeline)["words_state"] == "COMPLETED"

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from instep.errors import InputRejected
+from tests.support import rival
 from tests.support.cloud import eventually
 from tests.support.deployed import DeployedApp
 from tests.support.items import record
 from tests.support.receipts import Receipt
-from tests.support.trouble import REFUSED, leases
+from tests.support.trouble import REFUSED
 from tools.local_cloud.faults import calls
 
 
@@ -56,7 +57,7 @@ def test_the_write_back_causes_no_second_merge(app: DeployedApp) -> None:
     seeded(app, "write-back")
     versions = {name: app.head(name) for name in ("lines", "words")}
     again = app.run()
-    assert again.states == ["ParseBatch"]
+    assert again.calls("runner") == ["ParseBatch"]
     assert {name: app.head(name) for name in ("lines", "words")} == versions
 
 
@@ -65,7 +66,7 @@ def test_an_empty_inbox_moves_nothing(app: DeployedApp) -> None:
     objects, lock = app.objects(), app.lock("words")
     run = app.run()
     assert run.outcome.succeeded
-    assert run.states == ["ParseBatch"]
+    assert run.calls("runner") == ["ParseBatch"]
     assert (app.objects(), app.lock("words")) == (objects, lock)
 
 
@@ -94,7 +95,7 @@ def test_poison_goes_to_the_dlq_with_its_reason_and_the_rest_goes_on(app: Deploy
 def test_input_of_no_accepted_shape_fails_with_the_shapes(given: object, app: DeployedApp) -> None:
     run = app.run(given)
     assert (run.outcome.status, run.outcome.error) == ("FAILED", InputRejected.__name__)
-    assert run.states == ["ParseBatch"]
+    assert run.calls("runner") == ["ParseBatch"]
     cause = json.loads(run.outcome.cause or "")["errorMessage"]
     assert "Records" in cause
     assert "{}" in cause
@@ -128,14 +129,14 @@ def test_a_busy_lease_defers_and_its_messages_are_back_at_once(app: DeployedApp)
     receipt = seeded(app, "busy")
     app.change(receipt.label(1, "TOTAL", "VALID"))
     head = app.head("words")
-    leases(app).acquire("words", "rival")
+    rival.comes(app, "words")
     try:
         run = app.run()
         assert run.outcome.succeeded, run.outcome
         assert [message.get("attempts", "0") for message in app.peek()] == ["0"]
         assert app.head("words") == head
     finally:
-        leases(app).release("words", "rival")
+        rival.goes(app, "words")
     assert app.run().outcome.succeeded
     labels = app.embeddings("words", receipt.word_id(1))[receipt.word_id(1)]
     assert labels["valid_labels"] == ",TOTAL,"

@@ -36,7 +36,8 @@ def _completions(runs: RunTable, judged: Sequence[Judged]) -> Iterator[_Write]:
         for merge in one.merges:
             if merge.run_id and merge.image_id and merge.receipt_id is not None:
                 run = RunId(ReceiptId(merge.image_id, merge.receipt_id), merge.run_id)
-                yield partial(runs.complete, run, one.collection, merge.merged_vectors)
+                write = runs.count if merge.refused else runs.complete  # the refused fail a run
+                yield partial(write, run, one.collection, merge.merged_vectors)
 
 
 def _others(runs: RunTable, untold: Iterable[Untold], deliveries: Deliveries) -> Iterator[_Write]:

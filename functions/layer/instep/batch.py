@@ -25,11 +25,15 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The newest message about one entity, and every record (by index) that it stands for."""
+    """The newest message about one entity, and every record (by index) that it stands for.
+
+    `at` and `since` are when the last and the first of them were made, as far as they say.
+    """
 
     text: Json
     origins: tuple[int, ...]
     at: str | None = None
+    since: str | None = None
 
     @property
     def message(self) -> dict[str, Any]:
@@ -41,8 +45,17 @@ class Entry:
 @dataclass(slots=True)
 class _Newest:
     text: Json
-    at: str
+    at: str | None = None
+    since: str | None = None
     origins: list[int] = field(default_factory=list)
+
+    def add(self, signal: Signal) -> None:
+        self.text = signal.text
+        if signal.at:
+            self.at = max(self.at or signal.at, signal.at)
+            self.since = min(self.since or signal.at, signal.at)
+        if self.origins[-1:] != [signal.origin]:
+            self.origins.append(signal.origin)
 
 
 def coalesce(signals: Iterable[Signal]) -> dict[str, list[Entry]]:
@@ -52,19 +65,15 @@ def coalesce(signals: Iterable[Signal]) -> dict[str, list[Entry]]:
     """
     grouped: dict[str, dict[str, _Newest]] = {}
     for signal in signals:
-        at = signal.at or ""
         for collection in signal.collections:
             entities = grouped.setdefault(collection, {})
-            newest = entities.setdefault(signal.identity, _Newest(signal.text, at))
-            newest.text, newest.at = signal.text, max(newest.at, at)
-            if newest.origins[-1:] != [signal.origin]:
-                newest.origins.append(signal.origin)
+            entities.setdefault(signal.identity, _Newest(signal.text)).add(signal)
     return {collection: _entries(grouped.pop(collection)) for collection in sorted(grouped)}
 
 
 def _entries(entities: Mapping[str, _Newest]) -> list[Entry]:
     """Return them in an order that does not depend on the messages'."""
     return [
-        Entry(newest.text, tuple(newest.origins), newest.at or None)
+        Entry(newest.text, tuple(newest.origins), newest.at, newest.since)
         for newest in (entities[identity] for identity in sorted(entities))
     ]

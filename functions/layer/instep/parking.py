@@ -161,8 +161,8 @@ def fetch_entries(parking: Parking, reference: BatchRef) -> Iterator[Entry]:
     """Yield what `park` wrote of one collection, one at a time in memory."""
     lines = _lines(_read(parking, reference))
     for line, text in zip(lines, lines, strict=True):
-        origins, at = json.loads(line)
-        yield Entry(Json(text), tuple(origins), at)
+        origins, at, since = json.loads(line)
+        yield Entry(Json(text), tuple(origins), at, since)
 
 
 def park_result(parking: Parking, batch: BatchRef, result: Mapping[str, Any]) -> ResultRef:
@@ -190,7 +190,7 @@ def _held_line(held: Held) -> str:
 def _entry_lines(entries: Iterable[Entry]) -> Iterator[str]:
     """Two lines an entry, so that its message is read only by who wants it."""
     for entry in entries:
-        yield json.dumps([entry.origins, entry.at], separators=(",", ":"))
+        yield json.dumps([entry.origins, entry.at, entry.since], separators=(",", ":"))
         yield entry.text
 
 

@@ -29,9 +29,10 @@ class Fate(Enum):
     REJECTED = "rejected"  # itself, and no attempt can
 
 
-# Seconds until a waiting message comes back: a minute is what it takes a dead holder's place to be
-# taken, and a collection that failed is not tried more often than it may be looked at.
-WAITS: Final = {Fate.DEFERRED: 60, Fate.STALLED: 120}
+WAITING: Final = frozenset({Fate.DEFERRED, Fate.STALLED})
+Waits: TypeAlias = Mapping[Fate, int]
+"""Seconds until what waits comes back, by why it does."""
+
 _WORST_LAST: Final = list(Fate)
 
 
@@ -107,7 +108,7 @@ def final_fate(verdict: Verdict, attempts: int) -> Fate:
     return verdict.fate
 
 
-def settle(deliveries: Deliveries, verdicts: Verdicts) -> Settlement:
+def settle(deliveries: Deliveries, verdicts: Verdicts, waits: Waits) -> Settlement:
     """Decide for every record; a record without a verdict has nothing left to do.
 
     A delivery all of whose records wait is handed back; else what waits of it is sent again, and
@@ -116,16 +117,16 @@ def settle(deliveries: Deliveries, verdicts: Verdicts) -> Settlement:
     settlement = Settlement()
     for held in deliveries.held:
         mine = _of(range(held.first, held.first + held.records), verdicts)
-        waiting = {WAITS[one.fate] for _, _, one in mine if one.fate in WAITS}
-        if mine and held.is_whole and all(one.fate in WAITS for _, _, one in mine):
-            settlement.hand_back[max(waiting)].append(held.handle)
+        fates = {one.fate for _, _, one in mine}
+        if fates and held.is_whole and fates <= WAITING:
+            settlement.hand_back[max(waits[fate] for fate in fates)].append(held.handle)
             _count(settlement, mine)
         else:
             settlement.acknowledge.append(held.handle)
-            _return(settlement, held.attempts, mine)
+            _return(settlement, held.attempts, mine, waits)
     if not deliveries.held:  # the records are the input's own
         given = sorted({at for found in verdicts.values() for at in found})
-        _return(settlement, 0, _of(given, verdicts))
+        _return(settlement, 0, _of(given, verdicts), waits)
     return settlement
 
 
@@ -141,7 +142,7 @@ def _of(records: Sequence[int], verdicts: Verdicts) -> _Found:
     ]
 
 
-def _return(settlement: Settlement, attempts: int, found: _Found) -> None:
+def _return(settlement: Settlement, attempts: int, found: _Found, waits: Waits) -> None:
     """Put records where each of their collections' verdicts sends them."""
     _count(settlement, found)
     for at, collection, verdict in found:
@@ -151,15 +152,15 @@ def _return(settlement: Settlement, attempts: int, found: _Found) -> None:
             settlement.rejected += 1
             settlement.given_up += verdict.fate is Fate.FAILED
         elif fate is not Fate.APPLIED:
-            again = _again(collection, attempts, fate, verdict.reason)
+            again = _again(collection, attempts, fate, verdict.reason, waits)
             settlement.resend[again].append(at)
 
 
-def _again(collection: str, attempts: int, fate: Fate, reason: str) -> Resend:
+def _again(collection: str, attempts: int, fate: Fate, reason: str, waits: Waits) -> Resend:
     """Return how a record goes back: only its own failure counts an attempt."""
     if fate is Fate.FAILED:
         return Resend(collection, attempts + 1, reason, RETRY_DELAYS[attempts])
-    return Resend(collection, attempts, reason if fate is Fate.STALLED else None, WAITS[fate])
+    return Resend(collection, attempts, reason if fate is Fate.STALLED else None, waits[fate])
 
 
 def _count(settlement: Settlement, found: _Found) -> None:

@@ -7,12 +7,9 @@ from typing import Any
 import pytest
 
 from entrypoint import settings
-from entrypoint.applying import watermark
 from entrypoint.deadline import LONGEST, MARGIN, Deadline
-from entrypoint.payloads import CollectionOutcome, ParseAnswer, Tally
+from entrypoint.payloads import CollectionOutcome, Next, ParseAnswer, Tally
 from entrypoint.settling import cause_of
-from instep.batch import Entry
-from instep.encoding import Json
 from instep.errors import ConfigurationMissing
 from instep.parking import Deliveries, Held, ResultRef
 from instep.settlement import Fate, Verdict, settle
@@ -23,26 +20,35 @@ RESULT: dict[str, Any] = {"inline": {"failures": [], "merges": []}}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def test_an_answer_without_work_says_so_and_carries_no_reference() -> None:
-    payload = ParseAnswer(Tally(3, 0, 1, 2), "queue", None, {}).to_payload()
+def test_an_answer_without_work_says_what_follows_and_carries_no_reference() -> None:
+    tally = Tally(looks=3, rounds=2, deferred=1, rejected=2)
+    payload = ParseAnswer("run", NOW, tally, Next.LOOK, NOW, pause=7).to_payload()
     assert payload == {
-        "round": 3,
-        "failures": 0,
-        "deferred": 1,
-        "rejected": 2,
-        "has_work": False,
-        "source": "queue",
+        "execution": "run",
+        "started": NOW.isoformat(),
+        "tally": {
+            "looks": 3,
+            "rounds": 2,
+            "failures": 0,
+            "deferred": 1,
+            "rejected": 2,
+            "busy": 0,
+            "stuck": 0,
+        },
+        "next": "look",
+        "began": NOW.isoformat(),
+        "pause": 7,
+        "drains": True,
+        "more": False,
         "cause": "",
         "deliveries": None,
         "collections": [],
     }
 
 
-def test_an_earlier_rounds_failure_still_has_a_cause_when_the_last_round_was_idle() -> None:
-    assert (
-        "2 records failed"
-        in ParseAnswer(Tally(1, 2, 0, 0), "queue", None, {}).to_payload()["cause"]
-    )
+def test_an_earlier_rounds_failure_still_has_a_cause_when_the_last_look_found_nothing() -> None:
+    answer = ParseAnswer("run", NOW, Tally(looks=2, failures=2), Next.END, NOW)
+    assert "2 records failed" in answer.to_payload()["cause"]
 
 
 def test_an_outcome_names_the_error_that_ended_it() -> None:
@@ -77,7 +83,7 @@ def test_a_result_of_an_attempt_that_lost_its_race_is_not_used() -> None:
 def test_the_cause_says_what_failed_where_its_records_are_and_what_to_do() -> None:
     deliveries = Deliveries([Held("h", "m", 4, 0, 1), Held("i", "n", 0, 1, 1)])
     failed = Verdict(Fate.FAILED, "StorageUnavailable: S3 is down " + "x" * 2000)
-    cause = cause_of(settle(deliveries, {"words": {0: failed, 1: failed}}))
+    cause = cause_of(settle(deliveries, {"words": {0: failed, 1: failed}}, {}))
     assert "words: 2 changes failed with StorageUnavailable: S3 is down" in cause
     assert "1 records are in the inbox again and 1 in the DLQ" in cause
     assert "`instep redrive`" in cause
@@ -86,7 +92,9 @@ def test_the_cause_says_what_failed_where_its_records_are_and_what_to_do() -> No
 
 def test_what_waits_for_its_collection_needs_nobody_to_redrive_it() -> None:
     stalled = Verdict(Fate.STALLED, "SnapshotCorrupt: a pack is gone")
-    cause = cause_of(settle(Deliveries([Held("h", "m", 0, 0, 2)]), {"words": {0: stalled}}))
+    cause = cause_of(
+        settle(Deliveries([Held("h", "m", 0, 0, 2)]), {"words": {0: stalled}}, {Fate.STALLED: 5})
+    )
     assert "words: 1 changes failed with SnapshotCorrupt: a pack is gone" in cause
     assert "1 records are in the inbox and come back by themselves" in cause
     assert "redrive" not in cause
@@ -94,16 +102,7 @@ def test_what_waits_for_its_collection_needs_nobody_to_redrive_it() -> None:
 
 def test_no_cause_without_failure() -> None:
     poison = Verdict(Fate.REJECTED, "poison")
-    assert cause_of(settle(Deliveries([Held("h", "m", 0, 0, 1)]), {"words": {0: poison}})) == ""
-
-
-def test_the_watermark_is_the_newest_time_and_never_goes_back() -> None:
-    nothing = Json("{}")
-    times = ("2026-01-02", None, "2026-01-01")
-    entries = [Entry(nothing, (), at) for at in times]
-    assert watermark(entries, None) == "2026-01-02"
-    assert watermark(entries, "2026-03-01") == "2026-03-01"
-    assert watermark([Entry(nothing, ())], None) is None
+    assert cause_of(settle(Deliveries([Held("h", "m", 0, 0, 1)]), {"words": {0: poison}}, {})) == ""
 
 
 @pytest.mark.domain("wrong-timer")

@@ -34,6 +34,8 @@ from tests.support.queues import MEBIBYTE, StrictQueues
 
 WORD = Paper().message("RECEIPT_WORD_LABEL", line_id=1, word_id=1, label="TOTAL").to_payload()
 
+WAITS = {Fate.DEFERRED: 60, Fate.STALLED: 120}
+
 
 def run_of(number: int) -> dict[str, Any]:
     data = {"lines_delta_prefix": "l", "words_delta_prefix": "w"}
@@ -115,7 +117,7 @@ class Runs:
 
 def carried_out(round_: Round, *judged: Judged) -> Runs:
     weighed = weigh(round_.shelf, judged)
-    settlement = settle(round_.deliveries, weighed.verdicts)
+    settlement = settle(round_.deliveries, weighed.verdicts, WAITS)
     inbox: Any = round_.queues
     return_records(Inbox(inbox, "inbox", "dlq"), round_.deliveries, settlement, "run")
     runs: Any = Runs()
@@ -130,7 +132,7 @@ def test_a_round_that_is_applied_reads_no_record_and_no_entry() -> None:
     round_.shelf.held.clear()
     weighed = weigh(round_.shelf, judged)
     assert (weighed.verdicts, weighed.runs) == ({}, [])
-    settlement = settle(round_.deliveries, weighed.verdicts)
+    settlement = settle(round_.deliveries, weighed.verdicts, WAITS)
     assert settlement.acknowledge == ["h0", "h1"]
 
 
@@ -220,7 +222,7 @@ def test_megabytes_on_their_way_back_are_sent_in_turns() -> None:
     input_ = Deliveries([], gzip_of(round_))
     verdicts = {"words": dict.fromkeys(range(80), Verdict(Fate.STALLED, "died"))}
     inbox: Any = round_.queues
-    return_records(Inbox(inbox, "inbox", "dlq"), input_, settle(input_, verdicts), "run")
+    return_records(Inbox(inbox, "inbox", "dlq"), input_, settle(input_, verdicts, WAITS), "run")
     assert {how: sorted(found) for how, found in round_.sent().items()} == {
         ("words", "0", "120"): list(range(80))
     }
@@ -256,7 +258,7 @@ def test_every_record_of_every_collection_has_one_place(
             )
         )
         judged.append(round_.outcome(name, status, bad if status == "applied" else ()))
-    settlement = settle(round_.deliveries, weigh(round_.shelf, judged).verdicts)
+    settlement = settle(round_.deliveries, weigh(round_.shelf, judged).verdicts, WAITS)
     back = {handle for handles in settlement.hand_back.values() for handle in handles}
     carried_out(round_, *judged)
     sent = [(how[0], at) for how, found in round_.sent().items() for at in found]

@@ -29,11 +29,15 @@ _IMAGES_A_CALL: Final = 100
 
 @dataclass
 class Applied:
-    """How many embeddings were written, by receipt, and which delta records were kept."""
+    """How many embeddings were written, by receipt, and which delta records were kept.
+
+    `refused` says by id why an embedding could not be written.
+    """
 
     merchants: Counter[ReceiptId] = field(default_factory=Counter)
     labels: Counter[ReceiptId] = field(default_factory=Counter)
     added: set[EmbeddingId] = field(default_factory=set)
+    refused: dict[str, str] = field(default_factory=dict)
     deleted: int = 0
     merchants_removed: int = 0
     words_not_found: int = 0
@@ -73,9 +77,10 @@ class Convergence:
         applied.words_not_found = len(touched.labelled - carried.keys())
         return applied
 
-    def present(self, ids: Iterable[EmbeddingId]) -> int:
-        """Return how many of these embeddings the collection holds."""
-        return len(store.read(self._collection, ids=[str(one) for one in ids]))
+    def present(self, ids: Iterable[EmbeddingId]) -> set[EmbeddingId]:
+        """Return those of these embeddings that the collection holds."""
+        named = {str(one): one for one in ids}
+        return {named[id_] for id_ in store.existing(self._collection, named)}
 
     def _carried(
         self, touched: "Touched", incoming: Iterable[EmbeddingId]
