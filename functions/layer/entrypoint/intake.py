@@ -6,7 +6,8 @@ are kept as compressed text, and what else a drain brought waits for the next ro
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from logging import DEBUG
 from typing import Any, Final
 
 from entrypoint.telemetry import logger
@@ -144,8 +145,9 @@ def _messages(piece: _Piece) -> list[StreamMessage]:
 
 
 def _signal(piece: _Piece, message: StreamMessage, origin: int) -> Signal:
-    payload = message.to_payload()
-    logger.debug("signal", extra={"identity": message.identity, "changes": payload["changes"]})
+    if message.changes and logger.log_level <= DEBUG:
+        changes = message.to_payload()["changes"]
+        logger.debug("signal", extra={"identity": message.identity, "changes": changes})
     collections = [one.value for one in message.collections]
     if piece.restriction is not None:
         collections = [name for name in collections if name == piece.restriction]
@@ -184,7 +186,7 @@ def _reads_back(message: StreamMessage) -> bool:
 
 def _bare(message: StreamMessage) -> dict[str, Any]:
     """Return a message without its changes, which are logged and never applied."""
-    return {**message.to_payload(), "changes": {}}
+    return replace(message, changes={}).to_payload()
 
 
 def _rejection(piece: _Piece, reason: str) -> Rejection:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _REFUSED: Final = re.compile("[\ud800-\udfff\ufffe\uffff]")
 # What a cut keeps: characters of a text, members of an object or list, levels. Each try keeps less;
 # the first keeps the longest key of DynamoDB (2,048 bytes) and every level it can hold.
@@ -34,7 +35,7 @@ def encode(record: "Mapping[str, Any] | Json") -> Json:
     if isinstance(record, Json):
         return record
     try:
-        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+        text = _ENCODER.encode(record)
     except RecursionError as error:
         raise TooDeep("the record is nested too deeply to be written") from error
     return Json(text if text.isascii() else _REFUSED.sub(_escaped, text))

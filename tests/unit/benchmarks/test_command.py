@@ -58,6 +58,7 @@ def test_without_options_the_published_workload_is_measured(asked: dict[str, Any
     [
         (["growth", "--size", "5000", "--size", "5000"], "at least twice"),
         (["delta_merge", "--size", "1000", "--size", "2000"], "takes one --size"),
+        (["drain_limit", "--rounds", "2"], "takes no --rounds"),
     ],
 )
 def test_sizes_that_make_no_sense_are_refused(arguments: list[str], answer: str) -> None:
