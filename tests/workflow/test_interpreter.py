@@ -110,6 +110,7 @@ def test_a_failing_state_fails_its_collection_only(
     ("state", "error"),
     [
         ("AcquireLock", LockBusy.__name__),
+        ("AcquireLock", LeaseLost.__name__),
         ("ApplyUpdates", LeaseLost.__name__),
         ("UploadSnapshot", LeaseLost.__name__),
         ("UploadSnapshot", SnapshotConflict.__name__),
@@ -232,6 +233,7 @@ WAYS = {
         if state not in {"ParseBatch", "SettleBatch"}
     ),
     Way("AcquireLock", "Catch", LockBusy.__name__),
+    Way("AcquireLock", "Catch", LeaseLost.__name__),
     Way("AcquireLock", "Retry", LockBusy.__name__),
     Way("ApplyUpdates", "Catch", LeaseLost.__name__),
     Way("UploadSnapshot", "Catch", LeaseLost.__name__),
