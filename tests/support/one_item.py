@@ -97,7 +97,8 @@ class OneItem:
                 **options,
             )
         except ClientError as error:
-            assert error.response["Error"]["Code"] == "ConditionalCheckFailedException", error
+            if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                raise
             return False, item
         return True, item_of(answer["Attributes"])
 

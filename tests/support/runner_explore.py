@@ -8,15 +8,12 @@ with work left by an end that nobody was told of, the schedule comes.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 from entrypoint.payloads import Next, Tally
 from tests.support.one_item import OneItem
 from tests.support.runner_code import (
-    AGAIN,
     APPLIED,
-    BACK,
-    LATER,
     Functions,
     Ingest,
     Outcome,
@@ -25,19 +22,13 @@ from tests.support.runner_code import (
     Settle,
     Told,
 )
-from tests.support.runner_world import Event, Process, Role, State, effects, on_its_way
+from tests.support.runner_faults import Step, befalls, dies, ends_red, excused
+from tests.support.runner_world import ARRIVAL, Event, Process, Role, State, effects
 
 SCHEDULE: Final = 300
+SCHEDULES: Final = 2  # the first may come before a dead runner has lapsed
 MINUTE: Final = 60
 MOST_LOOKS: Final = 40
-BY_HAND: Final = "hand"
-
-
-class Step(NamedTuple):
-    """What took a state to another."""
-
-    label: str
-    after: State
 
 
 class Wrong(AssertionError):
@@ -46,13 +37,14 @@ class Wrong(AssertionError):
 
 @dataclass
 class Explorer:
-    """`lapses` are the seconds that may pass while somebody is paused; `most` how many executions
-    there may ever be.
+    """`lapses` are the seconds that may pass while somebody is paused, `fates` what may become of
+    a batch that is not applied; `most` is how many executions there may ever be.
     """
 
     functions: Functions
     item: OneItem
     lapses: tuple[int, ...]
+    fates: tuple[str, ...]
     most: int
     _origin: dict[int, tuple[int, str] | None] = field(default_factory=dict)
 
@@ -71,12 +63,9 @@ class Explorer:
 
     def _steps_of(self, state: State) -> list[Step]:
         try:
-            steps = list(self._steps(state))
-            if not steps and not _is_clean(state):
-                raise Wrong("all have stopped, and work is left or somebody is the runner")
+            return list(self._steps(state))
         except Wrong as wrong:
             raise Wrong(f"{wrong}:\n{self._way(hash(state))}\n{state}") from None
-        return steps
 
     def _way(self, key: int) -> str:
         labels = []
@@ -95,17 +84,19 @@ class Explorer:
         for event in state.events:
             yield self._arrives(state, event)
             if state.faults:
-                twice = on_its_way(_faulty(state), f"{event.name}'", event.ended)
+                twice = state.with_less("faults").awaiting(event.name, event.ended)
                 yield Step(f"{event} twice", twice)
         if state.faults:
-            yield from self._befalls(state)
+            yield from befalls(state, self.lapses)
         if working or state.events:
             return
         if state.processes:
             yield self._waited(state)
-        elif state.excused and state.schedules < 2 and not _is_clean(state):
-            later = state._replace(now=state.now + SCHEDULE, schedules=state.schedules + 1)
-            yield Step("the schedule comes", on_its_way(later, "scheduled"))
+        elif not state.is_clean:
+            if state.excused is None or state.schedules == SCHEDULES:
+                raise Wrong("all have stopped, and work is left or somebody is the runner")
+            later = state._replace(now=state.now + SCHEDULE, schedules=state.schedules + 1, doom="")
+            yield Step("the schedule comes", later.awaiting("scheduled"))
 
     def _arrives(self, state: State, event: Event) -> Step:
         if state.born == self.most:
@@ -113,172 +104,112 @@ class Explorer:
         left = list(state.events)
         left.remove(event)
         new = Process(event.name, Parse(event.name, Tally(), state.now, event.ended), state.now)
-        processes = tuple(sorted((*state.processes, new), key=lambda one: one.name))
-        after = state._replace(born=state.born + 1, events=tuple(left), processes=processes)
+        after = state._replace(born=state.born + 1, events=tuple(left)).joined(new)
+        if state.doom == ARRIVAL and not event.ended:
+            after = ends_red(after, new)
         return Step(f"{event}", after)
 
     def _called(self, state: State, process: Process) -> Iterator[Step]:
         """The next call of a function, however it goes, and what it returns after it."""
-        asked, _ = self.functions.next(process.call, process.began, process.told)
-        assert isinstance(asked, Question)
-        if asked.verb == "drain" and not any(told.verb == "claim" for told in process.told):
+        asked, remembered = self.functions.next(process.call, process.began, process.told)
+        if isinstance(asked, Outcome):  # nobody hears it
+            yield Step(f"{process.name} is over", state.changed(process, None))
+            return
+        if asked.verb == "drain" and not any(told.verb == "claim" for told in remembered):
             raise Wrong(f"{process.name} drains without the role")
         for effect in effects(state, process, asked, self.item):
             if effect.fault and not state.faults:
                 continue
             label = f"{process.name}: {asked.verb} {asked.what} -> {effect.answer}"
-            after = _faulty(effect.after) if effect.fault else effect.after
+            after = effect.after.with_less("faults") if effect.fault else effect.after
             after = _checked(state, process, after)
-            told = process._replace(
-                told=(*process.told, Told(effect.answer, state.now, asked.verb))
-            )
-            for moved in self._went_on(_changed(after, process, told), told):
+            answers = (*process.told, Told(effect.answer, state.now, asked.verb))
+            told = process._replace(told=answers)
+            for moved in self._went_on(after.changed(process, told), told):
                 yield Step(f"{label} {effect.fault or ''}", moved)
             if state.faults and not effect.fault:
-                yield from _dies(_faulty(_changed(after, process, told)), told, label)
+                yield from dies(after.changed(process, told).with_less("faults"), told, label)
 
     def _went_on(self, state: State, process: Process) -> Iterator[State]:
         """What follows an answer: another call, or what becomes of a function's own answer."""
         came, remembered = self.functions.next(process.call, process.began, process.told)
         if isinstance(came, Question):
-            yield _changed(state, process, process._replace(told=remembered))
+            moved = process._replace(told=remembered)
+            doomed = remembered and remembered[-1].verb == state.doom and not process.zombie
+            yield ends_red(state, moved) if doomed else state.changed(process, moved)
         elif came.raised:
             yield _raised(state, process)
-        elif isinstance(process.call, Ingest) or came.next is Next.END:
-            yield _changed(state, process, None)
-        elif came.next is Next.WORK:
-            yield from _works(state, process, came)
-        elif process.zombie:
-            yield _changed(state, process, None)
+        elif isinstance(process.call, Ingest) or process.twin:
+            yield state.changed(process, None)
         else:
-            yield _waits(state, process, came)
+            if isinstance(process.call, Settle):
+                state = state._replace(sterile=0)
+            yield from self._returned(state, process, came)
+
+    def _returned(self, state: State, process: Process, came: Outcome) -> Iterator[State]:
+        """What the workflow does with a function's answer."""
+        if came.next is Next.WORK:
+            for fate in (APPLIED, *(self.fates if state.fates else ())):
+                call = Settle(process.name, came.tally, came.held, fate, True, process.began)
+                works = process._replace(call=call, began=state.now, told=())
+                left = state if fate == APPLIED else state.with_less("fates")
+                yield left.changed(process, works)
+            if process.zombie:
+                yield state.changed(process, None)
+        elif came.next is Next.END or process.zombie:
+            yield state.changed(process, None)
+        elif came.tally.looks == MOST_LOOKS:
+            raise Wrong(f"{process.name} looks for ever")
+        else:
+            call = Parse(process.name, came.tally, 0)
+            until = state.now + came.pause if came.pause else None
+            yield state.changed(process, Process(process.name, call, state.now, (), until))
 
     def _waited(self, state: State) -> Step:
         """Time passes until the first that waits goes on."""
         now = min(one.until for one in state.processes if one.until is not None)
-        late = [m for m in state.inbox if m.visible_at + MINUTE + state.lapsed < now]
-        if late and not state.excused:
+        late = [one for one in state.inbox if one.visible_at + MINUTE + state.lapsed < now]
+        if late and state.excused is None:
             raise Wrong(f"{late} waits for longer than a minute")
-        return Step(f"it is {now}", _woken(state._replace(now=now)))
-
-    def _befalls(self, state: State) -> Iterator[Step]:
-        """What may happen between two calls."""
-        state = _faulty(state)
-        if any(one.until is None for one in state.processes) or state.events:
-            for seconds in self.lapses:
-                later = state._replace(now=state.now + seconds, lapsed=state.lapsed + seconds)
-                yield Step(f"{seconds} s pass", _woken(later))
-        for process in state.processes:
-            if isinstance(process.call, Ingest) or process.zombie:
-                continue
-            if not process.told and process.until is None:
-                yield from _dies(state, process, f"{process.name}:")
-            still = None if process.until is not None else process._replace(zombie=True)
-            yield from _told_of(_changed(state, process, still), process, "is aborted")
-
-
-def _is_clean(state: State) -> bool:
-    return not state.inbox and Role.of(state.item).runner is None
-
-
-def _faulty(state: State) -> State:
-    return state._replace(faults=state.faults - 1)
-
-
-def _changed(state: State, process: Process, into: Process | None) -> State:
-    """The state with a process in the place of one of that name."""
-    processes = [into if one.name == process.name else one for one in state.processes]
-    return state._replace(processes=tuple(one for one in processes if one is not None))
-
-
-def _woken(state: State) -> State:
-    woken = [
-        one._replace(until=None, began=state.now)
-        if one.until is not None and one.until <= state.now
-        else one
-        for one in state.processes
-    ]
-    return state._replace(processes=tuple(woken))
+        return Step(f"it is {now}", state.woken(now))
 
 
 def _raised(state: State, process: Process) -> State:
     """A function that raised for want of storage is tried again."""
     if Told(False, state.now, "PutEvents") not in process.told:
         raise Wrong(f"{process.name} gives up though the storage answers")
-    return _changed(state, process, None if process.zombie else _anew(process, state.now))
-
-
-def _anew(process: Process, now: int) -> Process:
-    return process._replace(told=(), began=now)
-
-
-def _works(state: State, process: Process, came: Outcome) -> Iterator[State]:
-    """A batch is on its way; what its fate will be is decided here."""
-    fates = (APPLIED, BACK, AGAIN, LATER) if state.fates else (APPLIED,)
-    for fate in fates:
-        call = Settle(process.name, came.tally, came.held, fate, True, process.began)
-        settles = process._replace(call=call, began=state.now, told=())
-        left = state if fate == APPLIED else state._replace(fates=state.fates - 1)
-        yield _changed(left, process, settles)
-    if process.zombie:
-        yield _changed(state, process, None)
-
-
-def _waits(state: State, process: Process, came: Outcome) -> State:
-    if came.tally.looks > MOST_LOOKS:
-        raise Wrong(f"{process.name} looks for ever")
-    started = process.call.started if isinstance(process.call, Parse) else 0
-    call = Parse(process.name, came.tally, started)
-    until = state.now + came.pause if came.pause else None
-    return _changed(state, process, Process(process.name, call, state.now, (), until))
-
-
-def _dies(state: State, process: Process, label: str) -> Iterator[Step]:
-    """Its process dies after a call (or at once): it is tried again, or was for the last time."""
-    if process.told and not process.zombie:
-        again = _changed(state, process, _anew(process, state.now))
-        yield Step(f"{label} dies, and is tried again", again)
-    if isinstance(process.call, Ingest):
-        return
-    if process.zombie:
-        yield Step(f"{label} dies", _changed(state, process, None))
-        return
-    yield from _told_of(_changed(state, process, None), process, f"{label} dies")
-
-
-def _told_of(state: State, process: Process, label: str) -> Iterator[Step]:
-    """An execution ended red: the rule of stacks/triggers.py is told of it, or never is."""
-    state = state._replace(dead=(*state.dead, process.name))
-    unheard = state._replace(excused=True)
-    yield Step(f"{process.name} {label}, unheard", unheard)
-    if isinstance(process.call, Parse) and process.call.ended:
-        return
-    heard = on_its_way(state, f"after {process.name}", process.name)
-    excused = state.excused or _leaves_more(state, process)
-    yield Step(f"{process.name} {label}", heard._replace(excused=excused))
-
-
-def _leaves_more(state: State, process: Process) -> bool:
-    """Whether it leaves more than the role behind, or nobody will be announced."""
-    role = Role.of(state.item)
-    took = any(told.verb == "drain" and told.answer for told in process.told)
-    works = isinstance(process.call, Settle) or took
-    wished = any(one.by == BY_HAND for one in state.inbox)
-    return wished or (works and role.runner != process.name) or role.deaths >= 3
+    anew = process._replace(told=(), began=state.now)
+    return state.changed(process, None if process.zombie or process.twin else anew)
 
 
 def _checked(before: State, process: Process, after: State) -> State:
     """The role is nobody's to take while its runner lives, nor to give up while work is queued."""
-    had, has = Role.of(before.item), Role.of(after.item)
+    had, has, who = Role.of(before.item), Role.of(after.item), process.owner
+    if has.queued > had.queued and _heals(before, process):
+        return after._replace(excused=None, lapsed=before.now)
     if has.runner == had.runner:
         return after
-    if has.runner == process.name and process.zombie and len(before.dead) > 1:
-        return after._replace(excused=True)  # the item remembers the last that ended
-    if had.drains and had.runner != process.name:
-        if had.until >= before.now and had.runner not in before.dead:
-            raise Wrong(f"{process.name} takes the role from {had.runner}, which lives")
-    if had.runner == process.name and has.runner is None:
+    if has.runner == who and _is_late(before, process):
+        return excused(after)
+    lives = had.until >= before.now and had.runner not in before.dead
+    if had.drains and lives and had.runner != who:
+        raise Wrong(f"{who} takes the role from {had.runner}, which lives")
+    if had.runner == who and has.runner is None:
         left = [one for one in before.inbox if not one.by and one.visible_at <= before.now]
         if left:
-            raise Wrong(f"{process.name} finishes though {left} is queued")
+            raise Wrong(f"{who} finishes though {left} is queued")
+        return after._replace(sterile=0)
     return after
+
+
+def _heals(state: State, process: Process) -> bool:
+    """Whether it is a change that came when what died unheard gave no sign of life any more."""
+    forgotten = state.excused is not None and process.began >= state.excused
+    return forgotten and isinstance(process.call, Ingest)
+
+
+def _is_late(state: State, process: Process) -> bool:
+    """Whether it may be all that is left of its execution, which the item does not know: it
+    remembers the last that ended red, and of twins nothing.
+    """
+    return process.twin or (process.zombie and len(state.dead) > 1)

@@ -7,9 +7,10 @@ from typing import Any, Final, NamedTuple
 
 from instep.pace import HIDDEN
 from tests.support.one_item import Item, OneItem
-from tests.support.runner_code import BEGINNING, Call, Question, Told
+from tests.support.runner_code import BEGINNING, Call, Ingest, Question, Told
 
 HIDES: Final = int(HIDDEN.total_seconds())
+ARRIVAL: Final = "arrival"
 
 
 class Message(NamedTuple):
@@ -25,9 +26,10 @@ class Message(NamedTuple):
 
 
 class Process(NamedTuple):
-    """A function at work with the answers it has `told`, or (`until`) an execution that waits.
+    """A function at work with the answers it has `told`, or (`until`) one that is still to come.
 
-    `zombie`: its execution was aborted, and it goes on until the end of its round.
+    `zombie`: its execution was aborted, and it goes on until the end of its round. `twin`: it was
+    tried again though it lives, and nobody hears what it comes to.
     """
 
     name: str
@@ -36,6 +38,12 @@ class Process(NamedTuple):
     told: tuple[Told, ...] = ()
     until: int | None = None
     zombie: bool = False
+    twin: bool = False
+
+    @property
+    def owner(self) -> str:
+        """Whose function it is."""
+        return self.call.name if isinstance(self.call, Ingest) else self.call.execution
 
 
 class Event(NamedTuple):
@@ -48,9 +56,11 @@ class Event(NamedTuple):
 class State(NamedTuple):
     """All that decides what can happen next, and what must not be forgotten of what did.
 
-    `events` are on their way: the execution that each starts, and which end it is told of. `faults`
-    and `fates` are how many may still happen. `excused`: of an end that left work behind nobody
-    was told, so the schedule may be needed; `schedules` is how often it was.
+    `faults`, `lies` (of the inbox) and `fates` (other than to be applied) are how many may still
+    happen; `doom` is the verb of the role's after which every execution dies (`ARRIVAL`: at once).
+    `dead` are those that did, `sterile` of them in a row before a round came to its end.
+    `excused`: work was left behind and nobody was told, so that it waits for the schedule, or for
+    a change after that instant. `lapsed` is the time that passed while somebody was paused.
     """
 
     processes: tuple[Process, ...]
@@ -61,11 +71,49 @@ class State(NamedTuple):
     faults: int = 0
     lies: int = 0
     fates: int = 0
+    doom: str = ""
     born: int = 0
     dead: tuple[str, ...] = ()
+    sterile: int = 0
     lapsed: int = 0
-    excused: bool = False
+    excused: int | None = None
     schedules: int = 0
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is left to do, and nobody to do it."""
+        return not self.inbox and Role.of(self.item).runner is None
+
+    def changed(self, process: Process, into: Process | None) -> "State":
+        """The state with a process in the place of the one of that name, or none."""
+        processes = [into if one.name == process.name else one for one in self.processes]
+        return self._replace(processes=tuple(one for one in processes if one is not None))
+
+    def joined(self, process: Process) -> "State":
+        """The state with a process more."""
+        processes = sorted((*self.processes, process), key=lambda one: one.name)
+        return self._replace(processes=tuple(processes))
+
+    def awaiting(self, name: str, ended: str = "") -> "State":
+        """The state with an event more; a name that is known gets a mark more."""
+        known = {one.name for one in (*self.processes, *self.events)} | set(self.dead)
+        while name in known:
+            name += "'"
+        return self._replace(events=tuple(sorted((*self.events, Event(name, ended)))))
+
+    def woken(self, now: int) -> "State":
+        """The state at a later time, when who has waited until then goes on."""
+        processes = [
+            one._replace(until=None, began=now)
+            if one.until is not None and one.until <= now
+            else one
+            for one in self.processes
+        ]
+        return self._replace(now=now, processes=tuple(processes))
+
+    def with_less(self, what: str) -> "State":
+        """The state in which one `faults`, `lies` or `fates` less may happen."""
+        return self._replace(**{what: getattr(self, what) - 1})
 
 
 class Role(NamedTuple):
@@ -74,14 +122,12 @@ class Role(NamedTuple):
     runner: str | None
     until: int
     queued: int
-    deaths: int
 
     @classmethod
     def of(cls, item: Item) -> "Role":
         found = {name: value for name, _, value in item}
         until = float(found["until"]) - BEGINNING.timestamp() if "until" in found else -1
-        queued, deaths = int(found.get("queued", 0)), int(found.get("deaths", 0))
-        return cls(found.get("runner"), int(until), queued, deaths)
+        return cls(found.get("runner"), int(until), int(found.get("queued", 0)))
 
     @property
     def drains(self) -> bool:
@@ -99,7 +145,7 @@ class Effect(NamedTuple):
 
 def effects(state: State, process: Process, question: Question, item: OneItem) -> list[Effect]:
     """Return every way the call may go; the processes are as before."""
-    who = process.name
+    who = process.owner
     match question:
         case Question("UpdateItem", write):
             held, after = item.write(state.item, write)
@@ -114,11 +160,11 @@ def effects(state: State, process: Process, question: Question, item: OneItem) -
             ]
         case Question("PutEvents"):
             return [
-                Effect(on_its_way(state, f"of {who}"), True),
+                Effect(state.awaiting(f"of {who}"), True),
                 Effect(state, False, "the bus refuses"),
             ]
         case Question("start"):
-            return [Effect(on_its_way(state, f"of {who}"))]
+            return [Effect(state.awaiting(f"of {who}"))]
         case Question("send", names, delay):
             return [Effect(_queued(state, names, state.now + delay, who))]
         case Question("drain"):
@@ -144,14 +190,6 @@ def _written(state: State, item: Item, by: str) -> State:
     return state._replace(item=item, inbox=inbox)
 
 
-def on_its_way(state: State, name: str, ended: str = "") -> State:
-    """The state with an event more; a name that is known gets a mark more."""
-    known = {one.name for one in (*state.processes, *state.events)} | set(state.dead)
-    while name in known:
-        name += "'"
-    return state._replace(events=tuple(sorted((*state.events, Event(name, ended)))))
-
-
 def _queued(state: State, names: tuple[str, ...], visible_at: int, by: str) -> State:
     """A name that is there already gets a mark more: it was sent again by a second try."""
     there = {one.name for one in state.inbox}
@@ -173,11 +211,15 @@ def _drained(state: State) -> list[Effect]:
 
 
 def _or_nothing(state: State, after: State, answer: Any, nothing: Any) -> list[Effect]:
-    """What is so, and for once the untruth that there is nothing."""
+    """What is so, and for once the untruth that there is nothing.
+
+    But of what a dead one has not announced nothing else knows.
+    """
     true = Effect(after, answer)
-    if not state.lies or answer == nothing:
+    secret = any(one.by in state.dead for one in state.inbox)
+    if not state.lies or secret or answer == nothing:
         return [true]
-    return [true, Effect(state._replace(lies=state.lies - 1), nothing)]
+    return [true, Effect(state.with_less("lies"), nothing)]
 
 
 def _depth(state: State) -> tuple[int, int, int]:

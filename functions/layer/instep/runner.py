@@ -8,7 +8,8 @@ One item of the lock table says all of it (docs/design.md, "One runner"; docs/ad
   void. It is named by its caller, so that one who died before announcing does it when tried again.
 - `runner` and `until`: the execution that drains. It claims before every round and learns `queued`
   from that write, *before* it drains; heartbeats move `until` while its functions work. A start
-  that meets a live runner adds its wish to `queued` and ends at once.
+  that meets a live runner adds its wish to `queued` and ends at once. Who takes the role from a
+  start or a dead runner must find `until` as it was: a sign of life, or another taker, moves it.
 - It gives the role up only by a write conditional on being the runner still and on `queued` being
   what it learnt before a drain that found nothing. That fails when anything came in between: then
   it looks again.
@@ -50,7 +51,6 @@ DEATHS: Final = 3
 
 _STARTING: Final = "start:"  # no execution can be named so
 _TRIES: Final = 10
-_NONE: Final = {"N": "0"}
 
 
 @dataclass(frozen=True)
@@ -73,15 +73,13 @@ class RunnerState:
         """Say whether somebody drains, or is about to."""
         return self.runner is not None and self.until is not None and now <= self.until
 
-    def hidden_until(self, now: datetime) -> datetime | None:
-        """Return when all is visible again should the runner be dead; None when nothing is hidden.
-
-        It may have taken messages for as long as it was live.
+    def hides_until(self, now: datetime) -> datetime | None:
+        """Return when all that the runner took is visible again, should it be dead; None if it
+        took nothing. It may have gone on for as long as it was live.
         """
-        ends = [] if self.due is None else [self.due]
-        if self.runner is not None and not self.is_starting:
-            ends.append(min(self.until or now, now) + HIDDEN)
-        return max(ends, default=None)
+        if self.runner is None or self.until is None or self.is_starting:
+            return None
+        return min(self.until, now) + HIDDEN
 
 
 @dataclass(frozen=True)
@@ -119,12 +117,14 @@ class RunnerTable:
         The same `caller` has the same start to announce again, should it have failed to.
         """
         start = f"{_STARTING}{caller}"
-        found = self._add(messages, self._clock() + hidden if hidden else None)
+        if hidden:
+            self._put_off(self._clock() + hidden)
+        found = self._add(messages)
         for _ in range(_TRIES):
             now = self._clock()
             if found.is_live(now):  # it will learn `queued` from after ours
                 return start if found.runner == start else None
-            found = self._replace(found, start, now + START, found.hidden_until(now))
+            found = self._replace(found, start, now, START)
         raise StorageUnavailable("appoint a start: still contended; queue the batch again")
 
     def claim(self, execution: str, *, went_well: bool = False) -> Claim | None:
@@ -142,12 +142,11 @@ class RunnerTable:
             if found.ended == execution:
                 return None
             if not found.is_live(now) or found.is_starting:
-                due = found.hidden_until(now)
-                found = self._replace(found, execution, now + self._lapse, due)
+                found = self._replace(found, execution, now, self._lapse)
             elif wished:
                 return None
             else:
-                found, wished = self._add(1, None), True
+                found, wished = self._add(1), True
         raise StorageUnavailable("claim the runner: still contended; the workflow tries again")
 
     def renew(self, execution: str) -> None:
@@ -195,9 +194,7 @@ class RunnerTable:
                 return None
             if found.deaths >= DEATHS:
                 return None
-            now = self._clock()
-            due, deaths = found.hidden_until(now), found.deaths + 1
-            found = self._replace(found, start, now + START, due, deaths)
+            found = self._replace(found, start, self._clock(), START, found.deaths + 1)
         raise StorageUnavailable("follow an execution: still contended; the workflow tries again")
 
     def read(self) -> RunnerState:
@@ -208,37 +205,40 @@ class RunnerTable:
             )
         return _state(answer.get("Item", {}))
 
-    def _add(self, messages: int, due: datetime | None) -> RunnerState:
-        """Have `due` no earlier than this, then add to `queued`; return the item as it is then."""
-        if due is not None:
-            later = "attribute_not_exists(due) OR due < :due"
-            self._update("SET due = :due", later, {":due": _epoch(due)})
+    def _add(self, messages: int) -> RunnerState:
+        """Add to `queued`; return the item as it is then."""
         return self._update("ADD queued :messages", None, {":messages": {"N": str(messages)}})
+
+    def _put_off(self, due: datetime) -> None:
+        """Have `due` no earlier than this."""
+        later = "attribute_not_exists(due) OR due < :due"
+        self._update("SET due = :due", later, {":due": _epoch(due)})
 
     def _replace(
         self,
         found: RunnerState,
         runner: str,
-        until: datetime,
-        due: datetime | None,
+        now: datetime,
+        lives: timedelta,
         deaths: int | None = None,
     ) -> RunnerState:
         """Put a runner in the place of who was `found` if that one gave no sign of life since, and
         if the new one has not ended; return the item as it is then.
         """
-        values: dict[str, Any] = {":new": {"S": runner}, ":until": _epoch(until), ":none": _NONE}
+        hides = found.hides_until(now)
+        if hides is not None:
+            self._put_off(hides)
+        values: dict[str, Any] = {":new": {"S": runner}, ":until": _epoch(now + lives)}
         assign = "SET runner = :new, #until = :until"
-        if due is not None:
-            assign += ", due = :due"
-            values[":due"] = _epoch(due)
         if deaths is not None:
             assign += ", deaths = :deaths"
             values[":deaths"] = {"N": str(deaths)}
         assign += " ADD queued :none"  # so that there is a number to be conditional on
+        values[":none"] = {"N": "0"}
         same = "attribute_not_exists(runner)"
-        if found.runner is not None:
+        if found.runner is not None and found.until is not None:
             same = "runner = :found AND #until = :seen"
-            values |= {":found": {"S": found.runner}, ":seen": _epoch(found.until or until)}
+            values |= {":found": {"S": found.runner}, ":seen": _epoch(found.until)}
         return self._update(assign, f"{same} AND NOT ended = :new", values)
 
     def _update(self, update: str, condition: str | None, values: Mapping[str, Any]) -> RunnerState:
