@@ -1,13 +1,14 @@
 """The claim check: one object a round, read as it was written, and payloads as small for any."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoint.payloads import CollectionOutcome, SettleRequest
+from entrypoint.payloads import CollectionOutcome, Next, ParseAnswer, SettleRequest, Tally
 from instep.batch import Entry
 from instep.encoding import encode
 from instep.parking import (
@@ -109,13 +110,11 @@ def test_the_payload_of_ten_collections_of_any_size_is_far_below_the_limit() -> 
                 "error": {"Error": "E", "Cause": "c" * 1_000},
             }
         )
-    counters = {"round": 1, "failures": 0, "deferred": 0, "rejected": 0}
-    payload = {
-        "execution": "e",
-        **counters,
-        "deliveries": deliveries.to_payload(),
-        "outcomes": items,
-    }
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    parsed = ParseAnswer(
+        "e" * 80, began, Tally(), Next.LARGE, began, deliveries=deliveries, batches=references
+    )
+    payload = {**parsed.to_payload(), "outcomes": items}
     assert len(json.dumps(payload)) < 64_000
     read = SettleRequest.from_payload(json.loads(json.dumps(payload)))
     assert [one.result is not None for one in read.outcomes] == [True] * 10
