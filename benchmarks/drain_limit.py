@@ -15,6 +15,8 @@ from benchmarks.endpoint import keys_under
 from benchmarks.measure import Figures, milliseconds
 from benchmarks.report import Report, at_most
 from benchmarks.stage import Stage
+from entrypoint.payloads import Tally
+from instep.clock import utc_now
 from instep.envelope import RECORDS_PER_MESSAGE
 from instep.inbox import Inbox
 from instep.objects import Objects
@@ -30,7 +32,7 @@ TARGETS = {
 
 _IMAGE_BYTES: Final = 2_800  # two images in a record of 6 KB: Lambda takes 6 MB
 _ONE_BAD_IN: Final = 20
-_COUNTERS: Final = {"round": 0, "failures": 0, "deferred": 0, "rejected": 0}
+_CARRIED: Final = ("execution", "started", "tally", "began", "drains", "more", "deliveries")
 
 Json = dict[str, Any]
 
@@ -41,7 +43,8 @@ def run(stage: Stage, size: int = SIZE) -> Report:
     ingest = place.call("ingest", {"Records": [*map(_ingested, range(min(INGESTED, size)))]})
     place.empty_inbox()
     place.inbox.send(map(_queued, range(size)))
-    parse = place.call("parse_batch", {"execution": "bench", "input": {}, **_COUNTERS})
+    begun = {"execution": "bench", "started": utc_now().isoformat(), "tally": Tally().to_payload()}
+    parse = place.call("parse_batch", {"input": {}, **begun})
     settled = {
         end: place.call("settle_batch", _settling(parse.answer, outcomes))
         for end, outcomes in _ends(place, parse.answer)
@@ -51,6 +54,7 @@ def run(stage: Stage, size: int = SIZE) -> Report:
         "peak_mb_parse_batch": parse.peak_mb,
         "peak_mb_settle_batch": max(one.peak_mb for one in settled.values()),
         **{f"peak_mb_settle_batch_{end}": one.peak_mb for end, one in settled.items()},
+        "records": parse.answer["collections"][0]["batch"]["count"],  # each is about its own
         "ingest_ms": milliseconds(ingest.seconds),
         "parse_batch_ms": milliseconds(parse.seconds),
         **{f"settle_batch_{end}_ms": milliseconds(one.seconds) for end, one in settled.items()},
@@ -144,8 +148,7 @@ def _some_failed(place: _Place, of: Json) -> Json:
 
 
 def _settling(parsed: Json, outcomes: Sequence[Json]) -> Json:
-    deliveries = parsed["deliveries"]
-    return {"execution": "bench", **_COUNTERS, "deliveries": deliveries, "outcomes": [*outcomes]}
+    return {**{name: parsed[name] for name in _CARRIED}, "outcomes": [*outcomes]}
 
 
 def _queued(number: int) -> Json:

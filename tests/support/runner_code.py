@@ -13,11 +13,12 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from botocore.exceptions import ClientError
 
 from entrypoint.payloads import Next, ParseAnswer, Tally
-from instep.batch import BatchRef
+from instep.draining import Drained
 from instep.envelope import Delivery
 from instep.errors import StorageUnavailable
 from instep.inbox import Depth
 from instep.pace import Pace
+from instep.parking import BatchRef
 from instep.settlement import Resend, Settlement
 from tests.support.marks import ROOT
 from tests.support.one_item import Write, attributes_of
@@ -172,9 +173,9 @@ class _Inbox:
     def send(self, names: Iterable[str], delay: int = 0) -> None:
         self._each("send", names, delay)
 
-    def drain(self, *_: Any) -> list[Delivery]:
+    def drain(self, *_: Any) -> Drained:
         names = self.tape.ask("drain")
-        return [Delivery(name, name, "", {}, 0) for name in names]
+        return Drained([Delivery(name, name, "", {}, 0) for name in names], is_cut=False)
 
     def depth(self) -> Depth:
         return Depth(*self.tape.ask("depth"))
@@ -182,8 +183,8 @@ class _Inbox:
     def delete(self, names: Iterable[str]) -> None:
         self._each("delete", names)
 
-    def hand_back(self, names: Iterable[str]) -> None:
-        self._each("hand_back", names)
+    def hand_back(self, names: Iterable[str], seconds: int) -> None:
+        self._each("hand_back", names, seconds)
 
     def _each(self, verb: str, names: Iterable[str], delay: int = 0) -> None:
         if found := tuple(names):
@@ -256,7 +257,8 @@ class Functions:
         """What functions/settle_batch does."""
         runner.renew(call.execution)
         settlement, inbox = Settlement(), _Inbox(tape)
-        (settlement.hand_back if call.fate == BACK else settlement.acknowledge).extend(call.held)
+        back = settlement.hand_back[0] if call.fate == BACK else settlement.acknowledge
+        back.extend(call.held)
         if call.fate in (AGAIN, LATER):
             delay = LATER_BY if call.fate == LATER else 0
             settlement.resend[Resend("words", 1, None, delay)] = []
@@ -280,7 +282,7 @@ def _ingest(call: Ingest, tape: Tape, starter: Any) -> Outcome:
 
 def _take(answer: ParseAnswer, deliveries: Sequence[Delivery], _: int) -> ParseAnswer:
     names = " ".join(delivery.handle for delivery in deliveries)
-    return replace(answer, next=Next.WORK, deliveries=BatchRef(names, len(deliveries)))
+    return replace(answer, next=Next.WORK, deliveries=BatchRef(names, 0, 0, len(deliveries)))
 
 
 def sources() -> dict[str, str]:

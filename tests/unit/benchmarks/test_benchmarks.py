@@ -79,6 +79,6 @@ def test_drain_limit(stage: Stage) -> None:
     report = drain_limit.run(stage, size=200)
     require_numbers(report)
     assert report.targets.keys() <= report.figures.keys()
-    assert report.figures["parked_objects"] == 1
+    assert (report.figures["records"], report.figures["parked_objects"]) == (200, 1)
     for key in report.targets:
         assert 20 < report.figures[key] < 200

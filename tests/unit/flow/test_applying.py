@@ -13,7 +13,11 @@ AHEAD = "2999-01-01T00:00:00+00:00"
 
 
 def test_the_watermark_is_the_newest_time_and_never_goes_back() -> None:
-    entries = [Entry(Json("{}"), (), SECOND), Entry(Json("{}"), (), None), Entry(Json("{}"), (), FIRST)]
+    entries = [
+        Entry(Json("{}"), (), SECOND),
+        Entry(Json("{}"), (), None),
+        Entry(Json("{}"), (), FIRST),
+    ]
     assert watermark(entries, None, NOW) == SECOND
     assert watermark(entries, THIRD, NOW) == THIRD
     assert watermark([Entry(Json("{}"), ())], None, NOW) is None
