@@ -30,7 +30,9 @@ class CollectionPath(Construct):
         self, scope: Construct, id_: str, *, functions: Functions, patience: Patience
     ) -> None:
         super().__init__(scope, id_)
-        release = ReleaseLock(self, "Release", function=functions.release_lock).state
+        release = ReleaseLock(
+            self, "Release", function=functions.release_lock, request="$.batch.key"
+        ).state
         applied = Applied(self, "Success", then=release).state
         deferred = Deferred(self, "Later", then=release).state
         failed = Failed(self, "Failure", then=release).state
@@ -83,6 +85,7 @@ class AcquireLock(Construct):
             payload={
                 "collection": sfn.JsonPath.string_at("$.collection"),
                 "execution": sfn.JsonPath.string_at("$.execution"),
+                "request": sfn.JsonPath.string_at("$.batch.key"),
                 "waiting_since": sfn.JsonPath.string_at("$$.State.EnteredTime"),
             },
             result_path="$.lease",
@@ -91,7 +94,8 @@ class AcquireLock(Construct):
         )
         retry_busy(self.state)
         retry_transient(self.state)
-        self.state.add_catch(busy, errors=[LockBusy.__name__], result_path="$.error")
+        not_now = [LockBusy.__name__, LeaseLost.__name__]
+        self.state.add_catch(busy, errors=not_now, result_path="$.error")
         self.state.add_catch(failed, errors=EVERYTHING_ELSE, result_path="$.error")
 
 
@@ -229,7 +233,13 @@ class ReleaseLock(Construct):
     """Gives the lease back, from every path; failing to is no failure, for a lease expires."""
 
     def __init__(
-        self, scope: Construct, id_: str, *, function: lambda_.Function, after: str = ""
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        function: lambda_.Function,
+        request: str,
+        after: str = "",
     ) -> None:
         super().__init__(scope, id_)
         self.state = invoke(
@@ -239,9 +249,12 @@ class ReleaseLock(Construct):
             payload={
                 "collection": sfn.JsonPath.string_at("$.collection"),
                 "execution": sfn.JsonPath.string_at("$.execution"),
+                "request": sfn.JsonPath.string_at(request),
+                "lease": sfn.JsonPath.object_at("$.lease"),
             },
             result_path=sfn.JsonPath.DISCARD,
-            comment="From every path, also after a failed acquire whose write may have arrived.",
+            comment="From every path, also after a failed acquire whose write may have arrived: "
+            "without a lease, what this batch has taken.",
         )
         retry_transient(self.state)
         expires = sfn.Pass(

@@ -20,7 +20,11 @@ class EachFold(Construct):
     def __init__(self, scope: Construct, id_: str, *, functions: Functions) -> None:
         super().__init__(scope, id_)
         release = ReleaseLock(
-            self, "Release", function=functions.release_lock, after="AfterFold"
+            self,
+            "Release",
+            function=functions.release_lock,
+            request="$.request",
+            after="AfterFold",
         ).state
         left = NotFolded(self, "Without", then=release).state
         fold = FoldSnapshot(self, "Fold", function=functions.fold_snapshot, without=left).state
@@ -33,7 +37,9 @@ class EachFold(Construct):
             items_path="$.folds",
             item_selector={
                 "collection": sfn.JsonPath.string_at("$$.Map.Item.Value.collection"),
+                "request": sfn.JsonPath.string_at("$$.Map.Item.Value.request"),
                 "execution": sfn.JsonPath.string_at("$.execution"),
+                "lease": {},
             },
             result_path=sfn.JsonPath.DISCARD,
             comment="Due when readers replay hundreds of vectors, or a chain is heavy.",
@@ -60,6 +66,7 @@ class LockToFold(Construct):
             payload={
                 "collection": sfn.JsonPath.string_at("$.collection"),
                 "execution": sfn.JsonPath.string_at("$.execution"),
+                "request": sfn.JsonPath.string_at("$.request"),
                 "waiting_since": sfn.JsonPath.string_at("$$.State.EnteredTime"),
             },
             result_path="$.lease",

@@ -5,18 +5,18 @@ written back next, and only then are messages acknowledged. What comes back late
 runner's item, which nobody leaves before it has.
 """
 
-from datetime import timedelta
-
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from entrypoint import parts, settings
+from entrypoint.acknowledging import acknowledge
 from entrypoint.payloads import Next, SettleAnswer, SettleRequest, Tally
-from entrypoint.settling import cause_of, judge, return_records
+from entrypoint.settling import cause_of, judge, return_records, weigh
 from entrypoint.telemetry import Payload, logger, metrics, observed
 from entrypoint.write_back import write_back
-from instep.batch import fetch_deliveries
 from instep.clock import utc_now
+from instep.pace import BUSY_DELAYS, STUCK_DELAYS, delay
+from instep.parking import fetch_deliveries
 from instep.settlement import Fate, Settlement, settle
 from receipt_chroma.compaction.runs import RunTable
 
@@ -36,25 +36,24 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
         runner.renew(request.execution)
     deliveries = fetch_deliveries(objects, request.deliveries)
     judged = [judge(objects, outcome) for outcome in request.outcomes]
-    outcomes = [one.outcome for one in judged]
-    settlement = settle(deliveries, outcomes)
+    weighed = weigh(objects, judged)
+    waits = {
+        Fate.DEFERRED: delay(BUSY_DELAYS, request.tally.busy),
+        Fate.STALLED: delay(STUCK_DELAYS, request.tally.stuck),
+    }
+    settlement = settle(deliveries, weighed.verdicts, waits)
     return_records(inbox, deliveries, settlement, request.execution)
-    for one in judged:
-        write_back(runs, one, deliveries)
-    inbox.delete(settlement.acknowledge)
-    inbox.hand_back(settlement.hand_back)
-    if settlement.resend or settlement.hand_back:
-        caller = f"{request.execution}/{request.tally.looks}"
-        starter.announce(1, caller, timedelta(seconds=settlement.waits))
+    write_back(runs, judged, weighed.runs, deliveries)
+    acknowledge(inbox, starter, settlement, caller=f"{request.execution}/{request.tally.looks}")
     report(settlement)
     return SettleAnswer(
         execution=request.execution,
         started=request.started,
         tally=tally_of(request, settlement),
         then=Next.LOOK if request.drains else Next.END,
-        pause=pace.pause(request.began, utc_now()),
+        pause=0 if request.more else pace.pause(request.began, utc_now()),
         folds=[outcome.collection for outcome in request.outcomes if outcome.fold_due],
-        cause=cause_of(outcomes, settlement),
+        cause=cause_of(settlement),
     ).to_payload()
 
 
@@ -82,9 +81,10 @@ def report(settlement: Settlement) -> None:
         "batch settled",
         extra={
             "acknowledged": len(settlement.acknowledge),
-            "handed_back": len(settlement.hand_back),
+            "handed_back": sum(map(len, settlement.hand_back.values())),
             "failed": settlement.failed,
             "deferred": settlement.deferred,
             "rejected": settlement.rejected,
+            "waits": settlement.waits,
         },
     )

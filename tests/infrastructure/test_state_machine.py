@@ -134,8 +134,22 @@ def test_a_busy_lease_is_waited_for_briefly(
     (busy,) = [one for one in acquire["Retry"] if one["ErrorEquals"] == ["LockBusy"]]
     assert (busy["MaxAttempts"], busy["IntervalSeconds"], busy["BackoffRate"]) == (2, 1, 2)
     caught = acquire["Catch"][0]
-    assert caught["ErrorEquals"] in (["LockBusy"], ["States.ALL"])
+    assert caught["ErrorEquals"] in (["LockBusy", "LeaseLost"], ["States.ALL"])
     assert (caught["ResultPath"], caught["Next"]) == ("$.error", target)
+
+
+def test_a_lease_is_given_back_by_its_token_or_else_by_the_pass_that_asked_for_it(
+    app: Synthesized,
+) -> None:
+    """A Map item has no lease before AcquireLock has answered, and a path must find something."""
+    for machine in ("runner", "round"):
+        states = app.states()
+        acquire, release = (states[machine, name] for name in ("AcquireLock", "ReleaseLock"))
+        item = states[machine, "EachCollection"]["ItemSelector"]
+        assert item["lease"] == {}
+        assert acquire["ResultPath"] == release["Parameters"]["lease.$"] == "$.lease"
+        assert acquire["Parameters"]["request.$"] == release["Parameters"]["request.$"]
+        assert acquire["Parameters"]["request.$"] == "$.batch.key", "one a round and collection"
 
 
 def test_every_task_ends_a_little_after_its_function(app: Synthesized) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from instep.errors import SnapshotCorrupt, StorageUnavailable
+from instep.pace import BUSY_DELAYS, STUCK_DELAYS
 from instep.runner import RunnerTable
 from instep.settlement import MAX_ATTEMPTS, RETRY_DELAYS
-from tests.support.arrivals import RECEIPT, arrive, one_round, queued, run_item
+from receipt_chroma.compaction.deltas import DeltaSource
+from tests.support.arrivals import RECEIPT, arrive, assert_green, one_round, queued, run_item
 from tests.support.aws import LOCKS
 from tests.support.pipeline import FunctionFailed, Pipeline
 from tests.support.receipts import Receipt
@@ -80,28 +82,58 @@ def test_a_collection_that_failed_is_tried_again_by_the_same_run_which_ends_red(
     assert len(pipeline.embeddings("words")) == 4
 
 
+@pytest.mark.domain("wrong-count")
+@pytest.mark.invariant(1)
+def test_a_collection_that_cannot_open_costs_its_messages_nothing_however_long_it_takes(
+    pipeline: Pipeline,
+) -> None:
+    arrive(pipeline)
+    runs = 2 * MAX_ATTEMPTS
+    error = SnapshotCorrupt("words", "a pack is gone")
+    pipeline.fail("apply_updates", error, collection="words", times=runs * len(STUCK_DELAYS))
+    for _ in range(runs):
+        run = pipeline.run()
+        assert not run.succeeded
+        assert "a pack is gone" in run.cause
+        assert run_item(pipeline)["words_state"] == "PENDING"
+        pipeline.aws.outlast_visibility()
+    assert pipeline.rejected() == []
+    assert run_item(pipeline)["lines_state"] == "COMPLETED"
+    assert_green(pipeline.run())
+    assert len(pipeline.embeddings("words")) == 4
+    assert run_item(pipeline)["words_state"] == "COMPLETED"
+
+
+def unreachable(patch: pytest.MonkeyPatch) -> None:
+    """No delta can be read for now: an own failure of every run, and of nothing else."""
+
+    def down(*_: Any, **__: Any) -> None:
+        raise StorageUnavailable("S3 is down")
+
+    patch.setattr(DeltaSource, "fetch", down)
+
+
 @pytest.mark.domain("run-failed")
 @pytest.mark.invariant(1)
-def test_a_collection_that_always_fails_ends_in_the_dlq_with_its_error(
+def test_what_always_fails_itself_ends_in_the_dlq_with_its_error_and_harms_nothing_else(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("instep.settlement.RETRY_DELAYS", (0, 0, 0, 0))
+    unreachable(monkeypatch)
     arrive(pipeline)
-    error = SnapshotCorrupt("words", "a pack is gone")
-    pipeline.fail("apply_updates", error, collection="words", times=MAX_ATTEMPTS)
-    run = pipeline.run()
-    assert not run.succeeded
-    assert [one["words"] for one in run.outcomes] == ["failed"] * MAX_ATTEMPTS
+    for delay in (*RETRY_DELAYS[1:], 0):  # the first retry is the same run's next round
+        assert run_item(pipeline)["words_state"] == "PENDING"
+        assert not pipeline.run().succeeded
+        assert set(pipeline.aws.returning_in()) == {delay} - {0}
+        pipeline.aws.outlast_visibility()
     assert run_item(pipeline)["words_state"] == "FAILED"
-    assert "a pack is gone" in run_item(pipeline)["words_error"]
+    assert "S3 is down" in run_item(pipeline)["words_error"]
     assert queued(pipeline) == (0, 0)
     rejected = pipeline.rejected()
-    assert len(rejected) >= 3  # metadata, label, run
+    assert {one["collection"] for one in rejected} == {"lines", "words"}
     for one in rejected:
+        assert one["record"]["dynamodb"]["Keys"]["SK"] == RECEIPT.run()["SK"]
         assert one["attempts"] == str(MAX_ATTEMPTS)
-        assert one["collection"] == "words"
-        assert "SnapshotCorrupt" in one["reason"]
-    assert run_item(pipeline)["lines_state"] == "COMPLETED"
+        assert "StorageUnavailable" in one["reason"]
 
 
 @pytest.mark.invariant(1)
@@ -111,12 +143,13 @@ def test_what_failed_twice_is_waited_for_inside_the_run(pipeline: Pipeline) -> N
     run = pipeline.run()
     assert run.outcomes == [{"words": "failed"}] * 2 + [{"words": "applied"}]
     began, started = (datetime.fromisoformat(run.output[name]) for name in ("began", "started"))
-    assert began - started > timedelta(seconds=RETRY_DELAYS[1])
+    assert began - started > timedelta(seconds=sum(STUCK_DELAYS[:2]))
     assert queued(pipeline) == (0, 0)
 
 
 def lease_held_by(pipeline: Pipeline, collection: str, owner: str) -> None:
-    pipeline.invoke("acquire_lock", {"collection": collection, "execution": owner})
+    asked = {"collection": collection, "execution": owner, "request": f"{owner} {collection}"}
+    pipeline.invoke("acquire_lock", asked)
 
 
 @pytest.mark.domain("wrong-count")
@@ -142,6 +175,7 @@ def test_a_deferred_message_comes_back_as_it_was(pipeline: Pipeline) -> None:
         lease_held_by(pipeline, collection, "another")
     outcomes, _ = one_round(pipeline, "first")
     assert outcomes == {"lines": "deferred", "words": "deferred"}
+    assert pipeline.aws.returning_in() == [BUSY_DELAYS[0]]
     assert run_item(pipeline)["words_state"] == "PENDING"
     pipeline.aws.outlast_visibility()
     (first, *_) = pipeline.visible()
@@ -159,6 +193,21 @@ def test_one_deferred_collection_comes_back_alone_and_no_attempt_is_counted(
     pipeline.aws.outlast_visibility()
     returned = pipeline.visible()
     assert {(one["collection"], one["attempts"]) for one in returned} == {("words", "0")}
+
+
+@pytest.mark.domain("bad-record")
+@pytest.mark.invariant(1)
+def test_poison_beside_what_waits_lies_in_the_dlq_once(pipeline: Pipeline) -> None:
+    (label,) = pipeline.put(RECEIPT.label(1, "TOTAL", "VALID"))
+    body = json.dumps({"Records": [label, "poison"]})
+    pipeline.aws.sqs.send_message(QueueUrl=pipeline.aws.inbox_url, MessageBody=body)
+    lease_held_by(pipeline, "words", "another")
+    for _ in range(3):
+        assert pipeline.run().outcomes == [{"words": "deferred"}]
+        pipeline.aws.outlast_visibility()
+    assert [one["record"] for one in pipeline.rejected()] == ["poison"]
+    (kept,) = pipeline.visible()
+    assert kept["record"]["dynamodb"]["Keys"] == label["dynamodb"]["Keys"]
 
 
 @pytest.mark.invariant(1)
@@ -210,3 +259,38 @@ def test_a_parse_that_fails_after_draining_hands_everything_back(
     with pytest.raises(FunctionFailed, match="StorageUnavailable"):
         pipeline.run()
     assert queued(pipeline) == (1, 0)
+
+
+@pytest.mark.domain("bad-record")
+@pytest.mark.invariant(1)
+def test_what_is_too_large_for_a_message_harms_itself_alone_wherever_it_is_met(
+    pipeline: Pipeline,
+) -> None:
+    """Legal in the inbox, larger than a message once it is wrapped for the DLQ."""
+    for body in ('"' * 1_000_000, json.dumps({"message": "領" * 300_000}, ensure_ascii=False)):
+        pipeline.aws.sqs.send_message(QueueUrl=pipeline.aws.inbox_url, MessageBody=body)
+    poison = pipeline.put(RECEIPT.metadata(merchant_name="shop"))[0]
+    image = poison["dynamodb"]["NewImage"]
+    image |= {"place_id": {"B": "AQ=="}, "raw_text": {"S": "\x00" * 390_000}}
+    arrive(pipeline)
+    answer = pipeline.ingest([poison, *pipeline.put(RECEIPT.label(2, "DATE", "VALID"))])
+    assert answer == {"queued": 1, "rejected": 1}
+    assert_green(pipeline.run())
+    assert pipeline.embeddings("words")[RECEIPT.word_id(2)]["valid_labels"] == ",DATE,"
+    rejected = {one["execution"]: one for one in pipeline.rejected()}
+    assert rejected["ingest"]["record"]["dynamodb"]["Keys"] == poison["dynamodb"]["Keys"]
+    assert "place_id" in rejected["ingest"]["reason"]
+    assert queued(pipeline) == (0, 0)
+
+
+@pytest.mark.domain("bad-record")
+@pytest.mark.invariant(1)
+@pytest.mark.parametrize("body", ["[" * 5_000, '{"Records":' + "[" * 5_000, "{" * 5_000])
+def test_a_body_of_brackets_is_poison_and_no_more(pipeline: Pipeline, body: str) -> None:
+    pipeline.aws.sqs.send_message(QueueUrl=pipeline.aws.inbox_url, MessageBody=body)
+    arrive(pipeline)
+    assert_green(pipeline.run())
+    assert len(pipeline.embeddings("words")) == 4
+    (rejected,) = pipeline.rejected()
+    assert rejected["record"]["body"] == body
+    assert "no JSON" in rejected["reason"]

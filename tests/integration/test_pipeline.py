@@ -65,6 +65,15 @@ def test_payloads_stay_small_whatever_the_batch(pipeline: Pipeline) -> None:
     assert pipeline.largest < 8_000
 
 
+def test_a_small_round_parks_one_object_whatever_its_collections(pipeline: Pipeline) -> None:
+    """A PUT costs as much as twelve reads, and rounds follow each other every few seconds."""
+    arrive(pipeline)
+    run = pipeline.run()
+    assert run.outcomes == [{"lines": "applied", "words": "applied"}]
+    parked = [key for key in objects_written(pipeline) if key.startswith("batches/")]
+    assert len(parked) == 1
+
+
 @pytest.mark.domain("wrong-empty")
 @pytest.mark.invariant(1)
 def test_an_empty_queue_moves_nothing(pipeline: Pipeline) -> None:

@@ -52,7 +52,8 @@ def test_console_records_that_fail_are_kept_in_the_inbox_and_poison_in_the_dlq(
     pipeline.aws.outlast_visibility()
     (kept,) = pipeline.visible()
     assert kept["record"]["dynamodb"]["Keys"] == record["dynamodb"]["Keys"]
-    assert (kept["collection"], kept["attempts"]) == ("words", "1")
+    assert (kept["collection"], kept["attempts"]) == ("words", "0")
+    assert "S3 is down" in kept["error"]
     assert {str(one["record"]) for one in pipeline.rejected()} == {"poison", "{'body': 'no json'}"}
 
 
@@ -158,6 +159,7 @@ def test_a_start_that_meets_a_live_runner_leaves_its_wish_and_ends_at_once(
 
 
 def test_what_nothing_needs_is_neither_queued_nor_announced(pipeline: Pipeline) -> None:
-    changes = pipeline.put(*RECEIPT.items())
+    pipeline.put(*RECEIPT.items())
+    changes = pipeline.put(*({**one, "seen": {"N": "2"}} for one in RECEIPT.items()))
     assert pipeline.ingest(changes) == {"queued": 0, "rejected": 0}
     assert pipeline.aws.dynamodb.scan(TableName=LOCKS)["Items"] == []

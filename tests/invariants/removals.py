@@ -58,7 +58,7 @@ REMOVALS: Final = (
     Removal(
         1,
         f"{LAYER}/instep/settlement.py",
-        "settlement.resend[again].append(record)",
+        "settlement.resend[again].append(at)",
         "pass",
         ("tests/unit/flow/test_settlement.py::test_no_record_is_ever_without_a_place",),
     ),

@@ -9,8 +9,10 @@ from tests.support.receipts import Receipt
 RECEIPT = Receipt("image-1")
 
 
-def arrive(pipeline: Pipeline, receipt: Receipt = RECEIPT, **merchant: str) -> None:
-    """Write a receipt with its deltas, its metadata and one label, and ingest the changes."""
+def arrive(pipeline: Pipeline, receipt: Receipt = RECEIPT, **merchant: str) -> list[dict[str, Any]]:
+    """Write a receipt with its deltas, its metadata and one label, and ingest the changes; return
+    their stream records.
+    """
     receipt.upload(pipeline.aws.s3, BUCKET)
     merchant = merchant or {"merchant_name": "corner shop", "place_id": "place-1"}
     changes = pipeline.put(
@@ -20,6 +22,7 @@ def arrive(pipeline: Pipeline, receipt: Receipt = RECEIPT, **merchant: str) -> N
         receipt.run(),
     )
     pipeline.ingest(changes)
+    return changes
 
 
 def one_round(pipeline: Pipeline, execution: str) -> tuple[dict[str, str], dict[str, Any]]:

@@ -1,6 +1,6 @@
 """The services a test needs, in this process: moto, with the names the functions are given."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
@@ -15,6 +15,7 @@ from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 from moto.core.utils import unix_time_millis
 from moto.s3.models import s3_backends
+from moto.sqs.models import SQSBackend, sqs_backends
 
 from instep.pace import HIDDEN
 
@@ -100,6 +101,16 @@ class Services:
         """Let so much time pass that every message is visible again; leases have run out, too."""
         self.time.pass_(LONGEST_DELAY)
 
+    def returning_in(self) -> list[int]:
+        """Return in how many seconds each message is visible that is not yet, soonest first."""
+        now = unix_time_millis()
+        until = [max(one.visible_at, one.delayed_until) for one in self._in_the_inbox()]
+        return sorted(round((at - now) / 1000) for at in until if at > now)
+
+    def _in_the_inbox(self) -> list[Any]:
+        queue = sqs_backends[ACCOUNT][REGION].queues[self.inbox_url.rpartition("/")[2]]
+        return list(queue._messages)
+
     def age_objects(self, span: timedelta) -> None:
         """Make every object of the snapshots' bucket older by this, as when time has passed."""
         for key in s3_backends[ACCOUNT]["aws"].buckets[BUCKET].keys.values():
@@ -133,6 +144,7 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
             return answer(stubber, request)
 
     monkeypatch.setattr(BotocoreStubber, "process_request", one_at_a_time)
+    monkeypatch.setattr(SQSBackend, "receive_message", _without_waiting(SQSBackend.receive_message))
     time = Time()
     time.install(monkeypatch)
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
@@ -140,6 +152,15 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
         monkeypatch.setenv("INBOX_QUEUE_URL", made.inbox_url)
         monkeypatch.setenv("DLQ_URL", made.dlq_url)
         yield made
+
+
+def _without_waiting(receive: Callable[..., Any]) -> Callable[..., Any]:
+    """Answer a long poll at once: moto is one server, and what it has it has."""
+
+    def receive_at_once(backend: Any, queue_name: str, count: int, _: int, *more: Any) -> Any:
+        return receive(backend, queue_name, count, 0, *more)
+
+    return receive_at_once
 
 
 def _make(time: Time) -> Services:

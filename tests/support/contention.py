@@ -1,11 +1,10 @@
 """What others do while the deployed workflow runs, and which edges it must then take."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import timedelta
 
 from instep.errors import LeaseLost, LockBusy, SnapshotConflict
-from instep.lease import LeaseTable
+from tests.support import rival
 from tests.support.cloud import eventually
 from tests.support.deployed import DeployedApp
 from tests.support.phases import until_settling
@@ -60,26 +59,21 @@ def _more_arrives(app: DeployedApp) -> AbstractContextManager[object]:
     return app.proxy.failing(settling, LetRival(lambda: app.send(gone)))
 
 
-def leases(app: DeployedApp) -> LeaseTable:
-    """Return the lock table as a rival would use it."""
-    client = app.target.client("dynamodb")
-    return LeaseTable(client, app.deployment.lock_table_name, timedelta(minutes=5))
-
-
 @contextmanager
 def rival_holds(app: DeployedApp) -> Iterator[None]:
-    leases(app).acquire(COLLECTION, "rival")
+    rival.comes(app, COLLECTION)
     try:
         yield
     finally:
-        leases(app).release(COLLECTION, "rival")
+        rival.goes(app, COLLECTION)
 
 
 @contextmanager
 def _rival_takes_before_publish(app: DeployedApp) -> Iterator[None]:
-    with app.proxy.failing(calls(function=app.function("UploadSnapshot")), LetRival(_take(app))):
+    take = LetRival(lambda: rival.takes(app, COLLECTION))
+    with app.proxy.failing(calls(function=app.function("UploadSnapshot")), take):
         yield
-    leases(app).release(COLLECTION, "rival")
+    rival.goes(app, COLLECTION)
 
 
 @contextmanager
@@ -91,28 +85,13 @@ def _rival_takes_from_a_worker(app: DeployedApp) -> Iterator[None]:
     with hasty, beats as beat:
 
         def take() -> None:
-            _take(app)()
+            rival.takes(app, COLLECTION)
             before = beat.hits
             eventually(lambda: beat.hits > before, "the worker's heart beats")
 
         with app.proxy.failing(calls("GetObject", function=worker), LetRival(take)):
             yield
-    leases(app).release(COLLECTION, "rival")
-
-
-def _take(app: DeployedApp) -> Callable[[], None]:
-    """The lease expires, and a rival takes it."""
-
-    def take() -> None:
-        app.target.client("dynamodb").update_item(
-            TableName=app.deployment.lock_table_name,
-            Key={"collection": {"S": COLLECTION}},
-            UpdateExpression="SET expires_at = :past",
-            ExpressionAttributeValues={":past": {"N": "1"}},
-        )
-        leases(app).acquire(COLLECTION, "rival")
-
-    return take
+    rival.goes(app, COLLECTION)
 
 
 def _nothing() -> None:

@@ -1,4 +1,4 @@
-"""When trouble strikes a deployed run: SettleBatch's first call lies between its first round's work
+"""When trouble strikes a deployed run: SettleBatch's first call is between its first round's work
 and all that follows.
 """
 

@@ -205,21 +205,22 @@ class Pipeline:
 
     def collection(self, execution: str, item: Payload) -> Payload:
         """One item of EachCollection, from AcquireLock to ReleaseLock, with its catches."""
-        item = {**item, "execution": execution, "staged": {"attempt": 0}}
+        item = {**item, "execution": execution, "lease": {}, "staged": {"attempt": 0}}
         mine = {"collection": item["collection"], "execution": execution}
+        request = {**mine, "request": item["batch"]["key"]}
         try:
-            item["lease"] = self._lock(mine)
+            item["lease"] = self._lock(request)
             status = self._apply_and_upload(item, mine)
         except FunctionFailed as failed:
             deferred = failed.name in {LockBusy.__name__, LeaseLost.__name__}
             status = "deferred" if deferred else "failed"
             item["error"] = {"Error": failed.name, "Cause": failed.cause}
         item["outcome"] = {"status": status}
-        self.invoke("release_lock", mine)
+        self.invoke("release_lock", {**request, "lease": item["lease"]})
         return item
 
-    def _lock(self, mine: Payload) -> Payload:
-        return self.invoke("acquire_lock", {**mine, "waiting_since": utc_now().isoformat()})
+    def _lock(self, request: Payload) -> Payload:
+        return self.invoke("acquire_lock", {**request, "waiting_since": utc_now().isoformat()})
 
     def _apply_and_upload(self, item: Payload, mine: Payload) -> str:
         while True:
@@ -243,7 +244,7 @@ class Pipeline:
 
     def settle(self, execution: str, state: Payload, outcomes: Sequence[Payload]) -> Payload:
         """SettleBatch."""
-        names = ("tally", "started", "began", "drains", "deliveries")
+        names = ("tally", "started", "began", "drains", "more", "deliveries")
         carried = {name: state[name] for name in names}
         return self.invoke(
             "settle_batch", {"execution": execution, **carried, "outcomes": list(outcomes)}
@@ -252,9 +253,11 @@ class Pipeline:
     def fold(self, execution: str, item: Payload) -> None:
         """One item of EachFold: nothing of it fails the run."""
         mine = {"collection": item["collection"], "execution": execution}
+        request, lease = {**mine, "request": item["request"]}, {}
         with suppress(FunctionFailed):
-            self.invoke("fold_snapshot", {**mine, "lease": self._lock(mine)})
-        self.invoke("release_lock", mine)
+            lease = self._lock(request)
+            self.invoke("fold_snapshot", {**mine, "lease": lease})
+        self.invoke("release_lock", {**request, "lease": lease})
 
     # -- what came of it
 

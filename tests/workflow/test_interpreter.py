@@ -141,6 +141,7 @@ def test_a_failing_state_fails_its_collection_only(
     ("state", "error", "times"),
     [
         ("AcquireLock", LockBusy.__name__, 3),
+        ("AcquireLock", LeaseLost.__name__, 1),
         ("ApplyUpdates", LeaseLost.__name__, 1),
         ("UploadSnapshot", LeaseLost.__name__, 1),
         ("UploadSnapshot", SnapshotConflict.__name__, 3),
@@ -345,6 +346,7 @@ class Way:
 def of_a_batch(machine: str) -> set[Way]:
     return {
         Way(machine, "AcquireLock", "Catch", LockBusy.__name__),
+        Way(machine, "AcquireLock", "Catch", LeaseLost.__name__),
         Way(machine, "AcquireLock", "Retry", LockBusy.__name__),
         Way(machine, "ApplyUpdates", "Catch", LeaseLost.__name__),
         Way(machine, "UploadSnapshot", "Catch", LeaseLost.__name__),

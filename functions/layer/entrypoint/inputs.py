@@ -5,11 +5,11 @@ are worked on as they are, and `Ended` tells of an execution that ended red (sta
 All else is InputRejected, never guessed at.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from instep.encoding import written
 from instep.envelope import Record
 from instep.errors import InputRejected
 
@@ -66,7 +66,7 @@ def read_input(content: Any) -> Given:
 def _kind(content: Any) -> str:
     names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
     name = names.get(type(content), "null" if content is None else "a number")
-    return f"{name}, {_bounded(json.dumps(content))}"
+    return f"{name}, {_bounded(written(content))}"
 
 
 def _bounded(text: str) -> str:

@@ -9,8 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from instep.batch import BatchRef
 from instep.lease import Lease
+from instep.parking import BatchRef, ResultRef
 from instep.settlement import Fate
 
 Payload = Mapping[str, Any]
@@ -73,7 +73,7 @@ class ParseAnswer:
     """ParseBatch: references only, so that the payload is as small for any batch.
 
     `began` is when the round did, `pause` the seconds until the next look. `drains`: the batch is
-    the inbox's, of which more may come; otherwise it is the execution's own input.
+    the inbox's, otherwise it is the execution's own input. `more`: it was cut by a limit.
     """
 
     execution: str
@@ -83,6 +83,7 @@ class ParseAnswer:
     began: datetime
     pause: int = 0
     drains: bool = True
+    more: bool = False
     deliveries: BatchRef | None = None
     batches: Mapping[str, BatchRef] = field(default_factory=dict)
 
@@ -98,6 +99,7 @@ class ParseAnswer:
             "began": self.began.isoformat(),
             "pause": self.pause,
             "drains": self.drains,
+            "more": self.more,
             "cause": cause if failures else "",
             "deliveries": self.deliveries.to_payload() if self.deliveries else None,
             "collections": [
@@ -109,15 +111,30 @@ class ParseAnswer:
 
 @dataclass(frozen=True)
 class LockRequest:
-    """AcquireLock and ReleaseLock: the execution is the owner."""
+    """AcquireLock: the execution is the owner; `request` names this pass of the Map alone."""
 
     collection: str
     execution: str
+    request: str
 
     @classmethod
     def from_payload(cls, payload: Payload) -> "LockRequest":
         """Read what the state sends."""
-        return cls(payload["collection"], payload["execution"])
+        return cls(payload["collection"], payload["execution"], payload["request"])
+
+
+@dataclass(frozen=True)
+class ReleaseRequest:
+    """ReleaseLock: `lease` is None when AcquireLock failed, though it may have taken one."""
+
+    asked: LockRequest
+    lease: Lease | None
+
+    @classmethod
+    def from_payload(cls, payload: Payload) -> "ReleaseRequest":
+        """Read what the state sends: `{}` where no lease is known."""
+        lease = payload["lease"]
+        return cls(LockRequest.from_payload(payload), Lease.from_payload(lease) if lease else None)
 
 
 @dataclass(frozen=True)
@@ -144,12 +161,12 @@ class ApplyRequest:
 
 @dataclass(frozen=True)
 class ApplyAnswer:
-    """ApplyUpdates: what was staged (engine's own fields), and where its result is parked."""
+    """ApplyUpdates: what was staged (engine's own fields), and what that came to."""
 
     staged: Payload
     changed: bool
     attempt: int
-    result: BatchRef
+    result: ResultRef
 
     def to_payload(self) -> dict[str, Any]:
         """Return `$.staged`."""
@@ -209,7 +226,7 @@ class CollectionOutcome:
     batch: BatchRef
     fate: Fate
     reason: str
-    result: BatchRef | None
+    result: ResultRef | None
     fold_due: bool
 
     @classmethod
@@ -224,7 +241,7 @@ class CollectionOutcome:
             batch=BatchRef.from_payload(payload["batch"]),
             fate=fate,
             reason=reason[:500],
-            result=BatchRef.from_payload(result) if result else None,
+            result=ResultRef.from_payload(result) if result else None,
             fold_due=payload.get("published", {}).get("fold", False),
         )
 
@@ -238,6 +255,7 @@ class SettleRequest:
     tally: Tally
     began: datetime
     drains: bool
+    more: bool
     deliveries: BatchRef
     outcomes: Sequence[CollectionOutcome]
 
@@ -250,6 +268,7 @@ class SettleRequest:
             Tally.from_payload(payload["tally"]),
             datetime.fromisoformat(payload["began"]),
             bool(payload["drains"]),
+            bool(payload["more"]),
             BatchRef.from_payload(payload["deliveries"]),
             [CollectionOutcome.from_payload(outcome) for outcome in payload["outcomes"]],
         )
@@ -276,6 +295,8 @@ class SettleAnswer:
             "next": Next.FOLD.value if self.folds else self.then.value,
             "then": self.then.value,
             "pause": self.pause,
-            "folds": [{"collection": name} for name in self.folds],
+            "folds": [
+                {"collection": name, "request": f"fold/{self.tally.looks}"} for name in self.folds
+            ],
             "cause": self.cause[:1000],
         }

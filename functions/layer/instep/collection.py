@@ -5,19 +5,23 @@ an update with documents and no embeddings would run an embedding function, a cl
 asynchronous, and the space of a collection never changes.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import chromadb
 import numpy as np
 from chromadb.api.collection_configuration import UpdateCollectionConfiguration
 from chromadb.config import Settings
-from chromadb.errors import ChromaError
+from chromadb.errors import ChromaError, InvalidArgumentError
 
 from instep import sqlite_wal
+from instep.bisection import write_all_but_bad
+from instep.carriable import Refusal, is_id, sift
 from instep.difference import Addition, Carried, Changes, Fields, Update, Vector
 from instep.errors import SnapshotUnsupported
 from instep.sqlite_rows import OUT_OF_REACH
@@ -32,8 +36,19 @@ CHUNK: Final = 5461  # records chromadb takes in one call
 _VECTORS: Final = 250  # read in one call: it makes a Python float of each, 32 bytes instead of 4
 ChromaRefused: Final = (ChromaError, ValueError)
 """What chromadb raises over a directory it cannot use."""
+_OVER_AN_ITEM: Final = (ValueError, TypeError, InvalidArgumentError)
+"""What chromadb raises over an item it cannot take, when it says so before it writes."""
 
 T = TypeVar("T")
+Write: TypeAlias = "Callable[[Collection, Sequence[Any]], None]"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written of some changes, and by id why the rest was set aside."""
+
+    changes: Changes
+    refused: Mapping[str, Refusal]
 
 
 def open_client(directory: Path) -> "ClientAPI":
@@ -101,7 +116,7 @@ def read(
     """Return what the embeddings carry: those named, those that match, or without either, all."""
     if ids is not None and where is None:
         found: dict[str, Carried] = {}
-        for chunk in _chunks(list(ids)):
+        for chunk in _chunks([id_ for id_ in ids if is_id(id_)]):
             found |= _carried(collection.get(ids=chunk, include=["metadatas", "documents"]))
         return found
     if where is None:
@@ -135,20 +150,32 @@ def read_vectors(collection: "Collection", ids: Iterable[str]) -> dict[str, "NDA
     return found
 
 
-def apply(collection: "Collection", changes: Changes) -> None:
-    """Write the changes: deletes, then adds, then updates, each in calls of at most CHUNK."""
-    for ids in _chunks(list(changes.deletes)):
+def present(collection: "Collection", ids: Iterable[str]) -> set[str]:
+    """Return those of these embeddings that there are."""
+    found: set[str] = set()
+    for chunk in _chunks([id_ for id_ in ids if is_id(id_)]):
+        found.update(collection.get(ids=chunk, include=[])["ids"])
+    return found
+
+
+def apply(collection: "Collection", changes: Changes) -> Written:
+    """Write the changes: deletes, then adds, then updates, each in calls of at most CHUNK.
+
+    What chromadb does not carry is set aside, item by item, and everything else is written.
+    """
+    good, refused = sift(changes, _dimension(collection) if changes.adds else None)
+    for ids in _chunks(list(good.deletes)):
         collection.delete(ids=ids)
-    for adds in _chunks(list(changes.adds.items())):
-        _add(collection, adds)
-    updates = changes.updates.items()
-    for chunk in _chunks([item for item in updates if item[1].document is None]):
-        collection.update(
-            ids=[id_ for id_, _ in chunk],
-            metadatas=[_metadata(update.metadata) for _, update in chunk],
+    writes: list[tuple[Write, Mapping[str, Any]]] = [(_add, good.adds), (_update, good.updates)]
+    unforeseen = {
+        id_: Refusal(f"chromadb refuses it: {why}")
+        for write, items in writes
+        for chunk in _chunks(list(items.items()))
+        for (id_, _), why in write_all_but_bad(
+            chunk, partial(write, collection), _OVER_AN_ITEM, partial(_check, collection)
         )
-    for chunk in _chunks([item for item in updates if item[1].document is not None]):
-        _update_documents(collection, chunk)
+    }
+    return Written(good.without(unforeseen), {**refused, **unforeseen})
 
 
 def _read_all(collection: "Collection") -> dict[str, Carried]:
@@ -170,28 +197,51 @@ def _add(collection: "Collection", adds: Sequence[tuple[str, Addition]]) -> None
     for with_document in (True, False):
         chosen = [item for item in adds if (item[1].document is not None) is with_document]
         if chosen:
+            embeddings: Any = [add.embedding for _, add in chosen]
             collection.upsert(
                 ids=[id_ for id_, _ in chosen],
-                embeddings=_vectors([add.embedding for _, add in chosen]),
+                embeddings=embeddings,
                 metadatas=[_metadata(add.metadata) for _, add in chosen],
                 documents=[add.document or "" for _, add in chosen] if with_document else None,
             )
 
 
-def _update_documents(collection: "Collection", chunk: Sequence[tuple[str, Update]]) -> None:
-    """Write documents below the call that would embed them anew; the vectors stay as they are."""
-    collection._client._update(
-        collection_id=collection.id,
-        ids=[id_ for id_, _ in chunk],
-        metadatas=[_metadata(update.metadata) for _, update in chunk],
-        documents=[update.document or "" for _, update in chunk],
-        tenant=collection.tenant,
-        database=collection.database,
-    )
+def _update(collection: "Collection", updates: Sequence[tuple[str, Update]]) -> None:
+    """Update; documents go below the call that would embed them anew, the vectors stay."""
+    plain = [(id_, update) for id_, update in updates if update.document is None]
+    if plain:
+        collection.update(
+            ids=[id_ for id_, _ in plain],
+            metadatas=[_metadata(update.metadata) for _, update in plain],
+        )
+    rest = [(id_, update) for id_, update in updates if update.document is not None]
+    if rest:
+        collection._client._update(
+            collection_id=collection.id,
+            ids=[id_ for id_, _ in rest],
+            metadatas=[_metadata(update.metadata) for _, update in rest],
+            documents=[update.document or "" for _, update in rest],
+            tenant=collection.tenant,
+            database=collection.database,
+        )
 
 
-def _vectors(embeddings: Sequence[Vector]) -> Any:
-    return list(embeddings)
+def _dimension(collection: "Collection") -> int | None:
+    """Return how many floats a vector has; what the collection was opened with may be older."""
+    opened_with: int | None = collection.get_model().dimension
+    if opened_with is not None:
+        return opened_with
+    now: int | None = collection._client.get_collection(
+        collection.name, tenant=collection.tenant, database=collection.database
+    ).dimension
+    return now
+
+
+def _check(collection: "Collection") -> None:
+    """Raise unless the collection answers: after a record that its log cannot read back, no call
+    of chromadb's ever does.
+    """
+    collection.get(limit=1, include=[])
 
 
 def _metadata(fields: Fields) -> Any:

@@ -5,9 +5,10 @@ goes away only when it is set to None; identical values still cost pages; a docu
 when it changed; an empty list and an empty metadata are refused, so neither is ever sent.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +18,10 @@ Scalar: TypeAlias = str | int | float | bool
 Value: TypeAlias = Scalar | Sequence[Scalar]
 Fields: TypeAlias = Mapping[str, Value | None]
 Vector: TypeAlias = "Sequence[float] | NDArray[np.float32]"
+
+_ROUNDED: Final = 1e-15  # chromadb's log reads a decimal back within two units of the last place
+_TINIEST: Final = 1e-323
+_SCALARS: Final = frozenset({str, bool, int, float})
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,16 @@ class Changes:
         """Say whether there is anything to write."""
         return bool(self.updates or self.adds or self.deletes)
 
+    def without(self, ids: Collection[str]) -> "Changes":
+        """Return the changes but those of some ids."""
+        if not ids:
+            return self
+        return Changes(
+            {id_: update for id_, update in self.updates.items() if id_ not in ids},
+            {id_: add for id_, add in self.adds.items() if id_ not in ids},
+            tuple(id_ for id_ in self.deletes if id_ not in ids),
+        )
+
 
 def difference(carried: Mapping[str, Carried], wanted: Mapping[str, Wanted | None]) -> Changes:
     """Return the smallest Changes after which `carried` agrees with `wanted`.
@@ -112,17 +127,22 @@ def _whole(have: Carried | None, want: Wanted) -> Fields:
 
 
 def _normal(value: Value | None) -> Value | None:
-    if value is None or isinstance(value, str | int | float):
-        return value
-    return list(value) or None
+    """Return a list for any row of values, none for an empty one; the rest is `carriable`'s."""
+    return list(value) or None if isinstance(value, list | tuple) else value
 
 
 def _same(have: Value | None, want: Value | None) -> bool:
-    """Compare as Chroma stores: 1, 1.0 and True are three different values, lists ignore order."""
-    if isinstance(have, list | tuple) and isinstance(want, list | tuple):
-        return sorted(map(_typed, have)) == sorted(map(_typed, want))
+    """Compare as Chroma stores: 1, 1.0 and True are three different values, lists ignore order, and
+    a float comes back a last digit or two off, for its log is JSON.
+    """
+    if type(have) is float and type(want) is float:
+        return have == want or math.isclose(have, want, rel_tol=_ROUNDED, abs_tol=_TINIEST)
+    if isinstance(have, list) and isinstance(want, list) and len(have) == len(want):
+        return all(type(one) in _SCALARS for one in want) and all(
+            map(_same, sorted(have, key=_typed), sorted(want, key=_typed))
+        )
     return type(have) is type(want) and have == want
 
 
-def _typed(value: Scalar) -> tuple[str, str]:
-    return type(value).__name__, repr(value)
+def _typed(value: Scalar) -> tuple[str, Scalar]:
+    return type(value).__name__, value

@@ -1,5 +1,5 @@
-"""When to look into the inbox again: rounds start no closer than `roundSeconds`, and what was put
-off is waited for, longer each time in a row.
+"""When to look into the inbox again: rounds start no closer than `roundSeconds`, unless the last
+could not take all there was; and what was put off is waited for, longer each time in a row.
 
 All of it pure and in whole seconds, as a Wait state counts (docs/design.md, "Pace").
 """

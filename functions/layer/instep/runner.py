@@ -8,7 +8,8 @@ One item of the lock table says all of it (docs/design.md, "One runner"; docs/ad
   void. It is named by its caller, so that one who died before announcing does it when tried again.
 - `runner` and `until`: the execution that drains. It claims before every round and learns `queued`
   from that write, *before* it drains; heartbeats move `until` while its functions work. A start
-  that meets a live runner adds its wish to `queued` and ends at once.
+  that meets a live runner adds its wish to `queued` and ends at once. Who takes the role from a
+  start or a dead runner must find `until` as it was: a sign of life, or another taker, moves it.
 - It gives the role up only by a write conditional on being the runner still and on `queued` being
   what it learnt before a drain that found nothing. That fails when anything came in between: then
   it looks again.
@@ -16,7 +17,11 @@ One item of the lock table says all of it (docs/design.md, "One runner"; docs/ad
   that finds nothing before then waits and looks again, so nothing comes back to an empty house.
 - A runner that died is followed when `until` has passed, or at once by who is told of its end.
   `deaths` counts followers in a row that no round came of: after `DEATHS` nobody is announced any
-  more, and the next change or the schedule tries again.
+  more, and the next change or the schedule tries again. `ended` is the last one that was told of:
+  a function of it that is still at work becomes the runner no more.
+
+Every write may have been made before its answer was lost and it was sent again, so what counts is
+the item as it is then, not whether the condition held.
 
 Safety needs none of this: two drains at a time do the same work twice, under the lease.
 """
@@ -45,8 +50,7 @@ START: Final = timedelta(seconds=30)
 DEATHS: Final = 3
 
 _STARTING: Final = "start:"  # no execution can be named so
-_TRIES: Final = 5
-_NONE: Final = {"N": "0"}
+_TRIES: Final = 10
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class RunnerState:
     until: datetime | None = None
     due: datetime | None = None
     deaths: int = 0
+    ended: str | None = None
 
     @property
     def is_starting(self) -> bool:
@@ -68,15 +73,13 @@ class RunnerState:
         """Say whether somebody drains, or is about to."""
         return self.runner is not None and self.until is not None and now <= self.until
 
-    def hidden_until(self, now: datetime) -> datetime | None:
-        """Return when all is visible again should the runner be dead; None when nothing is hidden.
-
-        It may have taken messages for as long as it was live.
+    def hides_until(self, now: datetime) -> datetime | None:
+        """Return when all that the runner took is visible again, should it be dead; None if it
+        took nothing. It may have gone on for as long as it was live.
         """
-        ends = [] if self.due is None else [self.due]
-        if self.runner is not None and not self.is_starting:
-            ends.append(min(self.until or now, now) + HIDDEN)
-        return max(ends, default=None)
+        if self.runner is None or self.until is None or self.is_starting:
+            return None
+        return min(self.until, now) + HIDDEN
 
 
 @dataclass(frozen=True)
@@ -110,81 +113,89 @@ class RunnerTable:
     def queue(self, messages: int, caller: str, hidden: timedelta = timedelta(0)) -> str | None:
         """Say that so many messages are in the inbox, some of them `hidden` for a while.
 
-        Returns the start that the caller must announce (and `withdraw` when it cannot), None when
-        somebody drains or is about to. The same `caller` has the same start to announce again.
+        Returns the start that the caller must announce, None when somebody drains or is about to.
+        The same `caller` has the same start to announce again, should it have failed to.
         """
-        now = self._clock()
-        found = self._add(messages, now + hidden if hidden else None)
-        start, appointed = f"{_STARTING}{caller}", False
+        start = f"{_STARTING}{caller}"
+        if hidden:
+            self._put_off(self._clock() + hidden)
+        found = self._add(messages)
         for _ in range(_TRIES):
-            if appointed or found.is_live(now):  # who lives will learn `queued` from after ours
+            now = self._clock()
+            if found.is_live(now):  # it will learn `queued` from after ours
                 return start if found.runner == start else None
-            appointed, found = self._appoint(found, start, now, found.hidden_until(now))
+            found = self._replace(found, start, now, START)
         raise StorageUnavailable("appoint a start: still contended; queue the batch again")
-
-    def withdraw(self, start: str) -> None:
-        """Take back a start that could not be announced; no error when it is void already."""
-        self._write("REMOVE runner, #until", "runner = :start", {":start": {"S": start}})
 
     def claim(self, execution: str, *, went_well: bool = False) -> Claim | None:
         """Become or stay the runner; None while another one lives, which has the wish now.
 
         `went_well`: a round of this execution came to its end, so what died before it was luck.
         """
-        now = self._clock()
-        values = {":until": _epoch(now + self._lapse)}
+        until = {":me": {"S": execution}, ":until": _epoch(self._clock() + self._lapse)}
         stay = "SET #until = :until" + (" REMOVE deaths" if went_well else "")
-        mine, found = self._try(stay, "runner = :me", {**values, ":me": {"S": execution}})
+        found, wished = self._update(stay, "runner = :me", until), False
         for _ in range(_TRIES):
-            if mine:
+            now = self._clock()
+            if found.runner == execution:
                 return Claim(found.queued, found.due, found.deaths)
-            if found.is_live(now) and not found.is_starting:
-                runner, found = found.runner, self._add(1, None)
-                if found.runner == runner and found.is_live(now):
-                    return None
-            mine, found = self._become(found, execution, now + self._lapse, found.hidden_until(now))
+            if found.ended == execution:
+                return None
+            if not found.is_live(now) or found.is_starting:
+                found = self._replace(found, execution, now, self._lapse)
+            elif wished:
+                return None
+            else:
+                found, wished = self._add(1), True
         raise StorageUnavailable("claim the runner: still contended; the workflow tries again")
 
     def renew(self, execution: str) -> None:
         """Give a sign of life; nothing happens when another is the runner."""
-        until = _epoch(self._clock() + self._lapse)
-        self._write(
-            "SET #until = :until", "runner = :me", {":me": {"S": execution}, ":until": until}
-        )
+        until = {":me": {"S": execution}, ":until": _epoch(self._clock() + self._lapse)}
+        self._update("SET #until = :until", "runner = :me", until)
 
     def finish(self, execution: str, claim: Claim) -> bool:
         """Give the role up after a drain that found nothing; False: look again, something came.
 
         Messages that are hidden until `due` are the caller's to have waited for, or to leave.
         """
-        return self._write(
+        found = self._update(
             "REMOVE runner, #until, deaths",
             "runner = :me AND queued = :queued",
             {":me": {"S": execution}, ":queued": {"N": str(claim.queued)}},
         )
+        return found.runner != execution
 
     def hand_over(self, execution: str) -> str | None:
         """Let another execution go on: return the start to announce, None when not the runner."""
-        found, start = self.read(), f"{_STARTING}{execution}"
-        if found.runner != execution:
-            return None
-        return start if self._appoint(found, start, self._clock(), found.due)[0] else None
+        start = f"{_STARTING}{execution}"
+        found = self._update(
+            "SET runner = :start, #until = :until",
+            "runner = :me",
+            {
+                ":me": {"S": execution},
+                ":start": {"S": start},
+                ":until": _epoch(self._clock() + START),
+            },
+        )
+        return start if found.runner == start else None
 
     def follow(self, ended: str) -> str | None:
         """Answer the end of an execution: return the start to announce, if it left the role behind.
 
         So it is, too, when it ended before it could take the start that was announced.
         """
-        found, now = self.read(), self._clock()
         start = f"{_STARTING}after {ended}"
-        if found.runner == start:
-            return start
-        if found.runner != ended and not found.is_starting:
-            return None
-        if found.deaths >= DEATHS:
-            return None
-        due, deaths = found.hidden_until(now), found.deaths + 1
-        return start if self._appoint(found, start, now, due, deaths)[0] else None
+        found = self._update("SET ended = :ended", None, {":ended": {"S": ended}})
+        for _ in range(_TRIES):
+            if found.runner == start:
+                return start
+            if found.runner != ended and not found.is_starting:
+                return None
+            if found.deaths >= DEATHS:
+                return None
+            found = self._replace(found, start, self._clock(), START, found.deaths + 1)
+        raise StorageUnavailable("follow an execution: still contended; the workflow tries again")
 
     def read(self) -> RunnerState:
         """Return the item (strongly consistent)."""
@@ -194,61 +205,44 @@ class RunnerTable:
             )
         return _state(answer.get("Item", {}))
 
-    def _add(self, messages: int, due: datetime | None) -> RunnerState:
-        """Add to `queued`, and have `due` no earlier than this; return the item as it is then."""
-        values: dict[str, Any] = {":messages": {"N": str(messages)}}
-        if due is not None:
-            later, found = self._try(
-                "SET due = :due ADD queued :messages",
-                "attribute_not_exists(due) OR due < :due",
-                {**values, ":due": _epoch(due)},
-            )
-            if later:
-                return found
-        return self._try("ADD queued :messages", None, values)[1]
+    def _add(self, messages: int) -> RunnerState:
+        """Add to `queued`; return the item as it is then."""
+        return self._update("ADD queued :messages", None, {":messages": {"N": str(messages)}})
 
-    def _appoint(
-        self,
-        found: RunnerState,
-        start: str,
-        now: datetime,
-        due: datetime | None,
-        deaths: int | None = None,
-    ) -> tuple[bool, RunnerState]:
-        """Put a start in the place of what was `found` there, if that has not changed."""
-        return self._become(found, start, now + START, due, deaths)
+    def _put_off(self, due: datetime) -> None:
+        """Have `due` no earlier than this."""
+        later = "attribute_not_exists(due) OR due < :due"
+        self._update("SET due = :due", later, {":due": _epoch(due)})
 
-    def _become(
+    def _replace(
         self,
         found: RunnerState,
         runner: str,
-        until: datetime,
-        due: datetime | None,
+        now: datetime,
+        lives: timedelta,
         deaths: int | None = None,
-    ) -> tuple[bool, RunnerState]:
-        """Write a new runner if it still is who was `found`, without a sign of life since."""
-        values: dict[str, Any] = {":new": {"S": runner}, ":until": _epoch(until), ":none": _NONE}
+    ) -> RunnerState:
+        """Put a runner in the place of who was `found` if that one gave no sign of life since, and
+        if the new one has not ended; return the item as it is then.
+        """
+        hides = found.hides_until(now)
+        if hides is not None:
+            self._put_off(hides)
+        values: dict[str, Any] = {":new": {"S": runner}, ":until": _epoch(now + lives)}
         assign = "SET runner = :new, #until = :until"
         if deaths is not None:
             assign += ", deaths = :deaths"
             values[":deaths"] = {"N": str(deaths)}
-        if due is not None:
-            assign += ", due = :due"
-            values[":due"] = _epoch(due)
         assign += " ADD queued :none"  # so that there is a number to be conditional on
-        if found.runner is None:
-            return self._try(assign, "attribute_not_exists(runner)", values)
-        values[":found"] = {"S": found.runner}
-        values[":seen"] = _epoch(found.until or until)
-        return self._try(assign, "runner = :found AND #until = :seen", values)
+        values[":none"] = {"N": "0"}
+        same = "attribute_not_exists(runner)"
+        if found.runner is not None and found.until is not None:
+            same = "runner = :found AND #until = :seen"
+            values |= {":found": {"S": found.runner}, ":seen": _epoch(found.until)}
+        return self._update(assign, f"{same} AND NOT ended = :new", values)
 
-    def _write(self, update: str, condition: str, values: Mapping[str, Any]) -> bool:
-        return self._try(update, condition, values)[0]
-
-    def _try(
-        self, update: str, condition: str | None, values: Mapping[str, Any]
-    ) -> tuple[bool, RunnerState]:
-        """Write if the condition holds; return whether it did, and the item as it is now."""
+    def _update(self, update: str, condition: str | None, values: Mapping[str, Any]) -> RunnerState:
+        """Write if the condition holds; return the item as it is now, in either case."""
         options: Any = {}
         if condition is not None:
             options["ConditionExpression"] = condition
@@ -269,8 +263,8 @@ class RunnerTable:
             if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
                 raise
             refused: Mapping[str, Any] = error.response
-            return False, _state(refused.get("Item", {}))
-        return True, _state(answer["Attributes"])
+            return _state(refused.get("Item", {}))
+        return _state(answer["Attributes"])
 
 
 def _state(item: Mapping[str, Any]) -> RunnerState:
@@ -280,6 +274,7 @@ def _state(item: Mapping[str, Any]) -> RunnerState:
         until=_instant(item.get("until")),
         due=_instant(item.get("due")),
         deaths=int(item["deaths"]["N"]) if "deaths" in item else 0,
+        ended=item["ended"]["S"] if "ended" in item else None,
     )
 
 

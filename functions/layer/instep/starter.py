@@ -38,23 +38,25 @@ class Starter:
         return start is not None
 
     def put(self, start: str, records: int = 0) -> None:
-        """Put the event of a start; one that cannot be is withdrawn, and StorageUnavailable."""
+        """Put the event of a start; StorageUnavailable when it cannot be, for whatever reason.
+
+        The start stays as it is: whoever appointed it is tried again and has it to announce.
+        """
+        detail = {"records": records}
         try:
-            with storage("announce queued work"):
+            with storage(f"announce {start}"):
                 answer = self._client.put_events(
                     Entries=[
                         {
                             "EventBusName": self._bus,
                             "Source": SOURCE,
                             "DetailType": STREAM_BATCH_QUEUED,
-                            "Detail": json.dumps({"records": records}),
+                            "Detail": json.dumps(detail),
                         }
                     ]
                 )
-        except (ClientError, StorageUnavailable) as error:
-            self._runner.withdraw(start)
-            raise StorageUnavailable(f"announce queued work: {error}") from error
+        except ClientError as error:
+            raise StorageUnavailable(f"announce {start}: {error}") from error
         if answer["FailedEntryCount"]:
-            self._runner.withdraw(start)
             code = answer["Entries"][0].get("ErrorCode", "unknown")
-            raise StorageUnavailable(f"announce queued work: the bus answered {code}")
+            raise StorageUnavailable(f"announce {start}: the bus answered {code}")

@@ -84,4 +84,8 @@ def _write_anew(collection: "Collection", vectors: "Vectors") -> None:
         id_: Addition(vectors[id_], found.metadata, found.document)
         for id_, found in carried.items()
     }
-    apply(collection, Changes(adds=adds))
+    if refused := apply(collection, Changes(adds=adds)).refused:
+        id_, refusal = next(iter(refused.items()))
+        raise SnapshotUnsupported(
+            f"{len(refused)} embeddings cannot be written anew, {id_!r} because {refusal.reason}"
+        )

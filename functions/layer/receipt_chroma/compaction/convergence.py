@@ -29,11 +29,15 @@ _IMAGES_A_CALL: Final = 100
 
 @dataclass
 class Applied:
-    """How many embeddings were written, by receipt, and which delta records were kept."""
+    """How many embeddings were written, by receipt, and which delta records were kept.
+
+    `refused` says by id why an embedding could not be written.
+    """
 
     merchants: Counter[ReceiptId] = field(default_factory=Counter)
     labels: Counter[ReceiptId] = field(default_factory=Counter)
     added: set[EmbeddingId] = field(default_factory=set)
+    refused: dict[str, str] = field(default_factory=dict)
     deleted: int = 0
     merchants_removed: int = 0
     words_not_found: int = 0
@@ -68,14 +72,16 @@ class Convergence:
             for one in carried.keys() | incoming.keys()
         }
         changes = difference({str(one): have for one, have in carried.items()}, wanted)
-        store.apply(self._collection, changes)
-        applied = _count(changes)
+        written = store.apply(self._collection, changes)
+        applied = _count(written.changes)
+        applied.refused = {id_: refusal.reason for id_, refusal in written.refused.items()}
         applied.words_not_found = len(touched.labelled - carried.keys())
         return applied
 
-    def present(self, ids: Iterable[EmbeddingId]) -> int:
-        """Return how many of these embeddings the collection holds."""
-        return len(store.read(self._collection, ids=[str(one) for one in ids]))
+    def present(self, ids: Iterable[EmbeddingId]) -> set[EmbeddingId]:
+        """Return those of these embeddings that the collection holds."""
+        named = {str(one): one for one in ids}
+        return {named[id_] for id_ in store.present(self._collection, named)}
 
     def _carried(
         self, touched: "Touched", incoming: Iterable[EmbeddingId]

@@ -16,7 +16,6 @@ from receipt_chroma.compaction.attributes import TTL_ATTRIBUTE, Item, is_alive
 from receipt_chroma.compaction.identity import EmbeddingId, ItemKey, ReceiptId
 from receipt_chroma.compaction.labels import Label
 from receipt_chroma.compaction.metadata import merchant_fields
-from receipt_chroma.compaction.runs import RunId
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -40,10 +39,11 @@ _MERCHANT: Final = (
 _LABEL: Final = (*_KEY, "validation_status", "label_proposed_by", "timestamp_added")
 _RUN: Final = (
     *_KEY,
-    "lines_state",
-    "words_state",
-    "lines_delta_prefix",
-    "words_delta_prefix",
+    *(
+        f"{collection}_{name}"
+        for collection in ("lines", "words")
+        for name in ("state", "delta_prefix", "announced_at", "merged_vectors")
+    ),
 )
 
 A = TypeVar("A")
@@ -80,10 +80,30 @@ class ReceiptTable:
         wanted = list(dict.fromkeys(words))
         return dict(zip(wanted, self._parallel(self._labels_of, wanted), strict=True))
 
-    def runs(self, runs: Iterable[RunId]) -> dict[RunId, Item]:
-        """Return the items of those runs that exist."""
-        wanted = {run.key: run for run in runs}
-        return {wanted[key]: item for key, item in self._items(wanted, _RUN).items()}
+    def runs(self, receipts: Iterable[ReceiptId]) -> dict[ReceiptId, list[Item]]:
+        """Return the items of all runs of each receipt."""
+        wanted = list(dict.fromkeys(receipts))
+        return dict(zip(wanted, self._parallel(self._runs_of, wanted), strict=True))
+
+    def _runs_of(self, receipt: ReceiptId) -> list[Item]:
+        names, projection = _projected(_RUN)
+        start = receipt.key("#COMPACTION_RUN#")
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="PK = :pk AND begins_with(SK, :runs)",
+            ExpressionAttributeValues={":pk": {"S": start.pk}, ":runs": {"S": start.sk}},
+            ExpressionAttributeNames=names,
+            ProjectionExpression=projection,
+            ConsistentRead=True,
+            ReturnConsumedCapacity="TOTAL",
+        )
+        now = self._clock()
+        runs: list[Item] = []
+        with storage(f"Query {self._table}"):
+            for page in pages:
+                self._consumed([page.get("ConsumedCapacity", {})])
+                runs.extend(item for item in page["Items"] if is_alive(item, now))
+        return runs
 
     def _labels_of(self, word: EmbeddingId) -> list[Label]:
         names, projection = _projected(_LABEL)

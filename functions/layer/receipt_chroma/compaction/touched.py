@@ -27,6 +27,14 @@ class DeltaSignal:
     timestamp: str
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """Something of a receipt appeared, perhaps again: a merged run may have vectors of it."""
+
+    index: int
+    receipt: ReceiptId
+
+
 @dataclass
 class Touched:
     """What to look up. `receipts`: every field of every embedding, and whether it still exists."""
@@ -39,10 +47,11 @@ class Touched:
 
 @dataclass
 class Signals:
-    """A batch for one collection: what it touched, its deltas oldest first, and who is poison."""
+    """A batch for one collection: what it touched, its deltas, what arrived, and who is poison."""
 
     touched: Touched = field(default_factory=Touched)
     deltas: list[DeltaSignal] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)
     failures: list[MessageFailure] = field(default_factory=list)
 
 
@@ -59,7 +68,6 @@ def read_signals(messages: Iterable["StreamMessage"], collection: str) -> Signal
             signals.failures.append(
                 MessageFailure(index, MessageRejected.__name__, reason, final=True)
             )
-    signals.deltas.sort(key=lambda delta: delta.timestamp)
     return signals
 
 
@@ -69,6 +77,8 @@ def _note(signals: Signals, index: int, message: "StreamMessage", collection: st
     match message.entity_type:
         case "COMPACTION_RUN":
             signals.deltas.append(_delta(index, message, collection))
+        case "RECEIPT" | "RECEIPT_LINE" | "RECEIPT_WORD" if message.event_name == "INSERT":
+            signals.arrivals.append(Arrival(index, _receipt(data)))
         case "RECEIPT":
             touched.receipts.add(_receipt(data))
         case "RECEIPT_METADATA" | "RECEIPT_PLACE":
