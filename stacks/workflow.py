@@ -26,7 +26,7 @@ FIRST_LOOK = {
     "execution": sfn.JsonPath.string_at("$$.Execution.Name"),
     "started": sfn.JsonPath.string_at("$$.Execution.StartTime"),
     "input": sfn.JsonPath.object_at("$$.Execution.Input"),
-    "tally": dict.fromkeys(COUNTERS, 0),
+    "tally": {**dict.fromkeys(COUNTERS, 0), "cause": ""},
 }
 LONGEST = Duration.hours(6)  # it hands over after one; a large round may take two
 
@@ -178,7 +178,7 @@ class End(Construct):
             self,
             "RunFailed",
             error="CompactionFailed",
-            cause_path="$.cause",
+            cause_path="$.tally.cause",
             comment="The messages of what failed are in the inbox again, or in the DLQ.",
         )
         self.succeeded = sfn.Succeed(

@@ -53,7 +53,6 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
         then=Next.LOOK if request.drains else Next.END,
         pause=0 if request.more else pace.pause(request.began, utc_now()),
         folds=[outcome.collection for outcome in request.outcomes if outcome.fold_due],
-        cause=cause_of(settlement),
     ).to_payload()
 
 
@@ -69,6 +68,7 @@ def tally_of(request: SettleRequest, settlement: Settlement) -> Tally:
         rejected=before.rejected + settlement.rejected,
         busy=before.busy + 1 if Fate.DEFERRED in fates else 0,
         stuck=before.stuck + 1 if Fate.FAILED in fates else 0,
+        cause=cause_of(settlement) or before.cause,
     )
 
 

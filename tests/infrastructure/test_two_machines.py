@@ -129,7 +129,7 @@ def test_an_answer_that_says_nothing_known_ends_the_execution_red(
 
 def test_the_outcome_fails_with_the_cause_of_settle_batch(app: Synthesized) -> None:
     failed = app.runner["States"]["RunFailed"]
-    assert (failed["Error"], failed["CausePath"]) == ("CompactionFailed", "$.cause")
+    assert (failed["Error"], failed["CausePath"]) == ("CompactionFailed", "$.tally.cause")
 
 
 def test_the_pause_is_the_answers(app: Synthesized) -> None:
@@ -140,7 +140,7 @@ def test_the_pause_is_the_answers(app: Synthesized) -> None:
 def test_what_the_states_read_the_answers_have(app: Synthesized) -> None:
     """Of the two states that an answer of ParseBatch or SettleBatch is handed on to."""
     parsed = ParseAnswer("run", NOW, Tally(), Next.WORK, NOW).to_payload()
-    settled = SettleAnswer("run", NOW, Tally(), Next.LOOK, 0, [], "").to_payload()
+    settled = SettleAnswer("run", NOW, Tally(), Next.LOOK, 0, []).to_payload()
     after_parse = ["Next?", "Pause", "EachCollection", "SettleBatch", "RunFailed"]
     after_settle = ["Next?", "Pause", "EachFold", "AfterFold?", "RunFailed"]
     for names, answer in ((after_parse, parsed), (after_settle, settled)):

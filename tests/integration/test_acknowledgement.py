@@ -29,5 +29,5 @@ def test_settle_batch_keeps_a_rejected_delta_that_the_dlq_did_not_take(
     with pytest.raises(FunctionFailed):
         pipeline.run()
     pipeline.aws.outlast_visibility()
-    (kept,) = pipeline.visible()
-    assert kept["record"]["dynamodb"]["Keys"]["SK"] == HOLLOW.run()["SK"]
+    kept = [one["record"]["dynamodb"]["Keys"]["SK"] for one in pipeline.visible()]
+    assert kept.count(HOLLOW.run()["SK"]) == 1

@@ -1,14 +1,13 @@
 """How a run begins: by an input of the console, or by the one stream batch that found it asleep."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from instep.errors import StorageUnavailable
 from instep.runner import Claim, RunnerTable
-from tests.support.arrivals import RECEIPT, arrive, queued
+from tests.support.arrivals import RECEIPT, arrive, queued, starts
 from tests.support.aws import BUCKET, LOCKS
 from tests.support.pipeline import FunctionFailed, Pipeline
 
@@ -75,15 +74,6 @@ def test_pasted_records_are_their_executions_own_and_the_inbox_is_left_to_who_dr
     assert queued(pipeline) == (1, 0)
     assert pipeline.run().outcomes == [{"lines": "applied", "words": "applied"}]
     assert pipeline.embeddings("words")[RECEIPT.word_id(2)]["valid_labels"] == ",DATE,"
-
-
-def starts(pipeline: Pipeline) -> Callable[[], int]:
-    """Return what counts the starts announced from now on."""
-    events = pipeline.aws.events
-    events.create_archive(
-        ArchiveName="seen", EventSourceArn="arn:aws:events:us-east-1:123456789012:event-bus/default"
-    )
-    return lambda: int(events.describe_archive(ArchiveName="seen")["EventCount"])
 
 
 def test_only_the_first_of_many_stream_batches_starts_an_execution(pipeline: Pipeline) -> None:

@@ -1,5 +1,6 @@
 """A receipt that arrives in a pipeline over moto, and what is to be seen of it afterwards."""
 
+from collections.abc import Callable
 from typing import Any
 
 from tests.support.aws import BUCKET, ENTITIES
@@ -63,3 +64,12 @@ def queued(pipeline: Pipeline) -> tuple[int, int]:
         QueueUrl=pipeline.aws.inbox_url, AttributeNames=names
     )["Attributes"]
     return int(found[names[0]]), int(found[names[1]])
+
+
+def starts(pipeline: Pipeline) -> Callable[[], int]:
+    """Return what counts the starts announced from now on."""
+    events = pipeline.aws.events
+    events.create_archive(
+        ArchiveName="seen", EventSourceArn="arn:aws:events:us-east-1:123456789012:event-bus/default"
+    )
+    return lambda: int(events.describe_archive(ArchiveName="seen")["EventCount"])

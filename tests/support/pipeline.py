@@ -193,7 +193,7 @@ class Pipeline:
                         self.fold(name, item)
                     state = {**state, "next": state["then"]}
         run.succeeded = not state["tally"]["failures"]
-        run.cause, run.output = state["cause"], state
+        run.cause, run.output = state["tally"]["cause"], state
         return run
 
     def parse(self, execution: str, content: Any = None, state: Payload | None = None) -> Payload:

@@ -37,15 +37,16 @@ class Tally:
     rejected: int = 0
     busy: int = 0  # rounds in a row in which a collection was deferred
     stuck: int = 0  # rounds in a row in which a collection failed as a whole
+    cause: str = ""  # what failed in the last round that something did, for whoever reads of it
 
     @classmethod
     def from_payload(cls, payload: Payload) -> "Tally":
-        """Read the counters that every looping state carries."""
-        return cls(**{name: int(payload[name]) for name in cls.__dataclass_fields__})
+        """Read what every looping state carries."""
+        return cls(**{name: payload[name] for name in cls.__dataclass_fields__})
 
     def to_payload(self) -> dict[str, Any]:
-        """Return the counters as JSON."""
-        return asdict(self)
+        """Return the counters, and the cause cut to what a person reads, as JSON."""
+        return {**asdict(self), "cause": self.cause[:1000]}
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,6 @@ class ParseAnswer:
 
     def to_payload(self) -> dict[str, Any]:
         """Return the round's state."""
-        failures = self.tally.failures
-        cause = f"{failures} records failed in an earlier round; see `instep status`"
         return {
             "execution": self.execution,
             "started": self.started.isoformat(),
@@ -100,7 +99,6 @@ class ParseAnswer:
             "pause": self.pause,
             "drains": self.drains,
             "more": self.more,
-            "cause": cause if failures else "",
             "deliveries": self.deliveries.to_payload() if self.deliveries else None,
             "collections": [
                 {"collection": name, "batch": reference.to_payload()}
@@ -276,7 +274,7 @@ class SettleRequest:
 
 @dataclass(frozen=True)
 class SettleAnswer:
-    """SettleBatch: what follows (`then`, after the folds that are due), and the cause if red."""
+    """SettleBatch: what follows (`then`, after the folds that are due)."""
 
     execution: str
     started: datetime
@@ -284,7 +282,6 @@ class SettleAnswer:
     then: Next
     pause: int
     folds: Sequence[str]
-    cause: str
 
     def to_payload(self) -> dict[str, Any]:
         """Return the round's state."""
@@ -298,5 +295,4 @@ class SettleAnswer:
             "folds": [
                 {"collection": name, "request": f"fold/{self.tally.looks}"} for name in self.folds
             ],
-            "cause": self.cause[:1000],
         }
