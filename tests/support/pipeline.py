@@ -10,11 +10,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from itertools import count
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 from entrypoint.payloads import Tally
@@ -100,10 +98,11 @@ class Pipeline:
 
     def restart(self, name: str) -> None:
         """Load the module anew, as a cold start does; its clients are made again."""
-        spec = spec_from_file_location(f"{name}_handler", FUNCTIONS / name / "handler.py")
+        path = FUNCTIONS / name / "handler.py"
+        spec = spec_from_file_location(f"{name}_handler", path)
         assert spec is not None
         module = module_from_spec(spec)
-        exec(_code(name), module.__dict__)  # noqa: S102 - our own file, as Lambda does it
+        exec(compile(path.read_text(), path, "exec"), module.__dict__)  # noqa: S102 - our own file
         self.handlers[name] = module.__dict__["handle"]
 
     def invoke(self, name: str, payload: Payload) -> Payload:
@@ -216,11 +215,15 @@ class Pipeline:
             status = "deferred" if deferred else "failed"
             item["error"] = {"Error": failed.name, "Cause": failed.cause}
         item["outcome"] = {"status": status}
-        self.invoke("release_lock", {**request, "lease": item["lease"]})
+        self._release(request, item["lease"])
         return item
 
     def _lock(self, request: Payload) -> Payload:
         return self.invoke("acquire_lock", {**request, "waiting_since": utc_now().isoformat()})
+
+    def _release(self, request: Payload, lease: Payload) -> None:
+        with suppress(FunctionFailed):  # it expires
+            self.invoke("release_lock", {**request, "lease": lease})
 
     def _apply_and_upload(self, item: Payload, mine: Payload) -> str:
         while True:
@@ -257,7 +260,7 @@ class Pipeline:
         with suppress(FunctionFailed):
             lease = self._lock(request)
             self.invoke("fold_snapshot", {**mine, "lease": lease})
-        self.invoke("release_lock", {**request, "lease": lease})
+        self._release(request, lease)
 
     # -- what came of it
 
@@ -293,9 +296,3 @@ class Pipeline:
 def _attributes(message: Mapping[str, Any]) -> dict[str, str]:
     found = message.get("MessageAttributes", {})
     return {name: value["StringValue"] for name, value in found.items()}
-
-
-@cache
-def _code(name: str) -> CodeType:
-    path = FUNCTIONS / name / "handler.py"
-    return compile(path.read_text(), str(path), "exec")
