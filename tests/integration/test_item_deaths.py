@@ -1,6 +1,6 @@
-"""An item of the Map may die at any AWS call, from AcquireLock over a fold to ReleaseLock, before
-it is sent or after it was applied: readers see the collection as it was or as it should be, and the
-change is there after the next run.
+"""An item of a Map may die at any AWS call, from AcquireLock to ReleaseLock and through the fold
+that follows, before it is sent or after it was applied: readers see the collection as it was or as
+it should be, and the change is there after the next run.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,9 @@ def test_death_at_any_call_leaves_the_head_whole_and_loses_nothing(
         state = pipeline.parse("dies")
         (item,) = (one for one in state["collections"] if one["collection"] == "words")
         with dying(at, moment) as process, suppress(ProcessDied):
-            pipeline.collection("dies", item)
+            done = pipeline.collection("dies", item)
+            assert done["published"]["fold"]
+            pipeline.fold("dies", {"collection": "words", "request": "fold/1"})
         if not process.dead:
             break
         died_at.append(process.calls[-1])
