@@ -94,7 +94,7 @@ def test_a_collection_that_cannot_open_costs_its_messages_nothing_however_long_i
     for _ in range(runs):
         run = pipeline.run()
         assert not run.succeeded
-        assert "a pack is gone" in run.cause
+        assert run.cause
         assert run_item(pipeline)["words_state"] == "PENDING"
         pipeline.aws.outlast_visibility()
     assert pipeline.rejected() == []
@@ -110,7 +110,7 @@ def unreachable(patch: pytest.MonkeyPatch) -> None:
     def down(*_: Any, **__: Any) -> None:
         raise StorageUnavailable("S3 is down")
 
-    patch.setattr(DeltaSource, "fetch", down)
+    patch.setattr(DeltaSource, "find", down)
 
 
 @pytest.mark.domain("run-failed")
@@ -120,11 +120,15 @@ def test_what_always_fails_itself_ends_in_the_dlq_with_its_error_and_harms_nothi
 ) -> None:
     unreachable(monkeypatch)
     arrive(pipeline)
-    for delay in (*RETRY_DELAYS[1:], 0):  # the first retry is the same run's next round
-        assert run_item(pipeline)["words_state"] == "PENDING"
-        assert not pipeline.run().succeeded
-        assert set(pipeline.aws.returning_in()) == {delay} - {0}
-        pipeline.aws.outlast_visibility()
+    first, second = pipeline.run(), pipeline.run()  # which goes on after fifty looks
+    assert not first.succeeded
+    assert [*first.outcomes, *second.outcomes] == (
+        [{"lines": "applied", "words": "applied"}] * MAX_ATTEMPTS
+    )
+    began, started = (
+        datetime.fromisoformat(text) for text in (second.output["began"], first.output["started"])
+    )
+    assert began - started >= timedelta(seconds=sum(RETRY_DELAYS))
     assert run_item(pipeline)["words_state"] == "FAILED"
     assert "S3 is down" in run_item(pipeline)["words_error"]
     assert queued(pipeline) == (0, 0)
@@ -202,12 +206,11 @@ def test_poison_beside_what_waits_lies_in_the_dlq_once(pipeline: Pipeline) -> No
     body = json.dumps({"Records": [label, "poison"]})
     pipeline.aws.sqs.send_message(QueueUrl=pipeline.aws.inbox_url, MessageBody=body)
     lease_held_by(pipeline, "words", "another")
-    for _ in range(3):
-        assert pipeline.run().outcomes == [{"words": "deferred"}]
-        pipeline.aws.outlast_visibility()
+    *before, last = pipeline.run().outcomes
+    assert before == [{"words": "deferred"}] * len(before)
+    assert (len(before) > 1, last) == (True, {"words": "applied"})
     assert [one["record"] for one in pipeline.rejected()] == ["poison"]
-    (kept,) = pipeline.visible()
-    assert kept["record"]["dynamodb"]["Keys"] == label["dynamodb"]["Keys"]
+    assert queued(pipeline) == (0, 0)
 
 
 @pytest.mark.invariant(1)
