@@ -103,7 +103,7 @@ class Services:
 
     def returning_in(self) -> list[int]:
         """Return in how many seconds each message is visible that is not yet, soonest first."""
-        now = unix_time_millis()
+        now = self.time.milliseconds()
         until = [max(one.visible_at, one.delayed_until) for one in self._in_the_inbox()]
         return sorted(round((at - now) / 1000) for at in until if at > now)
 
