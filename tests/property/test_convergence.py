@@ -57,8 +57,6 @@ def test_order_duplicates_batches_and_deaths_do_not_matter(
         lab.hear(batch)
     lab.assert_in_step()
 
-    if lived.is_undecided:
-        lab.hear(lived.records)
     settled = lab.carried()
     written = [
         (result.total_metadata_updated, result.total_labels_updated, result.embeddings_deleted)

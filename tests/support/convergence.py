@@ -67,19 +67,6 @@ class Lived:
             if new["TYPE"]["S"] == "COMPACTION_RUN":
                 self.runs[key] = now
 
-    @property
-    def is_undecided(self) -> bool:
-        """Whether a receipt went and left lines or words: the contract does not say what is right.
-
-        Who hears of its end last has none of its embeddings, who hears of its run last has them.
-        """
-        receipts = {key_of(paper.receipt()) for paper in PAPERS} - self.table.keys()
-        return any(
-            key[0] == receipt[0] and key[1].startswith(f"{receipt[1]}#LINE#")
-            for receipt in receipts
-            for key in self.table
-        )
-
     def must_exist(self, collection: str) -> set[str]:
         """Return the embeddings that a run has brought since their item, and receipt, was born.
 

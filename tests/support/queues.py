@@ -3,6 +3,7 @@
 moto counts characters for bytes and lets attributes travel for nothing.
 """
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -48,6 +49,13 @@ class StrictQueues:
         refused = {one["Id"] for one in failed}
         self.held[QueueUrl] += [dict(entry) for entry in Entries if entry["Id"] not in refused]
         return {"Failed": failed}
+
+
+def read(message: Mapping[str, Any]) -> tuple[list[Any], dict[str, str]]:
+    """Return a message's records and attributes."""
+    attributes = message["MessageAttributes"]
+    values = {name: one["StringValue"] for name, one in attributes.items()}
+    return json.loads(message["MessageBody"])["Records"], values
 
 
 def weigh(entry: Mapping[str, Any]) -> int:

@@ -110,7 +110,7 @@ def persist_after(collection: "Collection", records: int) -> None:
 
 def read(
     collection: "Collection",
-    ids: Sequence[str] | None = None,
+    ids: Iterable[str] | None = None,
     where: Mapping[str, Any] | None = None,
 ) -> dict[str, Carried]:
     """Return what the embeddings carry: those named, those that match, or without either, all."""

@@ -13,6 +13,7 @@ from instep.objects import Objects
 from receipt_chroma.compaction import CollectionUpdateResult, process_collection_updates
 from receipt_dynamo_stream import StreamMessage
 from tests.support.aws import BUCKET, ENTITIES, services
+from tests.support.items import Paper
 from tests.support.metrics import Counts
 from tests.support.tables import Cloud
 
@@ -23,8 +24,11 @@ Apply = Callable[..., CollectionUpdateResult]
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """A cloud with the RECEIPT items of two papers, without which nothing of theirs exists."""
     with services(monkeypatch) as aws:
-        yield Cloud(aws)
+        made = Cloud(aws)
+        made.put(Paper("img-1").receipt(), Paper("img-2").receipt())
+        yield made
 
 
 @pytest.fixture

@@ -1,98 +1,192 @@
-"""What a run reads of the table follows what was touched, never the letters between the words."""
+"""What a run reads of the table follows what was touched: in requests and in read units."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
 
-from tests.support.items import Paper, item
+from tests.support.aws import ENTITIES
+from tests.support.capacity import counted
+from tests.support.items import Item, Paper, item
 from tests.support.tables import Cloud
-from tests.unit.compaction.conftest import Apply, embed
+from tests.unit.compaction.conftest import Apply, carried, embed
 
 PAPER = Paper()
-WORDS = [(1, number) for number in range(1, 41)]
+WORDS = [(line, word) for line in range(1, 26) for word in range(1, 5)]
+FORTY = WORDS[:40]
 
 
-def signals() -> list[Any]:
-    """One label of one word, the merchant, a word that went."""
-    ids: dict[str, Any] = {"line_id": 1, "word_id": 2}
+def label_of(paper: Paper, word: tuple[int, int]) -> Any:
+    ids: dict[str, Any] = {"line_id": word[0], "word_id": word[1]}
+    return paper.message("RECEIPT_WORD_LABEL", collections=("words",), **ids, label="TAX")
+
+
+def word_gone(paper: Paper, word: tuple[int, int]) -> Any:
+    ids: dict[str, Any] = {"line_id": word[0], "word_id": word[1]}
+    return paper.message("RECEIPT_WORD", "REMOVE", collections=("words",), **ids)
+
+
+def whole(paper: Paper, letters: int = 0, words: Sequence[tuple[int, int]] = WORDS) -> list[Item]:
+    """A receipt as large as they are: geometry makes a word or a letter of 700 bytes or so."""
+    items = [paper.receipt(), paper.metadata(merchant_name="costco")]
+    for word in words:
+        items += [
+            paper.word(*word, geometry="x" * 600),
+            paper.label(*word, "TAX", "VALID", reasoning="y" * 150),
+            *letters_of(paper, word, range(letters)),
+        ]
+    return items
+
+
+def letters_of(paper: Paper, word: tuple[int, int], numbers: Iterable[int]) -> list[Item]:
+    key = paper.word(*word)
+    pk, sk = key["PK"]["S"], key["SK"]["S"]
     return [
-        PAPER.message("RECEIPT_WORD_LABEL", collections=("words",), **ids, label="TAX"),
-        PAPER.message("RECEIPT_METADATA"),
-        PAPER.message("RECEIPT_WORD", "REMOVE", collections=("words",), line_id=1, word_id=3),
+        item(pk, f"{sk}#LETTER#{at:05d}", "RECEIPT_LETTER", geometry="x" * 550) for at in numbers
     ]
-
-
-@contextmanager
-def listened(cloud: Cloud) -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    """Yield the DynamoDB calls of the block, by operation and parameters."""
-    calls: list[tuple[str, dict[str, Any]]] = []
-
-    def hear(params: dict[str, Any], model: Any, **_: Any) -> None:
-        calls.append((model.name, params))
-
-    event = "provide-client-params.dynamodb"
-    cloud.dynamodb.meta.events.register(event, hear)
-    yield calls
-    cloud.dynamodb.meta.events.unregister(event, hear)
 
 
 @pytest.mark.invariant(6)
 @pytest.mark.domain("bounded-reads")
-def test_reads_are_by_key_and_by_label_prefix_and_strongly_consistent(
+def test_few_words_are_read_by_key_and_label_prefix_and_strongly_consistent(
     cloud: Cloud, words: Any, apply: Apply
 ) -> None:
-    cloud.put(*(PAPER.word(*word) for word in WORDS), PAPER.label(1, 2, "TAX", "VALID"))
+    cloud.put(*whole(PAPER))
     embed(words, [PAPER.word_id(*word) for word in WORDS])
-    with listened(cloud) as calls:
-        apply(*signals())
-    assert {name for name, _ in calls} == {"BatchGetItem", "Query"}
-    queries = [params for name, params in calls if name == "Query"]
-    assert [one["ExpressionAttributeValues"][":labels"]["S"] for one in queries] == [
-        f"{PAPER.word(1, 2)['SK']['S']}#LABEL#"
-    ]
-    reads = [
-        request
-        for name, params in calls
-        for request in (params["RequestItems"].values() if name == "BatchGetItem" else [params])
-    ]
-    assert all(request["ConsistentRead"] is True for request in reads)
-    keys = [key["SK"]["S"] for request in reads for key in request.get("Keys", ())]
-    assert len(keys) == 3  # METADATA, PLACE, and the word that went
+    with counted(cloud.dynamodb) as reads:
+        apply(label_of(PAPER, (1, 2)), PAPER.message("RECEIPT_METADATA"), word_gone(PAPER, (1, 3)))
+    (query,) = reads.of("Query")
+    assert query["ExpressionAttributeValues"][":first"]["S"].endswith("#WORD#00002#LABEL#")
+    assert {name for name, _ in reads.calls} == {"BatchGetItem", "Query"}
+    assert len(reads.keys()) == 4  # METADATA, PLACE, RECEIPT, and the word that went
+    requests = [one["RequestItems"][ENTITIES] for one in reads.of("BatchGetItem")]
+    assert all(one["ConsistentRead"] is True for one in [query, *requests])
 
 
 @pytest.mark.invariant(6)
 @pytest.mark.domain("bounded-reads")
-def test_a_thousand_letters_cost_no_read(cloud: Cloud, words: Any, apply: Apply) -> None:
-    cloud.put(*(PAPER.word(*word) for word in WORDS), PAPER.label(1, 2, "TAX", "VALID"))
+def test_a_thousand_letters_cost_a_word_no_read(cloud: Cloud, words: Any, apply: Apply) -> None:
+    cloud.put(*whole(PAPER))
     embed(words, [PAPER.word_id(*word) for word in WORDS])
-    bare = apply(*signals()).read_units
-    word = PAPER.word(1, 2)
-    pk, sk = word["PK"]["S"], word["SK"]["S"]
-    cloud.put(
-        *(item(pk, f"{sk}#LETTER#{at:05d}", "RECEIPT_LETTER", text="x") for at in range(1000))
-    )
-    assert apply(*signals()).read_units == bare > 0
+    signals = label_of(PAPER, (1, 2)), PAPER.message("RECEIPT_METADATA"), word_gone(PAPER, (1, 3))
+    with counted(cloud.dynamodb):
+        bare = apply(*signals).read_units
+        cloud.put(*letters_of(PAPER, (1, 2), range(1000)))
+        assert apply(*signals).read_units == bare > 0
 
 
 @pytest.mark.invariant(6)
 @pytest.mark.domain("wrong-flood")
-def test_a_bulk_relabel_reads_every_word_once_and_each_merchant_once(
+def test_a_flood_reads_every_word_once_and_each_merchant_once(
     cloud: Cloud, words: Any, apply: Apply
 ) -> None:
     """Ten messages a word, as a flood brings them: what is read is the receipt, not the flood."""
-    cloud.put(*(PAPER.word(*word) for word in WORDS))
+    cloud.put(*whole(PAPER))
     embed(words, [PAPER.word_id(*word) for word in WORDS])
-    flood = [
-        PAPER.message(
-            "RECEIPT_WORD_LABEL", collections=("words",), line_id=line, word_id=word, label=f"L{at}"
+    once = [label_of(PAPER, word) for word in WORDS]
+    with counted(cloud.dynamodb) as reads:
+        result = apply(*once * 10, *[PAPER.message("RECEIPT_METADATA")] * 50)
+    assert result.read_requests == len(reads.calls) == 3
+    assert result.read_units == reads.units
+    assert len(reads.keys()) == 2
+
+
+@pytest.mark.invariant(6)
+@pytest.mark.domain("bounded-reads")
+def test_where_changes_are_dense_a_request_reads_many_of_them_for_fewer_units(
+    cloud: Cloud, words: Any, apply: Apply
+) -> None:
+    papers = [Paper(f"img-{number}") for number in range(4)]
+    for paper in papers:
+        cloud.put(*whole(paper))
+        embed(words, [paper.word_id(*word) for word in WORDS])
+    with counted(cloud.dynamodb):
+        result = apply(*(label_of(paper, word) for paper in papers for word in WORDS))
+    assert result.total_labels_updated == 400
+    assert result.read_requests <= 0.03 * 400
+    assert result.read_units <= 0.3 * 400  # by key each word costs one
+    assert carried(words, papers[2].word_id(25, 4))["valid_labels"] == ",TAX,"
+
+
+@pytest.mark.invariant(6)
+@pytest.mark.domain("bounded-reads")
+@pytest.mark.parametrize(
+    ("letters", "requests", "units"),
+    [(0, 3, 11), (3, 3, 30), (6, 3, 48), (10, 35, 47), (30, 40, 44)],
+)
+def test_letters_between_the_words_are_read_only_while_they_cost_little(
+    cloud: Cloud, words: Any, apply: Apply, letters: int, requests: int, units: int
+) -> None:
+    cloud.put(*whole(PAPER, letters, FORTY))
+    embed(words, [PAPER.word_id(*word) for word in FORTY])
+    with counted(cloud.dynamodb):
+        result = apply(*(label_of(PAPER, word) for word in FORTY))
+    assert result.total_labels_updated == 40
+    assert result.read_requests <= requests
+    assert result.read_units <= units  # by key: 40 of each
+
+
+@pytest.mark.invariant(6)
+@pytest.mark.domain("bounded-reads")
+@pytest.mark.parametrize("letters", [0, 8])
+def test_one_word_of_many_receipts_costs_a_request_and_a_unit_each(
+    cloud: Cloud, words: Any, apply: Apply, letters: int
+) -> None:
+    papers = [Paper(f"img-{number}") for number in range(10)]
+    for at, paper in enumerate(papers):
+        cloud.put(*whole(paper, letters, WORDS[at : at + 3]))
+        embed(words, [paper.word_id(*WORDS[at + 1])])
+    with counted(cloud.dynamodb):
+        result = apply(*(label_of(paper, WORDS[at + 1]) for at, paper in enumerate(papers)))
+    assert result.total_labels_updated == result.read_requests == result.read_units == 10
+
+
+@pytest.mark.invariant(6)
+@pytest.mark.domain("bounded-reads")
+@pytest.mark.parametrize(("every", "dearer"), [(2, 1.5), (3, 1.1), (4, 1.1), (10, 1.0)])
+@pytest.mark.parametrize("letters", [0, 5])
+def test_some_words_of_a_receipt_cost_about_what_they_cost_by_key(
+    cloud: Cloud, words: Any, apply: Apply, every: int, dearer: float, letters: int
+) -> None:
+    cloud.put(*whole(PAPER, letters, FORTY))
+    embed(words, [PAPER.word_id(*word) for word in FORTY])
+    touched = FORTY[::every]
+    with counted(cloud.dynamodb):
+        result = apply(*(label_of(PAPER, word) for word in touched))
+    assert result.total_labels_updated == len(touched)
+    assert result.read_requests <= len(touched) + 1
+    assert result.read_units <= dearer * len(touched)
+
+
+@pytest.mark.invariant(6)
+@pytest.mark.domain("bounded-reads")
+def test_the_end_of_a_receipt_is_one_read_whatever_it_had(
+    cloud: Cloud, words: Any, apply: Apply
+) -> None:
+    """Its embeddings are found in the store; that they are to go, its own item says."""
+    embed(words, [PAPER.word_id(*word) for word in WORDS])
+    cloud.delete(PAPER.receipt())
+    with counted(cloud.dynamodb):
+        result = apply(
+            *(word_gone(PAPER, word) for word in WORDS), PAPER.message("RECEIPT", "REMOVE")
         )
-        for line, word in WORDS
-        for at in range(10)
-    ]
-    with listened(cloud) as calls:
-        apply(*flood, *[PAPER.message("RECEIPT_METADATA")] * 50)
-    names = [name for name, _ in calls]
-    assert names.count("Query") == len(WORDS)
-    assert names.count("BatchGetItem") == 1
+    assert result.embeddings_deleted == 100
+    assert (result.read_requests, result.read_units) == (1, 1)
+
+
+@pytest.mark.invariant(6)
+@pytest.mark.domain("bounded-reads")
+def test_a_receipt_looked_up_whole_is_read_in_a_few_requests(
+    cloud: Cloud, words: Any, lines: Any, apply: Apply
+) -> None:
+    cloud.put(*whole(PAPER), *(PAPER.line(line) for line in range(1, 26)))
+    embed(words, [PAPER.word_id(*word) for word in WORDS])
+    embed(lines, [PAPER.line_id(line) for line in range(1, 26)])
+    signal = PAPER.message("RECEIPT", "MODIFY")
+    with counted(cloud.dynamodb):
+        of_words, of_lines = apply(signal), apply(signal, collection="lines")
+    assert of_words.total_labels_updated == 100
+    assert of_lines.total_metadata_updated == 25
+    assert of_words.read_requests <= 4
+    assert of_words.read_units <= 100  # by key: the words, and their labels, are 100 each
+    assert (of_lines.read_requests, of_lines.read_units) == (2, 28)

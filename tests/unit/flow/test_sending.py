@@ -1,24 +1,21 @@
 """Whatever is sent or rejected, SQS takes it: to the byte, every letter, and its neighbours too."""
 
 import json
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from entrypoint.screening import screen
 from instep.encoding import Json, cut, encode, size_of
 from instep.envelope import RECORDS_PER_MESSAGE, Delivery, Rejection, unpack
-from instep.errors import StorageUnavailable
 from instep.inbox import Inbox
 from instep.outgoing import CALL_BYTES, ENTRIES_PER_CALL, MESSAGE_BYTES, Outgoing, in_calls
 from receipt_dynamo_stream import parse_record
 from tests.support.items import Paper, record
-from tests.support.queues import MEBIBYTE, StrictQueues, refusal, weigh
+from tests.support.queues import MEBIBYTE, StrictQueues, read, weigh
 
 SURROGATE, NONCHARACTER = "\ud800", "\uffff"
 HEALTHY = record(Paper().label(1, 1, "TOTAL", "VALID"))
@@ -26,13 +23,6 @@ HEALTHY = record(Paper().label(1, 1, "TOTAL", "VALID"))
 
 def over(queues: Any) -> Inbox:
     return Inbox(queues, "inbox", "dlq")
-
-
-def read(message: dict[str, Any]) -> tuple[list[Any], dict[str, str]]:
-    """Return a message's records and attributes."""
-    attributes = message["MessageAttributes"]
-    values = {name: one["StringValue"] for name, one in attributes.items()}
-    return json.loads(message["MessageBody"])["Records"], values
 
 
 def nested(levels: int) -> dict[str, Any]:
@@ -209,80 +199,6 @@ def test_a_large_signal_that_no_message_can_carry_lies_in_the_dlq_and_its_neighb
     assert attributes["reason"] == "SQS does not take it (it is larger than a message): boom"
     assert attributes["attempts"] == "2"
     assert parse_record(dead)  # cut, it still says what changed
-
-
-class Capricious(StrictQueues):
-    """Refuses a message that holds the word, for a reason nobody foresaw, unless it is short."""
-
-    def __init__(self, word: str, longest: int, *, whole: bool) -> None:
-        super().__init__(whole)
-        self.word, self.longest = word, longest
-
-    def send_message_batch(
-        self,
-        QueueUrl: str,  # noqa: N803
-        Entries: Sequence[Any],  # noqa: N803
-    ) -> dict[str, Any]:
-        bad = [
-            entry["Id"]
-            for entry in Entries
-            if self.word in entry["MessageBody"] and weigh(entry) > self.longest
-        ]
-        if bad and self.whole:
-            raise refusal("InvalidMessageContents")
-        taken = [entry for entry in Entries if entry["Id"] not in bad]
-        answer = super().send_message_batch(QueueUrl, taken) if taken else {"Failed": []}
-        code = "InvalidMessageContents"
-        answer["Failed"] += [{"Id": one, "Code": code, "SenderFault": True} for one in bad]
-        return answer
-
-
-@pytest.mark.invariant(1)
-@pytest.mark.parametrize("whole", [True, False])
-def test_what_a_queue_refuses_of_a_packed_message_is_set_aside_alone(whole: bool) -> None:
-    queues = Capricious("odd", 0, whole=whole)
-    queues.longest = 60_000
-    given_ = [{"n": at, "text": "x" * 3_000} for at in range(120)]
-    given_[60] = {"n": 60, "text": "odd" * 30_000}
-    over(queues).send(given_)
-    sent = [one["n"] for message in queues.held["inbox"] for one in read(message)[0]]
-    assert sorted(sent) == [at for at in range(120) if at != 60]
-    (message,) = queues.held["dlq"]
-    ((dead,), attributes) = read(message)
-    assert (dead["n"], attributes["reason"]) == (
-        60,
-        "SQS does not take it (InvalidMessageContents)",
-    )
-
-
-@pytest.mark.parametrize("whole", [True, False])
-def test_a_rejection_that_is_refused_is_put_in_reduced_and_its_neighbours_as_they_are(
-    whole: bool,
-) -> None:
-    queues = Capricious("領", 0, whole=whole)
-    over(queues).reject(
-        [Rejection({"n": at, "t": "領" if at == 3 else "x"}, "r") for at in range(9)], "run"
-    )
-    found = {read(message)[0][0]["n"]: read(message)[0][0] for message in queues.held["dlq"]}
-    assert sorted(found) == list(range(9))
-    assert found[3]["t"] == "領"
-    assert "cut" in found[3]
-    assert all("cut" not in found[at] for at in range(9) if at != 3)
-
-
-def test_a_queue_that_refuses_even_that_is_an_outage_and_a_denied_call_goes_up_at_once() -> None:
-    with pytest.raises(StorageUnavailable, match="the DLQ refuses 1 messages, however short"):
-        over(Capricious("Records", 0, whole=False)).reject([Rejection({}, "r")], "run")
-
-    class Denied(StrictQueues):
-        def send_message_batch(self, **_: Any) -> dict[str, Any]:  # type: ignore[override]
-            self.calls.append(0)
-            raise refusal("AccessDenied", 403)
-
-    queues = Denied()
-    with pytest.raises(ClientError, match="AccessDenied"):
-        over(queues).reject([Rejection({}, "r") for _ in range(9)], "run")
-    assert len(queues.calls) == 1
 
 
 def test_a_cut_is_marked_with_what_it_was_and_keeps_the_first_members() -> None:

@@ -1,7 +1,7 @@
 """What every touched embedding should carry by the table's current truth, written as a difference.
 
-The rule is design.md's Convergence. Reads follow what was touched: existence where a deletion was
-signalled or a delta brings a record, labels of the words signalled, merchants of the receipts.
+The rule is design.md's Convergence. It goes in slices, so that memory follows a slice and not what
+was touched; an embedding that cannot be derived or written is set aside, and the others go on.
 """
 
 from collections import Counter
@@ -10,72 +10,74 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from instep import collection as store
+from instep.carriable import Refusal
 from instep.difference import Carried, Changes, Wanted, difference
 from receipt_chroma.compaction.identity import EmbeddingId, ReceiptId
-from receipt_chroma.compaction.labels import LABEL_FIELDS, label_fields
+from receipt_chroma.compaction.labels import LABEL_FIELDS
 from receipt_chroma.compaction.metadata import MERCHANT_FIELDS
+from receipt_chroma.compaction.touched import MOST, Touched
+from receipt_chroma.compaction.truth import Truth, read_truth
 
 if TYPE_CHECKING:
-    from chromadb import Collection
+    import chromadb
 
-    from instep.difference import Fields, Value
+    from instep.difference import Value
     from receipt_chroma.compaction.foreign import Record
-    from receipt_chroma.compaction.labels import Label
     from receipt_chroma.compaction.receipts import ReceiptTable
-    from receipt_chroma.compaction.touched import Touched
 
 _IMAGES_A_CALL: Final = 100
 
 
 @dataclass
 class Applied:
-    """How many embeddings were written, by receipt, and which delta records were kept.
-
-    `refused` says by id why an embedding could not be written.
+    """How many embeddings were written, by receipt, which delta records were kept, and by id which
+    embeddings were set aside, wholly or in the fields that their refusal names.
     """
 
     merchants: Counter[ReceiptId] = field(default_factory=Counter)
     labels: Counter[ReceiptId] = field(default_factory=Counter)
     added: set[EmbeddingId] = field(default_factory=set)
-    refused: dict[str, str] = field(default_factory=dict)
     deleted: int = 0
     merchants_removed: int = 0
     words_not_found: int = 0
+    refusals: dict[str, Refusal] = field(default_factory=dict)
 
+    @property
+    def refused(self) -> dict[str, str]:
+        """Why embeddings were set aside, by id."""
+        return {id_: refusal.reason for id_, refusal in self.refusals.items()}
 
-@dataclass
-class _Truth:
-    gone: set[EmbeddingId]
-    merchants: Mapping[ReceiptId, "Fields"]
-    labels: Mapping[EmbeddingId, list["Label"]]
+    def add(self, other: "Applied") -> None:
+        """Take in what another slice came to."""
+        self.merchants += other.merchants
+        self.labels += other.labels
+        self.added |= other.added
+        self.deleted += other.deleted
+        self.merchants_removed += other.merchants_removed
+        self.words_not_found += other.words_not_found
+        self.refusals |= other.refusals
 
 
 class Convergence:
     """One collection and the table it follows."""
 
-    def __init__(self, collection: "Collection", table: "ReceiptTable") -> None:
+    def __init__(self, collection: "chromadb.Collection", table: "ReceiptTable") -> None:
         self._collection, self._table = collection, table
-        self._has_labels = collection.name == "words"
+        self._of_words = collection.name == "words"
 
     def apply(
-        self, touched: "Touched", records: Mapping[EmbeddingId, "Record"] | None = None
+        self, touched: Touched, records: Mapping[EmbeddingId, "Record"] | None = None
     ) -> Applied:
         """Read the truth of what was touched, write what differs, and say what that was.
 
-        `records` come in with deltas; one whose line or word is not in the table is dropped.
+        `records` come in with deltas; one whose item or receipt is not in the table is dropped, and
+        one that cannot be written whole is not written at all.
         """
-        incoming = records or {}
-        carried = self._carried(touched, incoming)
-        truth = self._truth(touched, carried, incoming)
-        wanted = {
-            str(one): self._wanted(one, truth, carried.get(one), incoming.get(one))
-            for one in carried.keys() | incoming.keys()
-        }
-        changes = difference({str(one): have for one, have in carried.items()}, wanted)
-        written = store.apply(self._collection, changes)
-        applied = _count(written.changes)
-        applied.refused = {id_: refusal.reason for id_, refusal in written.refused.items()}
-        applied.words_not_found = len(touched.labelled - carried.keys())
+        applied = Applied()
+        for slice_ in touched.slices():
+            applied.add(self._apply(slice_, {}))
+        for few in _slices(records or {}):
+            applied.add(self._apply(Touched(), few))
         return applied
 
     def present(self, ids: Iterable[EmbeddingId]) -> set[EmbeddingId]:
@@ -83,60 +85,63 @@ class Convergence:
         named = {str(one): one for one in ids}
         return {named[id_] for id_ in store.present(self._collection, named)}
 
-    def _carried(
-        self, touched: "Touched", incoming: Iterable[EmbeddingId]
-    ) -> dict[EmbeddingId, Carried]:
-        ids = [str(one) for one in {*touched.labelled, *touched.removed, *incoming}]
-        found = dict(store.read(self._collection, ids=ids)) if ids else {}
+    def _apply(self, touched: Touched, incoming: Mapping[EmbeddingId, "Record"]) -> Applied:
+        named = {str(one): one for one in {*touched.labelled, *touched.removed, *incoming}}
+        carried = self._carried(touched, named)
+        known = {named[id_] for id_ in carried}
+        truth = read_truth(self._table, touched, known, incoming, of_words=self._of_words)
+        wanted: dict[str, Wanted | None] = {}
+        refusals: dict[str, Refusal] = {}
+        for id_, one in named.items():
+            if id_ not in carried and one not in incoming:
+                continue
+            want, refusal = _wanted(one, truth, carried.get(id_), incoming.get(one))
+            if refusal is not None:
+                refusals[id_] = refusal
+            if refusal is None or one not in incoming:
+                wanted[id_] = want
+        written = store.apply(self._collection, difference(carried, wanted))
+        applied = _count(written.changes, named)
+        applied.words_not_found = len(touched.labelled - known)
+        for id_, refusal in written.refused.items():
+            refusals[id_] = refusals[id_] + refusal if id_ in refusals else refusal
+        applied.refusals = refusals
+        return applied
+
+    def _carried(self, touched: Touched, named: dict[str, EmbeddingId]) -> dict[str, Carried]:
+        """Read what the embeddings `named` carry, and those of whole receipts, which are named."""
         receipts = touched.receipts | touched.merchants
+        ids = set(named)
+        found: dict[str, Carried] = {}
         for where in _filters(receipts):
-            found.update(store.read(self._collection, where=where))
-        named = {EmbeddingId.parse(id_): have for id_, have in found.items()}
-        named_by_us = touched.labelled | touched.removed | set(incoming)
-        return {
-            one: have
-            for one, have in named.items()
-            if one is not None and (one.receipt in receipts or one in named_by_us)
-        }
+            for id_, have in store.read(self._collection, where=where).items():
+                one = named.get(id_) or EmbeddingId.parse(id_)
+                if one is not None and one.receipt in receipts:
+                    named[id_] = one
+                    found[id_] = have
+        return found | store.read(self._collection, ids=ids - found.keys())
 
-    def _truth(
-        self,
-        touched: "Touched",
-        carried: Mapping[EmbeddingId, Carried],
-        incoming: Mapping[EmbeddingId, "Record"],
-    ) -> _Truth:
-        whole = {one for one in carried if one.receipt in touched.receipts}
-        checked = whole | (touched.removed & carried.keys()) | incoming.keys()
-        existing = self._table.existing(
-            [*(one.key for one in checked), *(one.key() for one in touched.receipts)]
-        )
-        removed = {one for one in touched.receipts if one.key() not in existing}
-        gone = {one for one in checked if one.key not in existing}
-        gone |= {one for one in whole if one.receipt in removed}
-        living = (carried.keys() | incoming.keys()) - gone
-        whole |= incoming.keys()
-        merchants = {one.receipt for one in whole & living}
-        merchants |= touched.merchants & {one.receipt for one in living}
-        words = (whole | touched.labelled) & living if self._has_labels else set()
-        return _Truth(gone, self._table.merchants(merchants), self._table.labels(words))
 
-    def _wanted(
-        self, one: EmbeddingId, truth: _Truth, have: Carried | None, record: "Record | None"
-    ) -> Wanted | None:
-        if one in truth.gone:
-            return None
-        fields: dict[str, Value | None] = {}
-        known = dict(have.metadata) if have is not None else {}
-        if record is not None:
-            fields |= record.metadata
-            fields |= one.fields()
-            known |= record.metadata
-        fields |= truth.merchants.get(one.receipt, {})
-        if one in truth.labels:
-            fields |= label_fields(truth.labels[one], known)
-        if record is None:
-            return Wanted(fields)
-        return Wanted(fields, record.document, record.embedding)
+def _slices(records: Mapping[EmbeddingId, "Record"]) -> Iterator[dict[EmbeddingId, "Record"]]:
+    """Yield records in parts that bound what is held at once, those of a receipt together."""
+    ids = sorted(records)
+    for at in range(0, len(ids), MOST):
+        yield {one: records[one] for one in ids[at : at + MOST]}
+
+
+def _wanted(
+    one: EmbeddingId, truth: Truth, have: Carried | None, record: "Record | None"
+) -> tuple[Wanted | None, Refusal | None]:
+    """Return what an embedding should carry, None for nothing, and why some of it is not known."""
+    if one in truth.gone:
+        return None, None
+    known: Mapping[str, Value] = have.metadata if have is not None else {}
+    if record is None:
+        fields, refusal = truth.fields(one, known)
+        return Wanted(fields), refusal
+    fields, refusal = truth.fields(one, {**known, **record.metadata})
+    whole = {**record.metadata, **one.fields(), **fields}
+    return Wanted(whole, record.document, record.embedding), refusal
 
 
 def _filters(receipts: Iterable[ReceiptId]) -> Iterator[dict[str, object]]:
@@ -151,16 +156,15 @@ def _filters(receipts: Iterable[ReceiptId]) -> Iterator[dict[str, object]]:
         yield {"$and": [{"image_id": {"$in": chunk}}, {"receipt_id": {"$in": wanted}}]}
 
 
-def _count(changes: Changes) -> Applied:
+def _count(changes: Changes, named: Mapping[str, EmbeddingId]) -> Applied:
     applied = Applied(deleted=len(changes.deletes))
     for id_, update in changes.updates.items():
-        one = EmbeddingId.parse(id_)
-        if one is None:
-            continue
-        merchant = [key for key in MERCHANT_FIELDS if key in update.metadata]
-        applied.merchants[one.receipt] += bool(merchant)
-        applied.merchants_removed += any(update.metadata[key] is None for key in merchant)
-        applied.labels[one.receipt] += any(key in update.metadata for key in LABEL_FIELDS)
-    parsed = (EmbeddingId.parse(id_) for id_ in changes.adds)
-    applied.added = {one for one in parsed if one is not None}
+        receipt = named[id_].receipt
+        merchant = update.metadata.keys() & MERCHANT_FIELDS
+        if merchant:
+            applied.merchants[receipt] += 1
+            applied.merchants_removed += any(update.metadata[key] is None for key in merchant)
+        if not update.metadata.keys().isdisjoint(LABEL_FIELDS):
+            applied.labels[receipt] += 1
+    applied.added = {named[id_] for id_ in changes.adds}
     return applied

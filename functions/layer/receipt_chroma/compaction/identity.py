@@ -4,7 +4,6 @@ A line is `IMAGE#<id>#RECEIPT#00001#LINE#00002`, a word has `#WORD#00003` behind
 lives only while the item of the same name does.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from receipt_dynamo_stream.keys import parse_key
@@ -17,8 +16,7 @@ class ItemKey(NamedTuple):
     sk: str
 
 
-@dataclass(frozen=True, order=True)
-class ReceiptId:
+class ReceiptId(NamedTuple):
     """One receipt: the image it was found on (any string) and its number there."""
 
     image_id: str
@@ -29,8 +27,7 @@ class ReceiptId:
         return ItemKey(f"IMAGE#{self.image_id}", f"RECEIPT#{self.receipt_id:05d}{suffix}")
 
 
-@dataclass(frozen=True, order=True)
-class EmbeddingId:
+class EmbeddingId(NamedTuple):
     """One line (`word_id` None) or one word of a receipt."""
 
     receipt: ReceiptId

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from instep.clock import Clock, utc_now
 from instep.errors import ConfigurationMissing
 from instep.metrics import Metrics, NoMetrics
+from receipt_chroma.compaction.blame import failures_of
 from receipt_chroma.compaction.convergence import Applied, Convergence
 from receipt_chroma.compaction.deltas import DeltaSource
 from receipt_chroma.compaction.identity import ReceiptId
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from instep.objects import Objects
+    from instep.table import TableReader
     from receipt_dynamo_stream import ChromaDBCollection, StreamMessage
 
 
@@ -59,9 +61,9 @@ def process_collection_updates(
     `objects` is the pipeline's bucket, where deltas lie; `allowed_buckets` names the other buckets
     a delta may lie in. Deltas are unpacked under `scratch` (default: the temporary directory).
 
-    A message that cannot be applied is a MessageFailure in the result, by its index in
-    `stream_messages`. ConfigurationMissing without a table, or without a bucket when there is a
-    delta; StorageUnavailable when the table or S3 does not answer. The collection must exist.
+    A message that cannot be applied, or only in part, is a MessageFailure in the result, by its
+    index in `stream_messages`. ConfigurationMissing without a table, or without a bucket when there
+    is a delta; StorageUnavailable when the table or S3 does not answer. The collection must exist.
     """
     if dynamo_client is None or not table_name:
         raise ConfigurationMissing("no table to read: pass dynamo_client and table_name")
@@ -87,8 +89,11 @@ def process_collection_updates(
         )
         for merged in merger.merge(signals.deltas, signals.arrivals):
             updates.merged(merged)
-    updates.applied(convergence.apply(signals.touched))
-    return updates.finish(len(stream_messages), table.read_units)
+    applied = convergence.apply(signals.touched)
+    updates.applied(applied)
+    if applied.refusals:
+        updates.failed(failures_of(stream_messages, name, applied.refusals))
+    return updates.finish(len(stream_messages), table.reader)
 
 
 class _Updates:
@@ -100,14 +105,14 @@ class _Updates:
         self._result = CollectionUpdateResult(collection)
         self._log, self._metrics = log, metrics
         self._sum = Applied()
-        self._failed(failures)
+        self.failed(failures)
 
     def merged(self, merged: Merged) -> None:
         """Add a slice of deltas."""
         self.applied(merged.applied)
         self._result.delta_merge_results.extend(merged.merges)
         self._metrics.count("CompactionDeltaMergeError", len(merged.failures))
-        self._failed(merged.failures)
+        self.failed(merged.failures)
         for run, reason in merged.missing:
             ids = {"image_id": run.receipt.image_id, "receipt_id": run.receipt.receipt_id}
             extra = {**ids, "run_id": run.run_id, "reason": reason}
@@ -117,20 +122,23 @@ class _Updates:
 
     def applied(self, applied: Applied) -> None:
         """Add what one convergence wrote."""
-        self._sum.merchants += applied.merchants
-        self._sum.labels += applied.labels
-        self._sum.deleted += applied.deleted
-        self._sum.merchants_removed += applied.merchants_removed
-        self._sum.words_not_found += applied.words_not_found
+        self._sum.add(applied)
 
-    def finish(self, messages: int, read_units: float) -> CollectionUpdateResult:
+    def failed(self, failures: Sequence[MessageFailure]) -> None:
+        """Add messages that were not applied."""
+        self._result.failures.extend(failures)
+        for failure in failures:
+            extra = {"error": failure.error, "reason": failure.reason, "final": failure.final}
+            self._log.warning("Message not applied", extra=extra)
+
+    def finish(self, messages: int, reader: "TableReader") -> CollectionUpdateResult:
         """Count, log and return the result of so many messages."""
         result, done = self._result, self._sum
         result.metadata_updates = _by_receipt(done.merchants)
         result.label_updates = _by_receipt(done.labels)
         result.embeddings_deleted = done.deleted
         result.words_not_found = done.words_not_found
-        result.read_units = read_units
+        result.read_requests, result.read_units = reader.requests, reader.units
         counts = {
             "CompactionCollectionUpdatesProcessed": messages - len(result.failures),
             "CompactionProcessingErrors": len(result.failures),
@@ -147,14 +155,15 @@ class _Updates:
         for name, value in counts.items():
             if value:
                 self._metrics.count(name, value)
-        self._log.info("Difference written", extra={"collection": result.collection, **counts})
+        extra = {
+            "collection": result.collection,
+            "read_requests": result.read_requests,
+            "read_units": result.read_units,
+            "refused": len(done.refusals),
+            **counts,
+        }
+        self._log.info("Difference written", extra=extra)
         return result
-
-    def _failed(self, failures: Sequence[MessageFailure]) -> None:
-        self._result.failures.extend(failures)
-        for failure in failures:
-            extra = {"error": failure.error, "reason": failure.reason, "final": failure.final}
-            self._log.warning("Message not applied", extra=extra)
 
 
 def _by_receipt(counted: Mapping[ReceiptId, int]) -> list[ReceiptUpdate]:

@@ -46,7 +46,7 @@ class MessageFailure:
 
 @dataclass
 class CollectionUpdateResult:
-    """The counts of one batch; `read_units` is what its table reads consumed."""
+    """The counts of one batch; `read_requests` and `read_units` are what its table reads cost."""
 
     collection: str
     metadata_updates: list[ReceiptUpdate] = field(default_factory=list)
@@ -54,6 +54,7 @@ class CollectionUpdateResult:
     delta_merge_results: list[DeltaMerge] = field(default_factory=list)
     embeddings_deleted: int = 0
     words_not_found: int = 0
+    read_requests: int = 0
     read_units: float = 0.0
     failures: list[MessageFailure] = field(default_factory=list)
 
@@ -102,6 +103,7 @@ class CollectionUpdateResult:
             delta_merge_results=[DeltaMerge(**one) for one in payload["delta_merge_results"]],
             embeddings_deleted=payload["embeddings_deleted"],
             words_not_found=payload["words_not_found"],
+            read_requests=payload["read_requests"],
             read_units=payload["read_units"],
             failures=[MessageFailure(**one) for one in payload["failures"]],
         )

@@ -4,17 +4,24 @@ The rule is design.md's Convergence. Order, duplicates and event names fall away
 touched is looked up afresh in the table, so a REMOVE of what exists again is no removal.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from instep.deriving import OVER_AN_ITEM
 from instep.errors import MessageRejected
 from receipt_chroma.compaction.identity import EmbeddingId, ReceiptId
 from receipt_chroma.compaction.result import MessageFailure
 from receipt_chroma.compaction.runs import RunId
+from receipt_dynamo_stream.keys import LONGEST_PK, fits
 
 if TYPE_CHECKING:
     from receipt_dynamo_stream import StreamMessage
+
+MOST: Final = 5000  # embeddings looked up, derived and written at once
+_ARRIVING: Final = frozenset({"RECEIPT", "RECEIPT_LINE", "RECEIPT_WORD"})
+_LARGEST: Final = 10**18  # a key's number has at most 18 digits
+_OF_A_RECEIPT: Final = 128  # embeddings, as a receipt has them mostly
 
 
 @dataclass(frozen=True)
@@ -37,12 +44,40 @@ class Arrival:
 
 @dataclass
 class Touched:
-    """What to look up. `receipts`: every field of every embedding, and whether it still exists."""
+    """What to look up. `receipts`: every field of every embedding, and whether it still exists;
+    `removed`: whether it does.
+    """
 
     receipts: set[ReceiptId] = field(default_factory=set)
     merchants: set[ReceiptId] = field(default_factory=set)
     removed: set[EmbeddingId] = field(default_factory=set)
     labelled: set[EmbeddingId] = field(default_factory=set)
+
+    def slices(self, most: int = MOST) -> Iterator["Touched"]:
+        """Yield what to look up in parts of about so many embeddings, a receipt's together.
+
+        How many a receipt has that is looked up whole only the store knows: _OF_A_RECEIPT.
+        """
+        words: dict[ReceiptId, list[EmbeddingId]] = {}
+        for one in self.labelled | self.removed:
+            words.setdefault(one.receipt, []).append(one)
+        whole = self.receipts | self.merchants
+        part, weight = Touched(), 0
+        for receipt in sorted(words.keys() | whole):
+            mine = words.get(receipt, [])
+            for at in range(0, max(1, len(mine)), most):
+                few = set(mine[at : at + most])
+                heavy = max(len(few), _OF_A_RECEIPT if receipt in whole else 0)
+                if weight and weight + heavy > most:
+                    yield part
+                    part, weight = Touched(), 0
+                part.receipts |= {receipt} & self.receipts
+                part.merchants |= {receipt} & self.merchants
+                part.removed |= few & self.removed
+                part.labelled |= few & self.labelled
+                weight += heavy
+        if weight:
+            yield part
 
 
 @dataclass
@@ -62,8 +97,13 @@ def read_signals(messages: Iterable["StreamMessage"], collection: str) -> Signal
         if collection not in {str(one.value) for one in message.collections}:
             continue
         try:
-            _note(signals, index, message, collection)
-        except (KeyError, TypeError, ValueError) as error:
+            if message.entity_type == "COMPACTION_RUN":
+                signals.deltas.append(_delta(index, message, collection))
+            elif is_arrival(message):
+                signals.arrivals.append(Arrival(index, _receipt(message.entity_data)))
+            else:
+                note(signals.touched, message, collection)
+        except OVER_AN_ITEM as error:
             reason = f"{message.entity_type} {message.event_name}: unreadable ids, {error!r}"
             signals.failures.append(
                 MessageFailure(index, MessageRejected.__name__, reason, final=True)
@@ -71,23 +111,24 @@ def read_signals(messages: Iterable["StreamMessage"], collection: str) -> Signal
     return signals
 
 
-def _note(signals: Signals, index: int, message: "StreamMessage", collection: str) -> None:
-    data, touched = message.entity_data, signals.touched
-    words = collection == "words"
+def is_arrival(message: "StreamMessage") -> bool:
+    """Say whether something that embeddings live with (re)appeared, which touches none of them."""
+    return message.event_name == "INSERT" and message.entity_type in _ARRIVING
+
+
+def note(touched: Touched, message: "StreamMessage", collection: str) -> None:
+    """Add what a message touches; it raises one of OVER_AN_ITEM when its ids cannot be read."""
+    data, of_words = message.entity_data, collection == "words"
     match message.entity_type:
-        case "COMPACTION_RUN":
-            signals.deltas.append(_delta(index, message, collection))
-        case "RECEIPT" | "RECEIPT_LINE" | "RECEIPT_WORD" if message.event_name == "INSERT":
-            signals.arrivals.append(Arrival(index, _receipt(data)))
         case "RECEIPT":
             touched.receipts.add(_receipt(data))
         case "RECEIPT_METADATA" | "RECEIPT_PLACE":
             touched.merchants.add(_receipt(data))
-        case "RECEIPT_LINE" if not words:
-            touched.removed.add(EmbeddingId(_receipt(data), int(data["line_id"])))
-        case "RECEIPT_WORD" if words:
+        case "RECEIPT_LINE" if not of_words:
+            touched.removed.add(EmbeddingId(_receipt(data), _number(data["line_id"])))
+        case "RECEIPT_WORD" if of_words:
             touched.removed.add(_word(data))
-        case "RECEIPT_WORD_LABEL" if words:
+        case "RECEIPT_WORD_LABEL" if of_words:
             touched.labelled.add(_word(data))
         case "RECEIPT_LINE" | "RECEIPT_WORD" | "RECEIPT_WORD_LABEL":
             pass  # it feeds the other collection
@@ -104,8 +145,18 @@ def _delta(index: int, message: "StreamMessage", collection: str) -> DeltaSignal
 
 
 def _receipt(data: Mapping[str, Any]) -> ReceiptId:
-    return ReceiptId(str(data["image_id"]), int(data["receipt_id"]))
+    image_id = str(data["image_id"])
+    if not image_id or not fits(f"IMAGE#{image_id}", LONGEST_PK):
+        raise ValueError(f"image_id is {image_id!r:.80}, which no key can hold")
+    return ReceiptId(image_id, _number(data["receipt_id"]))
 
 
 def _word(data: Mapping[str, Any]) -> EmbeddingId:
-    return EmbeddingId(_receipt(data), int(data["line_id"]), int(data["word_id"]))
+    return EmbeddingId(_receipt(data), _number(data["line_id"]), _number(data["word_id"]))
+
+
+def _number(value: Any) -> int:
+    number = int(value)
+    if not 0 <= number < _LARGEST:
+        raise ValueError(f"{value!r:.80} is no number of a key")
+    return number
