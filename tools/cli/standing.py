@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
-from instep.aws_errors import storage
 from instep.clock import Clock, utc_now
 from instep.inbox import Depth, Inbox
 from instep.lease import LeaseTable
+from instep.runner import RunnerState, RunnerTable
 from instep.snapshot.freshness import Freshness, Lag
 from instep.snapshot.store import SnapshotStore
 from tools.cli.dead_letters import DeadLetter, dead_letters
@@ -16,7 +16,6 @@ from tools.cli.session import Session
 
 _EXECUTIONS: Final = 5
 _NO_LEASE_IS_TAKEN: Final = timedelta(0)  # the table is only read
-_RUNNER: Final = {"collection": {"S": "#runner"}}  # beside the leases; no collection is named so
 
 
 @dataclass(frozen=True)
@@ -44,18 +43,6 @@ class CollectionStanding:
 
 
 @dataclass(frozen=True)
-class RunnerStanding:
-    """The execution that drains the inbox, None for nobody, and until when unless it renews that.
-
-    `queued` counts the messages that were ever put into the inbox.
-    """
-
-    runner: str | None
-    until: datetime | None
-    queued: int
-
-
-@dataclass(frozen=True)
 class Execution:
     """One execution of the state machine; `error` and `cause` only when it failed."""
 
@@ -74,7 +61,7 @@ class Standing:
     at: datetime
     collections: Sequence[CollectionStanding]
     inbox: Depth
-    runner: RunnerStanding
+    runner: RunnerState
     dlq: int
     dead_letters: Sequence[DeadLetter]
     executions: Sequence[Execution]
@@ -87,7 +74,7 @@ def read_standing(session: Session, collections: Sequence[str], clock: Clock = u
         at=clock(),
         collections=[_collection(session, name) for name in collections],
         inbox=inbox_of(session).depth(),
-        runner=_runner(session),
+        runner=RunnerTable(session.dynamodb, deployment.lock_table_name).read(),
         dlq=_count(session, deployment.dlq_url),
         dead_letters=dead_letters(session.target, deployment.dlq_url),
         executions=executions(session, _EXECUTIONS),
@@ -146,18 +133,6 @@ def _collection(session: Session, name: str) -> CollectionStanding:
         leased_by=None if lease is None else lease.owner,
         leased_until=None if lease is None else lease.expires_at,
         fencing_token=0 if lease is None else lease.fencing_token,
-    )
-
-
-def _runner(session: Session) -> RunnerStanding:
-    table = session.deployment.lock_table_name
-    with storage("read who drains the inbox"):
-        answer = session.dynamodb.get_item(TableName=table, Key=_RUNNER, ConsistentRead=True)
-    item = answer.get("Item", {})
-    return RunnerStanding(
-        runner=item["runner"]["S"] if "runner" in item else None,
-        until=datetime.fromtimestamp(float(item["until"]["N"]), UTC) if "until" in item else None,
-        queued=int(item["queued"]["N"]) if "queued" in item else 0,
     )
 
 

@@ -6,12 +6,13 @@ from datetime import datetime
 from rich.markup import escape
 from rich.table import Table
 
+from instep.runner import RunnerState
 from receipt_dynamo_stream import ChromaDBCollection
 from tools.cli.freshness import show_freshness
 from tools.cli.options import DEFAULT_STACK, Aws, Json, Stack
 from tools.cli.output import age_text, answers, bytes_text, print_json, remarks
 from tools.cli.session import open_session
-from tools.cli.standing import RunnerStanding, Standing, read_standing
+from tools.cli.standing import Standing, read_standing
 
 EPILOG = "Example: [bold]instep status --json | jq .inbox.visible[/]"
 _SHOWN_LETTERS = 8
@@ -84,7 +85,7 @@ def _lease(owner: str | None, until: datetime | None, at: datetime) -> str:
     return _holder(owner, until, at)
 
 
-def _runner(runner: RunnerStanding, at: datetime) -> str:
+def _runner(runner: RunnerState, at: datetime) -> str:
     drains = "nobody drains"
     if runner.runner is not None and runner.until is not None:
         drains = _holder(runner.runner, runner.until, at)
