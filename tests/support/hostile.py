@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import chromadb
+from chromadb.config import Settings
+
 from tools.demo.producer import pack, write_directory
 
 DATABASE: Final = "chroma.sqlite3"
@@ -117,23 +120,58 @@ def _pickle(made: Path) -> None:
 
 
 def _not_a_number(made: Path) -> None:
+    broken = struct.pack("<4f", 1.0, float("nan"), 2.0, 3.0)
+    _execute(made, ("UPDATE embeddings_queue SET vector = ?", (broken,)))
+
+
+def _sql(*statements: str) -> Callable[[Place], None]:
+    """A delta whose database somebody has edited by hand."""
+    return _edited(lambda made: _execute(made, *((one, ()) for one in statements)))
+
+
+def _retyped(table: str, column: str, value: str) -> Callable[[Place], None]:
+    """A delta with a value of another type than chromadb ever writes there."""
+    copied = f"CREATE TABLE copied AS SELECT * FROM {table}"  # noqa: S608 - a test's own names
+    plain = f"CREATE TABLE {table} (%s)"
+
+    def edit(made: Path) -> None:
+        names = [row[1] for row in _rows(made, f"PRAGMA table_info({table})")]
+        _execute(
+            made,
+            *((one, ()) for one in (copied, f"DROP TABLE {table}", plain % ", ".join(names))),
+            (f"INSERT INTO {table} SELECT * FROM copied", ()),  # noqa: S608
+            (f"UPDATE {table} SET {column} = {value}", ()),  # noqa: S608
+        )
+
+    return _edited(edit)
+
+
+def _execute(made: Path, *statements: tuple[str, Sequence[Any]]) -> None:
     with closing(sqlite3.connect(made / DATABASE)) as database:
-        broken = struct.pack("<4f", 1.0, float("nan"), 2.0, 3.0)
-        database.execute("UPDATE embeddings_queue SET vector = ?", (broken,))
+        for statement, values in statements:
+            database.execute(statement, values)
         database.commit()
 
 
-def _view(made: Path) -> None:
-    with closing(sqlite3.connect(made / DATABASE)) as database:
-        database.execute("ALTER TABLE embedding_metadata RENAME TO moved")
-        database.execute("CREATE VIEW embedding_metadata AS SELECT * FROM moved")
-        database.commit()
+def _elsewhere_too(place: Place) -> None:
+    """The collection of the place in two of chromadb's databases."""
+    made = directory(place)
+    client: Any = chromadb.PersistentClient(str(made), Settings(anonymized_telemetry=False))
+    client._admin_client.create_database("other")
+    client.set_database("other")
+    client.create_collection("words", embedding_function=None)
+    client.close()
+    place.put(pack(made))
 
 
-def _without_vectors(made: Path) -> None:
-    with closing(sqlite3.connect(made / DATABASE)) as database:
-        database.execute("DELETE FROM embeddings_queue")
-        database.commit()
+def _file_below_the_database(place: Place) -> None:
+    place.put((directory(place) / DATABASE).read_bytes(), DATABASE)
+    place.put(b"x", f"{DATABASE}/header.bin")
+
+
+def _endless_name(place: Place) -> None:
+    place.put((directory(place) / DATABASE).read_bytes(), DATABASE)
+    place.put(b"x", f"{'n' * 300}/header.bin")
 
 
 def _rows(made: Path, query: str) -> list[Any]:
@@ -161,7 +199,49 @@ HOSTILE: Final = (
     Hostile("bomb", _bomb, "more than"),
     Hostile("crowd", _crowd, "more than 1000 members"),
     Hostile("pickle", _edited(_pickle), "only plain data is read"),
-    Hostile("view", _edited(_view), "embedding_metadata"),
+    Hostile(
+        "view",
+        _sql(
+            "ALTER TABLE embedding_metadata RENAME TO moved",
+            "CREATE VIEW embedding_metadata AS SELECT * FROM moved",
+        ),
+        "embedding_metadata",
+    ),
+    Hostile(
+        "computed-column",  # each read would make 300 MB of it
+        _sql("ALTER TABLE embeddings_queue ADD COLUMN huge AS(printf('%*d',300000000,1))"),
+        "computed columns",
+    ),
+    Hostile(
+        "endless-comparison",
+        _sql(
+            "UPDATE collections SET id = replace(hex(zeroblob(24500)), '0', '/') || 'b'",
+            "UPDATE segments SET collection = (SELECT id FROM collections)",
+            "UPDATE embeddings_queue SET topic = replace(hex(zeroblob(1000000)), '0', '/')",
+        ),
+        "has no vector",
+    ),
+    Hostile("odd-mark", _retyped("max_seq_id", "seq_id", "'abc'"), "no number of a log record"),
+    Hostile("no-mark", _retyped("max_seq_id", "seq_id", "NULL"), "no number of a log record"),
+    Hostile("odd-order", _retyped("embeddings_queue", "seq_id", "x'00'"), "no number of a log"),
+    Hostile("odd-number", _retyped("embedding_metadata", "int_value", "'abc'"), "unreadable"),
+    Hostile("odd-act", _sql("UPDATE embeddings_queue SET operation = 9"), "none of chromadb"),
+    Hostile(
+        "odd-segment", _sql("UPDATE segments SET id = '..' WHERE scope = 'VECTOR'"), "no vector"
+    ),
+    Hostile(
+        "from-the-future",
+        _sql("UPDATE migrations SET version = 99 WHERE version = 2 AND dir = 'embeddings_queue'"),
+        "newer than 1.5",
+    ),
+    Hostile(
+        "from-the-past",
+        _sql("DELETE FROM migrations WHERE dir = 'sysdb' AND version > 3"),
+        "older than 0.4.24",
+    ),
+    Hostile("two-databases", _elsewhere_too, "default_tenant/default_database, default_tenant/o"),
+    Hostile("file-below-the-database", _file_below_the_database, "unreadable"),
+    Hostile("endless-name", _endless_name, "unreadable"),
     Hostile("no-archive", lambda place: place.put(b"no archive at all"), "unreadable"),
     Hostile("cut-off", lambda place: place.put(pack(directory(place))[:-900]), "unreadable"),
     Hostile("no-database", _edited(lambda made: (made / DATABASE).unlink()), "no chroma.sqlite3"),
@@ -175,9 +255,9 @@ HOSTILE: Final = (
         _edited(lambda made: (made / f"{DATABASE}-wal").write_bytes(b"x")),
         "did not close it",
     ),
-    Hostile("no-vectors", _edited(_without_vectors), "has no vector"),
+    Hostile("no-vectors", _sql("DELETE FROM embeddings_queue"), "has no vector"),
     Hostile("not-a-number", _edited(_not_a_number), "NaN"),
-    Hostile("other-width", lambda place: place.put(pack(directory(place, width=5))), "5 floats"),
+    Hostile("other-width", lambda place: place.put(pack(directory(place, width=5))), "5 numbers"),
     Hostile(
         "other-collection",
         lambda place: place.put(pack(directory(place, collection="lines"))),

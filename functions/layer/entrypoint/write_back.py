@@ -17,7 +17,8 @@ def write_back(runs: RunTable, judged: Judged, deliveries: Deliveries) -> None:
     for merge in judged.merges:
         if merge.run_id and merge.image_id and merge.receipt_id is not None:
             receipt = ReceiptId(merge.image_id, merge.receipt_id)
-            runs.complete(RunId(receipt, merge.run_id), collection, merge.merged_vectors)
+            write = runs.count if merge.refused else runs.complete  # refused records fail a run
+            write(RunId(receipt, merge.run_id), collection, merge.merged_vectors)
     outcome = judged.outcome
     for entry, verdict in zip(outcome.entries, outcome.verdicts, strict=True):
         run = _run_of(entry)

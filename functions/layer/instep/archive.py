@@ -1,20 +1,28 @@
 """Unpack a tar archive from outside, treated as hostile: only wanted files, only where they belong.
 
 What is refused is refused before it is written: names that lead out, links, devices, sparse files,
-more members, bytes or compression than the limits allow.
+more members, bytes or compression than the limits allow. A local disk that is full, or fails, is no
+fault of the archive's.
 """
 
+import errno
 import gzip
 import io
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
+from instep.errors import StorageUnavailable
+
 _GZIP: Final = b"\x1f\x8b"
 _SMALL: Final = 64 * 1024  # an archive below it may unpack by any ratio of this
+_OF_A_NAME: Final = frozenset(
+    {errno.EEXIST, errno.EINVAL, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR}
+)
 
 
 class ArchiveRejected(ValueError):
@@ -30,19 +38,24 @@ class Limits:
     members: int
     ratio: int = 200
 
+    def unpacked_of(self, stored: int) -> int:
+        """Return how many bytes an archive of so many may unpack to."""
+        return min(self.unpacked, max(stored, _SMALL) * self.ratio)
+
 
 def unpack(
     source: BinaryIO, directory: Path, limits: Limits, wanted: Callable[[PurePosixPath], bool]
 ) -> None:
     """Write the wanted regular files of a tar, gzipped or not, under `directory`.
 
-    `source` is seekable. Members are judged in their order; ArchiveRejected at the first bad one.
+    `source` is seekable. Members are judged in their order; ArchiveRejected at the first bad one,
+    StorageUnavailable when the local disk fails.
     """
     size = source.seek(0, io.SEEK_END)
     source.seek(0)
-    allowed = min(limits.unpacked, max(size, _SMALL) * limits.ratio)
+    bounded = _Bounded(_opened(source), limits.unpacked_of(size))
     try:
-        with tarfile.open(fileobj=_Bounded(_opened(source), allowed), mode="r|") as archive:
+        with tarfile.open(fileobj=bounded, mode="r|") as archive:
             for count, member in enumerate(archive, 1):
                 if count > limits.members:
                     raise ArchiveRejected(f"more than {limits.members} members")
@@ -50,9 +63,26 @@ def unpack(
                 path = PurePosixPath(member.name)
                 content = archive.extractfile(member) if wanted(path) else None
                 if content is not None:
-                    _write(content, directory / path)
+                    with writing():
+                        _write(content, directory / path)
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise ArchiveRejected(f"unreadable, {error}") from error
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Write a file from outside; raise ArchiveRejected for its name, StorageUnavailable for ours.
+
+    What reading it raises on the way goes up as it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _OF_A_NAME:
+            raise ArchiveRejected(f"unreadable, {error}") from error
+        if error.errno is None:  # gzip's own: no call of the system's failed
+            raise
+        raise StorageUnavailable(f"the local disk failed: {error}") from error
 
 
 def check_name(name: str) -> None:

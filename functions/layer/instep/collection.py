@@ -150,10 +150,12 @@ def read_vectors(collection: "Collection", ids: Iterable[str]) -> dict[str, "NDA
     return found
 
 
-def present(collection: "Collection", ids: Iterable[str]) -> int:
-    """Return how many of these embeddings there are."""
-    chunks = _chunks([id_ for id_ in ids if is_id(id_)])
-    return sum(len(collection.get(ids=chunk, include=[])["ids"]) for chunk in chunks)
+def present(collection: "Collection", ids: Iterable[str]) -> set[str]:
+    """Return those of these embeddings that there are."""
+    found: set[str] = set()
+    for chunk in _chunks([id_ for id_ in ids if is_id(id_)]):
+        found.update(collection.get(ids=chunk, include=[])["ids"])
+    return found
 
 
 def apply(collection: "Collection", changes: Changes) -> Written:

@@ -14,6 +14,7 @@ from receipt_chroma.compaction import CollectionUpdateResult, process_collection
 from receipt_dynamo_stream import StreamMessage
 from tests.support.aws import BUCKET, ENTITIES, services
 from tests.support.items import Paper
+from tests.support.metrics import Counts
 from tests.support.tables import Cloud
 
 WIDTH = 4  # floats an embedding
@@ -56,14 +57,17 @@ def apply(cloud: Cloud, store: Any, tmp_path: Path) -> Apply:
     """Call process_collection_updates on messages for a collection, `words` unless told."""
 
     def call(
-        *messages: StreamMessage, collection: str = "words", **extras: Any
+        *messages: StreamMessage,
+        collection: str = "words",
+        metrics: Counts | None = None,
+        **extras: Any,
     ) -> CollectionUpdateResult:
         return process_collection_updates(
             messages,
             collection,
             store,
             logging.getLogger("test"),
-            None,
+            metrics,
             cloud.dynamodb,
             table_name=ENTITIES,
             objects=Objects(cloud.s3, BUCKET),

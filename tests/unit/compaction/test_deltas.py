@@ -42,6 +42,7 @@ def test_a_run_brings_its_records_with_current_truth_stamped_on(
 ) -> None:
     one, two = PAPER.word_id(1, 1), PAPER.word_id(1, 2)
     cloud.put(
+        PAPER.receipt(),
         PAPER.run(),
         PAPER.word(1, 1),
         PAPER.word(1, 2),
@@ -71,7 +72,7 @@ def test_a_delta_captured_before_a_label_edit_is_corrected_as_it_is_merged(
     cloud: Cloud, words: Any, apply: Apply
 ) -> None:
     word = PAPER.word_id(1, 1)
-    cloud.put(PAPER.run(), PAPER.word(1, 1))
+    cloud.put(PAPER.receipt(), PAPER.run(), PAPER.word(1, 1))
     ids, vectors, metadatas, documents = records(word)
     stale = metadatas[0] | {"label_status": "validated", "valid_labels": ",OLD,", "place_id": "x"}
     write_delta(cloud.s3, BUCKET, "words/delta/run-1", "words", ids, vectors, [stale], documents)
@@ -82,26 +83,19 @@ def test_a_delta_captured_before_a_label_edit_is_corrected_as_it_is_merged(
 def test_a_record_whose_word_is_gone_is_not_resurrected(
     cloud: Cloud, words: Any, apply: Apply
 ) -> None:
-    cloud.put(PAPER.run(), PAPER.word(1, 2))
+    cloud.put(PAPER.receipt(), PAPER.run(), PAPER.word(1, 2))
     put_delta(cloud, "words/delta/run-1", PAPER.word_id(1, 1), PAPER.word_id(1, 2))
     assert apply(PAPER.run_message()).total_vectors_merged == 1
     assert words.get()["ids"] == [PAPER.word_id(1, 2)]
 
 
 def test_a_redelivered_run_changes_nothing_more(cloud: Cloud, words: Any, apply: Apply) -> None:
-    cloud.put(PAPER.run(), PAPER.word(1, 1))
+    cloud.put(PAPER.receipt(), PAPER.run(), PAPER.word(1, 1))
     put_delta(cloud, "words/delta/run-1", PAPER.word_id(1, 1))
     apply(PAPER.run_message(), PAPER.run_message())
     before = words.get()
     apply(PAPER.run_message())
     assert words.get() == before
-
-
-@pytest.mark.domain("run-completed")
-def test_a_completed_run_is_done_and_its_delta_not_even_read(cloud: Cloud, apply: Apply) -> None:
-    cloud.put(PAPER.run(words_state="COMPLETED"), PAPER.word(1, 1))
-    result = apply(PAPER.run_message())
-    assert (result.delta_merge_count, result.has_errors) == (0, False)
 
 
 def test_a_run_that_is_gone_is_passed_over_and_not_resurrected(cloud: Cloud, apply: Apply) -> None:
@@ -113,7 +107,7 @@ def test_a_run_that_is_gone_is_passed_over_and_not_resurrected(cloud: Cloud, app
 
 @pytest.mark.domain("delta-empty")
 def test_zero_ids_are_a_success(cloud: Cloud, apply: Apply) -> None:
-    cloud.put(PAPER.run())
+    cloud.put(PAPER.receipt(), PAPER.run())
     put_delta(cloud, "words/delta/run-1")
     result = apply(PAPER.run_message())
     assert [merge.merged_vectors for merge in result.delta_merge_results] == [0]
@@ -124,19 +118,21 @@ def test_zero_ids_are_a_success(cloud: Cloud, apply: Apply) -> None:
 def test_the_first_delta_decides_the_width_and_another_is_refused(
     cloud: Cloud, words: Any, apply: Apply, width: int
 ) -> None:
-    cloud.put(PAPER.run("one"), PAPER.run("two"), PAPER.word(1, 1), PAPER.word(1, 2))
+    cloud.put(
+        PAPER.receipt(), PAPER.run("one"), PAPER.run("two"), PAPER.word(1, 1), PAPER.word(1, 2)
+    )
     for run, word, floats in (("one", 1, width), ("two", 2, width + 1)):
         given = records(PAPER.word_id(1, word), width=floats)
         write_delta(cloud.s3, BUCKET, f"words/delta/{run}", "words", *given)
     assert not apply(PAPER.run_message("one")).has_errors
     (failure,) = apply(PAPER.run_message("two")).failures
-    assert f"embeddings of {width + 1} floats, words has {width}" in failure.reason
+    assert f"{width + 1} numbers, the collection's {width}; none is merged" in failure.reason
     assert words.get()["ids"] == [PAPER.word_id(1, 1)]
 
 
 @pytest.mark.domain("run-processing")
 def test_the_run_is_processing_while_it_merges(cloud: Cloud, apply: Apply) -> None:
-    cloud.put(PAPER.run(), PAPER.word(1, 1))
+    cloud.put(PAPER.receipt(), PAPER.run(), PAPER.word(1, 1))
     put_delta(cloud, "words/delta/run-1", PAPER.word_id(1, 1))
     merged = apply(PAPER.run_message()).delta_merge_results[0]
     item = cloud.item(PAPER.run())
@@ -146,34 +142,9 @@ def test_the_run_is_processing_while_it_merges(cloud: Cloud, apply: Apply) -> No
     assert item["lines_state"]["S"] == "PENDING"
 
 
-@pytest.mark.domain("delta-prefixes", "delta-loose", "delta-buckets")
-@pytest.mark.parametrize(
-    "prefix",
-    [
-        "words/delta/run-1",
-        "words/delta/run-1/",
-        "words/delta/run-1/0a1b",
-        "delta/0a1b/",
-        f"s3://{BUCKET}/words/delta/run-1/",
-        "s3://elsewhere/words/delta/run-1",
-    ],
-)
-def test_every_prefix_seen_is_read_from_where_it_points(
-    cloud: Cloud, words: Any, apply: Apply, prefix: str
-) -> None:
-    cloud.s3.create_bucket(Bucket="elsewhere")
-    cloud.put(PAPER.run(words_delta_prefix=prefix), PAPER.word(1, 1))
-    bucket = "elsewhere" if "elsewhere" in prefix else BUCKET
-    folder = prefix.removeprefix(f"s3://{bucket}/")
-    put_delta(cloud, folder, PAPER.word_id(1, 1), bucket=bucket, form="loose")
-    put_delta(cloud, folder.rstrip("/") + "0", PAPER.word_id(1, 2), bucket=bucket, form="loose")
-    apply(PAPER.run_message(), allowed_buckets=["elsewhere"])
-    assert words.get()["ids"] == [PAPER.word_id(1, 1)]
-
-
 @pytest.mark.domain("delta-archive")
 def test_the_archive_wins_over_loose_objects(cloud: Cloud, words: Any, apply: Apply) -> None:
-    cloud.put(PAPER.run(), PAPER.word(1, 1), PAPER.word(1, 2))
+    cloud.put(PAPER.receipt(), PAPER.run(), PAPER.word(1, 1), PAPER.word(1, 2))
     put_delta(cloud, "words/delta/run-1", PAPER.word_id(1, 1), form="loose")
     put_delta(cloud, "words/delta/run-1", PAPER.word_id(1, 2), form="tar")
     apply(PAPER.run_message())
@@ -185,7 +156,7 @@ def test_the_archive_wins_over_loose_objects(cloud: Cloud, words: Any, apply: Ap
 def test_an_archive_stored_with_content_encoding_gzip_is_read(
     cloud: Cloud, words: Any, apply: Apply, tmp_path: Path, twice: bool
 ) -> None:
-    cloud.put(PAPER.run(), PAPER.word(1, 1))
+    cloud.put(PAPER.receipt(), PAPER.run(), PAPER.word(1, 1))
     write_directory(tmp_path / "made", "words", *records(PAPER.word_id(1, 1)))
     body = pack(tmp_path / "made")
     cloud.s3.put_object(
@@ -202,7 +173,7 @@ def test_an_archive_stored_with_content_encoding_gzip_is_read(
 def test_an_older_delta_notice_without_a_run_is_merged(
     cloud: Cloud, words: Any, apply: Apply
 ) -> None:
-    cloud.put(PAPER.word(1, 1))
+    cloud.put(PAPER.receipt(), PAPER.word(1, 1))
     put_delta(cloud, "delta/0a1b", PAPER.word_id(1, 1))
     notice = PAPER.message(
         "COMPACTION_RUN", "INSERT", collections=("words",), delta_s3_prefix="delta/0a1b/"
@@ -216,7 +187,7 @@ def test_a_re_embedded_word_keeps_what_only_another_producer_knows(
     cloud: Cloud, words: Any, apply: Apply
 ) -> None:
     word = PAPER.word_id(1, 1)
-    cloud.put(PAPER.run(), PAPER.word(1, 1))
+    cloud.put(PAPER.receipt(), PAPER.run(), PAPER.word(1, 1))
     embed(words, [word], confidence=0.9, valid_labels_array=["OLD"], label_status="validated")
     put_delta(cloud, "words/delta/run-1", word)
     apply(PAPER.run_message())
@@ -229,7 +200,7 @@ def test_more_records_than_one_chroma_call_takes_are_all_written(
     cloud: Cloud, lines: Any, apply: Apply
 ) -> None:
     """Chroma takes 5,461 records a call; the predecessor lost those above 300 without a word."""
-    cloud.put(PAPER.run(), *(PAPER.line(number) for number in range(1, 6001)))
+    cloud.put(PAPER.receipt(), PAPER.run(), *(PAPER.line(number) for number in range(1, 6001)))
     ids = [PAPER.line_id(number) for number in range(1, 6001)]
     write_delta(cloud.s3, BUCKET, "lines/delta/run-1", "lines", *records(*ids))
     result = apply(PAPER.run_message(), collection="lines")
@@ -243,7 +214,7 @@ def test_a_store_that_drops_records_fails_the_merge_instead_of_counting_it(
     """The predecessor's store dropped what was above 300; every record is looked for afterwards."""
     add = collection._add
     monkeypatch.setattr(collection, "_add", lambda target, adds: add(target, adds[:1]))
-    cloud.put(PAPER.run(), PAPER.word(1, 1), PAPER.word(1, 2))
+    cloud.put(PAPER.receipt(), PAPER.run(), PAPER.word(1, 1), PAPER.word(1, 2))
     put_delta(cloud, "words/delta/run-1", PAPER.word_id(1, 1), PAPER.word_id(1, 2))
     result = apply(PAPER.run_message())
     (failure,) = result.failures
@@ -285,5 +256,6 @@ def test_nothing_stays_behind(cloud: Cloud, tmp_path: Path) -> None:
     put_delta(cloud, "words/delta/run-1", PAPER.word_id(1, 1))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    DeltaSource(Objects(cloud.s3, BUCKET)).fetch("words/delta/run-1", "words", scratch)
+    source = DeltaSource(Objects(cloud.s3, BUCKET))
+    assert len(source.read(source.find("words/delta/run-1"), "words", scratch)) == 1
     assert list(scratch.iterdir()) == []

@@ -27,7 +27,8 @@ def test_it_is_refused_and_the_rest_goes_on(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     embed(words, [PAPER.word_id(9, 9)])
-    cloud.put(PAPER.word(1, 1), PAPER.run("bad"), HEALTHY.word(1, 1), HEALTHY.run("good"))
+    cloud.put(PAPER.receipt(), PAPER.word(1, 1), PAPER.run("bad"))
+    cloud.put(HEALTHY.receipt(), HEALTHY.word(1, 1), HEALTHY.run("good"))
     scratch = tmp_path / "made"
     scratch.mkdir()
     bad = Place(cloud.s3, BUCKET, "words/delta/bad", [PAPER.word_id(1, 1)], scratch)

@@ -84,7 +84,7 @@ def test_reading_by_ids_by_where_and_by_both(collection: "Collection") -> None:
     assert set(read(collection, ids=["w00001", "w00002"], where={"n": 1})) == {"w00001"}
     assert read(collection, ids=[]) == {}
     assert read(collection, ids=["", "\ud800", "w00002"]).keys() == {"w00002"}
-    assert present(collection, ["w00001", "missing", "", "\ud800"]) == 1
+    assert present(collection, ["w00001", "missing", "", "\ud800"]) == {"w00001"}
 
 
 def test_what_chromadb_does_not_carry_is_set_aside_and_the_rest_is_written(

@@ -4,14 +4,16 @@ The layout is hnswlib's (`layout`): an element of `data_level0.bin` ends in vect
 `index_metadata.pickle` maps ids to labels. In the space cosine an element's vector is a direction,
 and its length is in `length.bin`; in others that file holds nothing. Every offset is checked
 against the file before it is used, and the pickle may hold plain data only: they may be anybody's.
+chromadb before 1.0 pickles an object of one class instead of a dictionary: what is read of it is
+its attributes, held by a class of ours that can do nothing.
 """
 
 import io
 import pickle
 import pickletools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -25,9 +27,12 @@ _PLAIN: Final = frozenset(
         *("PROTO", "FRAME", "MARK", "STOP", "NONE", "NEWTRUE", "NEWFALSE"),
         *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE"),
         *("EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
-        *("SETITEM", "SETITEMS", "APPEND", "APPENDS", "MEMOIZE", "BINPUT", "BINGET"),
+        *("SETITEM", "SETITEMS", "APPEND", "APPENDS", "MEMOIZE"),
+        *("BINPUT", "BINGET", "LONG_BINPUT", "LONG_BINGET"),
+        *("STACK_GLOBAL", "NEWOBJ", "BUILD"),  # an object: of which class, `_PlainUnpickler` says
     }
 )
+_OBJECT: Final = ("chromadb.segment.impl.vector.local_persistent_hnsw", "PersistentData")
 
 
 class IndexBroken(ValueError):
@@ -42,9 +47,7 @@ def read_vectors(
     `cosine`: that is the collection's space. None when the segment was never persisted.
     Raises IndexBroken.
     """
-    if not (segment / LABELS).is_file():
-        return {}
-    labels = _labels((segment / LABELS).read_bytes())
+    labels = _labels(segment)
     chosen = labels if ids is None else {id_: labels[id_] for id_ in ids if id_ in labels}
     if not chosen:
         return {}
@@ -57,6 +60,15 @@ def read_vectors(
     except ValueError as error:
         raise IndexBroken(f"the vector index is broken: {error}") from error
     return _vectors(layout, elements, lengths, chosen)
+
+
+def last_seq_id(segment: Path) -> int | None:
+    """Return the number of the last log record the index has, as chromadb before 0.6 kept it here.
+
+    None where it did not: then the table `max_seq_id` says it. Raises IndexBroken.
+    """
+    found = _pickled(segment).get("max_seq_id")
+    return found if type(found) is int else None
 
 
 def _elements(path: Path, layout: Layout) -> "NDArray[np.uint8]":
@@ -95,27 +107,44 @@ def _vectors(
     return dict(zip(chosen, vectors, strict=True))
 
 
-def _labels(pickled: bytes) -> dict[str, int]:
-    """Return id to label from the pickle, after every one of its opcodes was found to be plain."""
+def _labels(segment: Path) -> dict[str, int]:
+    """Return id to label, empty when the segment was never persisted."""
+    labels = _pickled(segment).get("id_to_label", {})
+    if not isinstance(labels, dict) or not all(
+        type(id_) is str and type(label) is int for id_, label in labels.items()
+    ):
+        raise IndexBroken(f"{LABELS}: id_to_label does not map ids to numbers")
+    return labels
+
+
+def _pickled(segment: Path) -> Mapping[str, Any]:
+    """Return what the pickle says, after every one of its opcodes was found to be plain."""
+    if not (segment / LABELS).is_file():
+        return {}
+    pickled = (segment / LABELS).read_bytes()
     try:
         strange = [
             f"{opcode.name} at byte {at}"
             for opcode, _, at in pickletools.genops(pickled)
             if opcode.name not in _PLAIN
         ]
-        labels = {} if strange else _PlainUnpickler(io.BytesIO(pickled)).load()["id_to_label"]
-        plain = all(type(id_) is str and type(label) is int for id_, label in labels.items())
+        found = {} if strange else _PlainUnpickler(io.BytesIO(pickled)).load()
+        said = found if isinstance(found, dict) else vars(found)
+    except IndexBroken:
+        raise
     except Exception as error:  # a broken pickle may raise anything
         raise IndexBroken(f"{LABELS} is unreadable: {error!r}") from error
     if strange:
         raise IndexBroken(f"{LABELS} holds {strange[0]}: only plain data is read")
-    if not plain:
-        raise IndexBroken(f"{LABELS}: id_to_label does not map ids to numbers")
-    return dict(labels)
+    if "id_to_label" not in said:
+        raise IndexBroken(f"{LABELS} has no id_to_label")
+    return said
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Unpickles containers, text and numbers; asked for a class or function it refuses."""
+    """Unpickles containers, text and numbers; asked for another class or function it refuses."""
 
-    def find_class(self, module: str, name: str) -> NoReturn:
-        raise IndexBroken(f"{LABELS} names {module}.{name}: only plain data is read")
+    def find_class(self, module: str, name: str) -> type:
+        if (module, name) != _OBJECT:
+            raise IndexBroken(f"{LABELS} names {module}.{name}: only plain data is read")
+        return type(name, (), {})  # a new one each time: what is set on it, nobody else sees

@@ -13,7 +13,7 @@ from receipt_chroma.compaction.identity import EmbeddingId, ReceiptId
 from receipt_chroma.compaction.labels import LABEL_FIELDS
 from receipt_chroma.compaction.metadata import MERCHANT_FIELDS
 from receipt_chroma.compaction.result import MessageFailure
-from receipt_chroma.compaction.touched import Touched, note
+from receipt_chroma.compaction.touched import Touched, is_arrival, note
 
 if TYPE_CHECKING:
     from instep.carriable import Refusal
@@ -50,7 +50,7 @@ def failures_of(
 def _touched_by(message: "StreamMessage", collection: str) -> Touched:
     touched = Touched()
     is_ours = collection in {str(one.value) for one in message.collections}
-    if is_ours and message.entity_type != "COMPACTION_RUN":
+    if is_ours and message.entity_type != "COMPACTION_RUN" and not is_arrival(message):
         try:
             note(touched, message, collection)
         except OVER_AN_ITEM:

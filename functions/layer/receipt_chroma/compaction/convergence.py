@@ -15,7 +15,7 @@ from instep.difference import Carried, Changes, Wanted, difference
 from receipt_chroma.compaction.identity import EmbeddingId, ReceiptId
 from receipt_chroma.compaction.labels import LABEL_FIELDS
 from receipt_chroma.compaction.metadata import MERCHANT_FIELDS
-from receipt_chroma.compaction.touched import Touched
+from receipt_chroma.compaction.touched import MOST, Touched
 from receipt_chroma.compaction.truth import Truth, read_truth
 
 if TYPE_CHECKING:
@@ -76,13 +76,14 @@ class Convergence:
         applied = Applied()
         for slice_ in touched.slices():
             applied.add(self._apply(slice_, {}))
-        if records:
-            applied.add(self._apply(Touched(), records))
+        for few in _slices(records or {}):
+            applied.add(self._apply(Touched(), few))
         return applied
 
-    def present(self, ids: Iterable[EmbeddingId]) -> int:
-        """Return how many of these embeddings the collection holds."""
-        return store.present(self._collection, map(str, ids))
+    def present(self, ids: Iterable[EmbeddingId]) -> set[EmbeddingId]:
+        """Return those of these embeddings that the collection holds."""
+        named = {str(one): one for one in ids}
+        return {named[id_] for id_ in store.present(self._collection, named)}
 
     def _apply(self, touched: Touched, incoming: Mapping[EmbeddingId, "Record"]) -> Applied:
         named = {str(one): one for one in {*touched.labelled, *touched.removed, *incoming}}
@@ -119,6 +120,13 @@ class Convergence:
                     named[id_] = one
                     found[id_] = have
         return found | store.read(self._collection, ids=ids - found.keys())
+
+
+def _slices(records: Mapping[EmbeddingId, "Record"]) -> Iterator[dict[EmbeddingId, "Record"]]:
+    """Yield records in parts that bound what is held at once, those of a receipt together."""
+    ids = sorted(records)
+    for at in range(0, len(ids), MOST):
+        yield {one: records[one] for one in ids[at : at + MOST]}
 
 
 def _wanted(

@@ -7,22 +7,41 @@ chromadb and without unpickling anything but plain data.
 """
 
 import io
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
-from instep.archive import ArchiveRejected, Limits, check_name, unpack
+from botocore.exceptions import ClientError
+
+from instep.archive import ArchiveRejected, Limits, check_name, unpack, writing
 from instep.errors import DeltaRejected
 from instep.objects import ObjectMissing, Objects, ObjectTooLarge
-from receipt_chroma.compaction.foreign import HELD_IN, INDEX_FILES, Record, read_records
+from receipt_chroma.compaction.foreign import HELD_IN, INDEX_FILES, Contents, judging, read_records
 
 if TYPE_CHECKING:
     from instep.objects import Listed
 
 ARCHIVE: Final = "delta.tar.gz"
 LIMITS: Final = Limits(stored=256 << 20, unpacked=1 << 30, members=1000)
+_LONGEST_KEY: Final = 1024  # bytes
+
+
+@dataclass(frozen=True)
+class Found:
+    """A delta that lies in S3: its objects by their names in it, and the bytes it may unpack to."""
+
+    objects: Objects
+    folder: str
+    files: "Mapping[str, Listed]"
+    unpacked: int
+
+    @property
+    def where(self) -> str:
+        """Its place, for a message."""
+        return f"s3://{self.objects.bucket}/{self.folder}"
 
 
 @dataclass(frozen=True)
@@ -33,80 +52,125 @@ class DeltaSource:
     allowed: Collection[str] = ()
     limits: Limits = LIMITS
 
-    def fetch(self, prefix: str, collection: str, scratch: Path) -> dict[str, Record]:
-        """Return the records of `collection` in the delta at `prefix`, by id; DeltaRejected.
+    def find(self, prefix: str) -> Found:
+        """Return what lies at `prefix`, a key prefix in the own bucket or s3://bucket/prefix.
 
-        `prefix` is a key prefix in the own bucket, or s3://bucket/prefix. `scratch` stays empty.
+        It is looked for where the prefix says, to the letter; only then without the slashes that
+        a prefix may have too many of. DeltaRejected when nothing is there.
         """
-        objects, folder = self._locate(prefix)
-        listing = self._listing(objects, folder)
-        where = f"s3://{objects.bucket}/{folder}"
-        with TemporaryDirectory(dir=scratch, prefix="delta-") as name:
+        objects, key = self._locate(prefix)
+        folders = _folders(key)
+        if not folders:
+            raise DeltaRejected(f"{prefix!r}: a delta needs a prefix of its own")
+        for folder in folders:
+            if files := self._files(objects, folder):
+                stored = sum(entry.size for entry in files.values())
+                if ARCHIVE in files:
+                    stored = self.limits.unpacked_of(files[ARCHIVE].size)
+                return Found(objects, folder, files, stored)
+        places = " nor under ".join(f"s3://{objects.bucket}/{folder}" for folder in folders)
+        raise DeltaRejected(
+            f"nothing lies under {places} (deltas expire after 7 days); compute the embeddings "
+            f"again"
+        )
+
+    def read(self, found: Found, collection: str, scratch: Path) -> Contents:
+        """Return the records of `collection` in a delta, by id; `scratch` stays empty.
+
+        DeltaRejected says what is wrong with it as a whole; StorageUnavailable, that S3 or the
+        local disk failed.
+        """
+        with judging(), TemporaryDirectory(dir=scratch, prefix="delta-") as name:
             directory = Path(name)
-            if ARCHIVE in listing:
-                body = self._body(objects, listing[ARCHIVE].key)
-                try:
-                    unpack(io.BytesIO(body), directory, self.limits, _is_held)
-                except ArchiveRejected as error:
-                    raise DeltaRejected(f"{where}{ARCHIVE}: {error}") from error
-            else:
-                self._copy(objects, listing, directory)
+            try:
+                if ARCHIVE in found.files:
+                    body = io.BytesIO(self._body(found.objects, found.files[ARCHIVE].key))
+                    unpack(body, directory, self.limits, _is_held)
+                else:
+                    self._copy(found, directory)
+            except ArchiveRejected as error:
+                raise DeltaRejected(f"{found.where}: {error}") from error
             return read_records(directory, collection)
 
     def _locate(self, prefix: str) -> tuple[Objects, str]:
-        objects, key = self.own, prefix
-        if prefix.startswith("s3://"):
-            bucket, _, key = prefix.removeprefix("s3://").partition("/")
-            if bucket != self.own.bucket:
-                if bucket not in self.allowed:
-                    raise DeltaRejected(
-                        f"{prefix}: bucket {bucket} is not allowed; name it in DELTA_BUCKETS"
-                    )
-                objects = Objects(self.own.client, bucket)
-        folder = key.removesuffix(ARCHIVE).strip("/")
-        if not folder:
-            raise DeltaRejected(f"{prefix!r}: a delta needs a prefix of its own")
-        return objects, f"{folder}/"
+        if not prefix.startswith("s3://"):
+            return self.own, prefix
+        bucket, _, key = prefix.removeprefix("s3://").partition("/")
+        if bucket == self.own.bucket:
+            return self.own, key
+        if bucket not in self.allowed:
+            raise DeltaRejected(
+                f"{prefix}: bucket {bucket} is not allowed; name it in DELTA_BUCKETS"
+            )
+        return Objects(self.own.client, bucket), key
 
-    def _listing(self, objects: Objects, folder: str) -> dict[str, "Listed"]:
-        """List what lies in the folder by its name there, refusing what no Chroma directory has."""
-        listing: dict[str, Listed] = {}
+    def _files(self, objects: Objects, folder: str) -> "dict[str, Listed]":
+        """List what lies in the folder by its name there, refusing what no Chroma directory has.
+
+        A slash too many in a key means nothing; of two keys for one name the shorter counts.
+        """
+        files: dict[str, Listed] = {}
         stored = 0
-        for entry in objects.list(folder):
-            name = entry.key.removeprefix(folder)
-            if not name or name.endswith("/"):
-                continue
-            if name != ARCHIVE:
+        with self._may_read(objects, folder):
+            for entry in objects.list(folder):
+                name = "/".join(part for part in entry.key[len(folder) :].split("/") if part)
+                if not name or entry.key.endswith("/"):
+                    continue
                 try:
                     check_name(name)
                 except ArchiveRejected as error:
                     raise DeltaRejected(f"{folder}: {error}") from error
-            listing[name] = entry
-            stored += entry.size
-            if len(listing) > self.limits.members or stored > self.limits.unpacked:
-                raise DeltaRejected(
-                    f"s3://{objects.bucket}/{folder}: more than {self.limits.members} files or "
-                    f"{self.limits.unpacked} bytes"
-                )
-        if not listing:
-            raise DeltaRejected(
-                f"nothing lies under s3://{objects.bucket}/{folder} (deltas expire after 7 days); "
-                f"compute the embeddings again"
-            )
-        return listing
+                if name not in files or len(entry.key) < len(files[name].key):
+                    files[name] = entry
+                stored += entry.size
+                if len(files) > self.limits.members or stored > self.limits.unpacked:
+                    raise DeltaRejected(
+                        f"s3://{objects.bucket}/{folder}: more than {self.limits.members} files "
+                        f"or {self.limits.unpacked} bytes"
+                    )
+        return files
 
-    def _copy(self, objects: Objects, listing: Mapping[str, "Listed"], directory: Path) -> None:
-        for name, entry in listing.items():
+    def _copy(self, found: Found, directory: Path) -> None:
+        for name, entry in found.files.items():
             if _is_held(PurePosixPath(name)):
                 target = directory / name
-                target.parent.mkdir(exist_ok=True)
-                target.write_bytes(self._body(objects, entry.key))
+                body = self._body(found.objects, entry.key)
+                with writing():
+                    target.parent.mkdir(exist_ok=True)
+                    target.write_bytes(body)
 
     def _body(self, objects: Objects, key: str) -> bytes:
         try:
-            return objects.get(key, self.limits.stored).body
+            with self._may_read(objects, key):
+                return objects.get(key, self.limits.stored).body
         except (ObjectMissing, ObjectTooLarge) as error:
             raise DeltaRejected(str(error)) from error
+
+    @contextmanager
+    def _may_read(self, objects: Objects, key: str) -> Iterator[None]:
+        """Read another bucket; what it denies is one delta's fault, while our own is a fault."""
+        try:
+            yield
+        except ClientError as error:
+            if objects.bucket == self.own.bucket:
+                raise
+            raise DeltaRejected(f"s3://{objects.bucket}/{key}: {error}") from error
+
+
+def _folders(key: str) -> list[str]:
+    """Return where a delta of this prefix may lie, best first; nowhere without a name of its own.
+
+    The prefix may name the archive itself.
+    """
+    if key == ARCHIVE or key.endswith(f"/{ARCHIVE}"):
+        key = key.removesuffix(ARCHIVE)
+    plain = key.strip("/")
+    if not plain:
+        return []
+    if len(key.encode()) >= _LONGEST_KEY:
+        raise DeltaRejected(f"{key!r:.80}...: a prefix longer than any key of S3")
+    exact = key if key.endswith("/") else f"{key}/"
+    return list(dict.fromkeys([exact, f"{plain}/"]))
 
 
 def _is_held(path: PurePosixPath) -> bool:

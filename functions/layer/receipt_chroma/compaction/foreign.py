@@ -2,52 +2,41 @@
 
 Opening it with chromadb would migrate its schema, and hand its HNSW links to a C++ library that
 trusts them. So the records are read from SQLite, opened read-only with an untrusted schema, and the
-vectors from where Chroma 1.x keeps them: the log of the collection (`embeddings_queue`) while fewer
+vectors from where Chroma keeps them: the log of the collection (`embeddings_queue`) while fewer
 than `sync_threshold` were written, else `data_level0.bin`, whose labels `index_metadata.pickle`
-maps to ids. chromadb 1.5.9 itself reads that pickle in Rust and runs nothing; Python's unpickler
-would, so ours knows no class and no function. Tests let the real chromadb write these formats.
+maps to ids. Tests hold this against what each release from 0.5 on reads of its own directory; the
+schema's migrations tell an older or newer one, which is refused by name.
 """
 
-import json
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
+from botocore.exceptions import ClientError
 
-from instep.errors import DeltaRejected
+from instep.errors import CompactionError, DeltaRejected, StorageUnavailable
 from instep.hnsw.layout import ELEMENTS, HEADER, LABELS, LENGTHS
-from instep.hnsw.vectors import IndexBroken, read_vectors
+from instep.hnsw.vectors import last_seq_id, read_vectors
+from receipt_chroma.compaction.replay import LogRecord, Segments
+from receipt_chroma.compaction.schema import DATABASE, check_schema
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from instep.difference import Scalar, Value
 
-DATABASE: Final = "chroma.sqlite3"
 _UNFINISHED: Final = frozenset({f"{DATABASE}-wal", f"{DATABASE}-journal"})
 INDEX_FILES: Final = frozenset({HEADER, ELEMENTS, LENGTHS, LABELS})
 HELD_IN: Final = frozenset({DATABASE}) | _UNFINISHED
 _DOCUMENT: Final = "chroma:document"
-_TABLES: Final = frozenset(
-    {
-        "collections",
-        "segments",
-        "max_seq_id",
-        "embeddings",
-        "embedding_metadata",
-        "embedding_metadata_array",
-        "embeddings_queue",
-    }
-)
-_OPTIONAL: Final = frozenset({"embedding_metadata_array"})  # younger than 1.5
 _MOST_RECORDS: Final = 200_000
-_MOST_STEPS: Final = 2_000  # of 1,000,000 SQLite instructions each
-_DELETE: Final = 3
+_LONGEST_REASON: Final = 500
+_VALUES: Final = "id, key, string_value, int_value, float_value, bool_value"
 
 
 @dataclass
@@ -59,6 +48,14 @@ class Record:
     document: str | None
 
 
+class Contents(dict[str, Record]):
+    """A delta's records by id; `broken` says by id what is wrong with those that cannot be read."""
+
+    def __init__(self, records: Mapping[str, Record], broken: Mapping[str, str]) -> None:
+        super().__init__(records)
+        self.broken = broken
+
+
 @dataclass(frozen=True)
 class _Collection:
     id: str
@@ -67,72 +64,94 @@ class _Collection:
     cosine: bool
 
 
-def read_records(directory: Path, collection: str) -> dict[str, Record]:
-    """Return every record of the collection by id, zero included; DeltaRejected says what is wrong.
+@contextmanager
+def judging() -> Iterator[None]:
+    """Read bytes from outside: whatever that raises ends as DeltaRejected, and harms one delta.
 
-    All embeddings have one dimension; each record's metadata is as its producer wrote it.
+    What this machine or AWS failed at is not theirs: StorageUnavailable, or as it is.
     """
+    try:
+        yield
+    except (CompactionError, ClientError):
+        raise
+    except (MemoryError, OSError) as error:
+        raise StorageUnavailable(f"this machine failed to read a delta: {error!r}") from error
+    except Exception as error:  # such bytes may be anything, and so may what they raise
+        reason = f"the delta is unreadable: {type(error).__name__}: {error}"
+        raise DeltaRejected(reason[:_LONGEST_REASON]) from error
+
+
+def read_records(directory: Path, collection: str) -> Contents:
+    """Return every record of the collection, zero included, as chromadb itself would read them.
+
+    DeltaRejected says what is wrong with the directory as a whole.
+    """
+    with judging():
+        return _opened(directory, collection)
+
+
+def _opened(directory: Path, collection: str) -> Contents:
     for name in _UNFINISHED:
         if (directory / name).is_file() and (directory / name).stat().st_size:
             raise DeltaRejected(f"the delta has a {name}: its producer did not close it")
     database = directory / DATABASE
     if not database.is_file():
-        raise DeltaRejected(f"the delta has no {DATABASE} at its root")
-    try:
-        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro&immutable=1", uri=True)) as db:
-            return _read(db, directory, collection)
-    except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:
-        raise DeltaRejected(f"{DATABASE} is unreadable: {error}") from error
+        raise DeltaRejected(
+            f"the delta has no {DATABASE} at its root (chromadb before 0.4 writes none)"
+        )
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+        check_schema(db)
+        return _read(db, directory, collection)
 
 
-def _read(db: sqlite3.Connection, directory: Path, name: str) -> dict[str, Record]:
-    _distrust(db)
+def _read(db: sqlite3.Connection, directory: Path, name: str) -> Contents:
     collection = _find(db, name)
-    marks = {str(key): int(value) for key, value in db.execute("SELECT * FROM max_seq_id")}
-    metadata = _stored_metadata(db, collection.metadata)
-    try:
-        vectors = read_vectors(directory / collection.vectors, cosine=collection.cosine)
-    except IndexBroken as error:
-        raise DeltaRejected(str(error)) from error
-    for seq_id, operation, id_, vector, encoding, text in _log(db, collection.id):
-        if seq_id > marks.get(collection.metadata, -1):
-            _replay_metadata(metadata, operation, id_, text)
-        if seq_id > marks.get(collection.vectors, -1):
-            _replay_vector(vectors, operation, id_, vector, encoding)
-    if len(metadata) > _MOST_RECORDS:
-        raise DeltaRejected(f"{len(metadata)} records, more than the {_MOST_RECORDS} allowed")
-    return _joined(metadata, vectors)
-
-
-def _distrust(db: sqlite3.Connection) -> None:
-    """Let the schema run nothing: no triggers, no views, no functions, and no endless statement."""
-    steps = iter(range(_MOST_STEPS))
-    db.set_progress_handler(lambda: next(steps, None) is None, 1_000_000)
-    for pragma in ("trusted_schema = OFF", "query_only = ON", "cell_size_check = ON"):
-        db.execute(f"PRAGMA {pragma}")
-    kinds = dict(db.execute("SELECT name, type || ' ' || coalesce(sql, '') FROM sqlite_master"))
-    for table in _TABLES:
-        kind = str(kinds.get(table, "")).upper()
-        if not kind and table in _OPTIONAL:
-            continue
-        if not kind.startswith("TABLE CREATE TABLE"):
-            raise DeltaRejected(f"{DATABASE} has no table {table}: not written by Chroma 1.x")
-        if "GENERATED" in kind or " AS (" in kind:
-            raise DeltaRejected(f"{DATABASE}: table {table} has computed columns")
+    index = directory / collection.vectors
+    segments = Segments(
+        _stored_fields(db, collection.metadata), {**read_vectors(index, cosine=collection.cosine)}
+    )
+    marks = {
+        str(key): _number(value) for key, value in _rows(db, "segment_id, seq_id", "max_seq_id")
+    }
+    of_fields = marks.get(collection.metadata, -1)
+    of_vectors = marks.get(collection.vectors, last_seq_id(index) or -1)
+    for record in _log(db, collection.id):
+        if record.seq_id > of_fields:
+            segments.replay_fields(record)
+        if record.seq_id > of_vectors:
+            segments.replay_vector(record)
+        _bound(segments.fields)
+    return _joined(segments)
 
 
 def _find(db: sqlite3.Connection, name: str) -> _Collection:
-    named = "SELECT id, * FROM collections WHERE name = ? LIMIT 2"
+    named = (
+        "SELECT c.id, d.tenant_id || '/' || d.name, c.* FROM collections c"
+        " LEFT JOIN databases d ON d.id = c.database_id WHERE c.name = ? LIMIT 3"
+    )
     found = db.execute(named, (name,)).fetchall()
-    if len(found) != 1:
+    if not found:
         have = [str(row[0]) for row in db.execute("SELECT name FROM collections LIMIT 5")]
         raise DeltaRejected(f"the delta has no collection {name!r}, only {have}")
-    id_, *stored = found[0]
+    if len(found) > 1:
+        places = ", ".join(sorted(str(row[1]) for row in found))
+        raise DeltaRejected(
+            f"the delta has a collection {name!r} in {len(found)} databases, {places}: which one "
+            f"is meant, nothing says; write a delta's collection into one database"
+        )
+    id_, _, *stored = found[0]
     rows = db.execute("SELECT scope, id FROM segments WHERE collection = ?", (id_,))
     scopes = {str(scope): str(id_) for scope, id_ in rows}
-    if not {"VECTOR", "METADATA"} <= scopes.keys() or "/" in scopes["VECTOR"]:
+    if not {"VECTOR", "METADATA"} <= scopes.keys() or not re.fullmatch(
+        r"[\w-]{1,64}", scopes["VECTOR"]
+    ):
         raise DeltaRejected(f"collection {name!r} has no vector or no metadata segment")
-    return _Collection(str(id_), scopes["VECTOR"], scopes["METADATA"], _is_cosine(stored))
+    legacy = db.execute(
+        "SELECT str_value FROM segment_metadata WHERE segment_id = ? AND key = 'hnsw:space'",
+        (scopes["VECTOR"],),
+    ).fetchone()
+    cosine = _is_cosine(stored) if legacy is None else legacy[0] == "cosine"
+    return _Collection(str(id_), scopes["VECTOR"], scopes["METADATA"], cosine)
 
 
 def _is_cosine(row: Iterable[Any]) -> bool:
@@ -142,22 +161,21 @@ def _is_cosine(row: Iterable[Any]) -> bool:
     )
 
 
-def _stored_metadata(db: sqlite3.Connection, segment: str) -> dict[str, dict[str, "Value"]]:
+def _stored_fields(db: sqlite3.Connection, segment: str) -> dict[str, dict[str, "Value"]]:
     """Return what the metadata segment holds, the document under Chroma's own key."""
+    stored: dict[str, dict[str, Value]] = {}
+    ids: dict[int, str] = {}
     rows = db.execute("SELECT id, embedding_id FROM embeddings WHERE segment_id = ?", (segment,))
-    ids = {row[0]: str(row[1]) for row in rows}
-    stored: dict[str, dict[str, Value]] = {id_: {} for id_ in ids.values()}
-    for row, key, *values in db.execute(
-        "SELECT id, key, string_value, int_value, float_value, bool_value FROM embedding_metadata"
-    ):
+    for row, id_ in rows:
+        ids[row] = str(id_)
+        stored[ids[row]] = {}
+        _bound(stored)
+    for row, key, *values in _rows(db, _VALUES, "embedding_metadata"):
         if row in ids and (value := _scalar(*values)) is not None:
             stored[ids[row]][str(key)] = value
     lists: dict[tuple[int, str], list[Scalar]] = {}
     if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'embedding_metadata_array'").fetchone():
-        for row, key, *values in db.execute(
-            "SELECT id, key, string_value, int_value, float_value, bool_value"
-            " FROM embedding_metadata_array"
-        ):
+        for row, key, *values in _rows(db, _VALUES, "embedding_metadata_array"):
             if row in ids and (value := _scalar(*values)) is not None:
                 lists.setdefault((row, str(key)), []).append(value)
     for (row, key), items in lists.items():
@@ -173,54 +191,45 @@ def _scalar(text: Any, whole: Any, number: Any, truth: Any) -> "Scalar | None":
     return int(whole) if whole is not None else None if number is None else float(number)
 
 
-def _log(db: sqlite3.Connection, collection: str) -> Iterator[tuple[int, int, str, Any, Any, Any]]:
-    yield from db.execute(
+def _rows(db: sqlite3.Connection, columns: str, table: str) -> Iterator[Any]:
+    return db.execute(f"SELECT {columns} FROM {table}")  # noqa: S608 - names of ours
+
+
+def _log(db: sqlite3.Connection, collection: str) -> Iterator[LogRecord]:
+    """Yield the collection's log in its order; the topic ends in the collection's id."""
+    ending = f"/{collection}"
+    rows = db.execute(
         "SELECT seq_id, operation, id, vector, encoding, metadata FROM embeddings_queue"
-        " WHERE topic LIKE '%/' || ? ORDER BY seq_id",
-        (collection,),
+        " WHERE substr(topic, ?) = ? ORDER BY seq_id",
+        (-len(ending), ending),
     )
+    for seq_id, operation, id_, *rest in rows:
+        yield LogRecord(_number(seq_id), operation, str(id_), *rest)
 
 
-def _replay_metadata(
-    stored: dict[str, dict[str, "Value"]], operation: int, id_: str, text: str | None
-) -> None:
-    if operation == _DELETE:
-        stored.pop(id_, None)
-        return
-    try:
-        fields = json.loads(text or "{}")
-        changes = dict(fields.items())
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise DeltaRejected(f"record {id_!r}: its metadata is no JSON object") from error
-    known = stored.setdefault(id_, {})
-    known.update(changes)
-    for key in [key for key, value in known.items() if value is None]:
-        del known[key]
+def _number(stored: Any) -> int:
+    """Return a number of the log; chromadb before 1.0 stores it big-endian, in 8 or 24 bytes."""
+    if isinstance(stored, bytes) and len(stored) in {8, 24}:
+        return int.from_bytes(stored, "big")
+    if not isinstance(stored, int):
+        raise DeltaRejected(f"{DATABASE}: {stored!r:.40} is no number of a log record")
+    return stored
 
 
-def _replay_vector(
-    vectors: dict[str, "NDArray[np.float32]"], operation: int, id_: str, vector: Any, encoding: Any
-) -> None:
-    if operation == _DELETE:
-        vectors.pop(id_, None)
-    elif vector is not None:
-        if encoding != "FLOAT32" or not isinstance(vector, bytes) or len(vector) % 4:
-            raise DeltaRejected(f"record {id_!r}: its vector is no FLOAT32")
-        vectors[id_] = np.frombuffer(vector, dtype="<f4")
+def _bound(records: Mapping[str, Any]) -> None:
+    if len(records) > _MOST_RECORDS:
+        raise DeltaRejected(f"more than the {_MOST_RECORDS} records allowed in a delta")
 
 
-def _joined(
-    stored: Mapping[str, dict[str, "Value"]], vectors: Mapping[str, "NDArray[np.float32]"]
-) -> dict[str, Record]:
+def _joined(segments: Segments) -> Contents:
     records: dict[str, Record] = {}
-    for id_, metadata in stored.items():
-        if id_ not in vectors:
-            raise DeltaRejected(f"record {id_!r} has no vector")
-        if not np.isfinite(vectors[id_]).all():
-            raise DeltaRejected(f"record {id_!r}: its vector has NaN or infinite numbers")
-        document = metadata.pop(_DOCUMENT, None)
-        records[id_] = Record(vectors[id_], metadata, None if document is None else str(document))
-    dimensions = {len(record.embedding) for record in records.values()}
-    if len(dimensions) > 1 or 0 in dimensions:
-        raise DeltaRejected(f"the delta mixes dimensions: {sorted(dimensions)}")
-    return records
+    broken = dict(segments.broken)
+    for id_, fields in segments.fields.items():
+        vector = segments.vector(id_)
+        if isinstance(vector, str):
+            broken.setdefault(id_, vector)
+        if id_ in broken or isinstance(vector, str):
+            continue
+        document = fields.pop(_DOCUMENT, None)
+        records[id_] = Record(vector, fields, None if document is None else str(document))
+    return Contents(records, broken)

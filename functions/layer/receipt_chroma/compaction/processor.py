@@ -69,24 +69,25 @@ def process_collection_updates(
         raise ConfigurationMissing("no table to read: pass dynamo_client and table_name")
     name = collection if isinstance(collection, str) else str(collection.value)
     signals = read_signals(stream_messages, name)
-    if signals.deltas and objects is None:
+    if (signals.deltas or signals.arrivals) and objects is None:
         raise ConfigurationMissing("no bucket to read deltas from: pass objects")
-    updates = _Updates(name, logger, metrics or NoMetrics(), signals.failures)
+    sink = NoMetrics() if metrics is None else metrics
+    updates = _Updates(name, logger, sink, signals.failures)
     table = ReceiptTable(dynamo_client, table_name, clock)
     store = chroma_client.get_collection(name, embedding_function=None)
     convergence = Convergence(store, table)
-    if signals.deltas and objects is not None:
+    if (signals.deltas or signals.arrivals) and objects is not None:
         merger = DeltaMerger(
             collection=name,
             source=DeltaSource(objects, allowed_buckets),
+            table=table,
             runs=RunTable(dynamo_client, table_name, clock),
             convergence=convergence,
             scratch=scratch or Path(gettempdir()),
             clock=clock,
             dimension=store.get_model().dimension,
         )
-        runs = table.runs(signal.run for signal in signals.deltas if signal.run is not None)
-        for merged in merger.merge(signals.deltas, runs):
+        for merged in merger.merge(signals.deltas, signals.arrivals):
             updates.merged(merged)
     applied = convergence.apply(signals.touched)
     updates.applied(applied)
@@ -112,6 +113,12 @@ class _Updates:
         self._result.delta_merge_results.extend(merged.merges)
         self._metrics.count("CompactionDeltaMergeError", len(merged.failures))
         self.failed(merged.failures)
+        for run, reason in merged.missing:
+            ids = {"image_id": run.receipt.image_id, "receipt_id": run.receipt.receipt_id}
+            extra = {**ids, "run_id": run.run_id, "reason": reason}
+            self._log.warning("Vectors cannot be brought back", extra=extra)
+        if merged.missing:
+            self._metrics.count("CompactionVectorsMissing", len(merged.missing))
 
     def applied(self, applied: Applied) -> None:
         """Add what one convergence wrote."""

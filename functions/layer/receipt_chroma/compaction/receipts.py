@@ -8,10 +8,9 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from instep.clock import Clock, utc_now
-from instep.table import TableReader
+from instep.table import Range, TableReader
 from receipt_chroma.compaction.attributes import TTL_ATTRIBUTE, Item, is_alive
 from receipt_chroma.compaction.identity import EmbeddingId, ItemKey, ReceiptId
-from receipt_chroma.compaction.runs import RunId
 from receipt_chroma.compaction.words import Words, read_words
 
 if TYPE_CHECKING:
@@ -30,10 +29,11 @@ _MERCHANT: Final = (
 )
 _RUN: Final = (
     *_KEY,
-    "lines_state",
-    "words_state",
-    "lines_delta_prefix",
-    "words_delta_prefix",
+    *(
+        f"{collection}_{name}"
+        for collection in ("lines", "words")
+        for name in ("state", "delta_prefix", "announced_at", "merged_vectors")
+    ),
 )
 
 
@@ -72,10 +72,17 @@ class ReceiptTable:
             for one in wanted
         }
 
-    def runs(self, runs: Iterable[RunId]) -> dict[RunId, Item]:
-        """Return the items of those runs that exist."""
-        wanted = {run.key: run for run in runs}
-        return {wanted[key]: item for key, item in self._items(wanted, _RUN).items()}
+    def runs(self, receipts: Iterable[ReceiptId]) -> dict[ReceiptId, list[Item]]:
+        """Return the items of all runs of each receipt."""
+        wanted = list(dict.fromkeys(receipts))
+        return dict(zip(wanted, self.reader.side_by_side(self._runs_of, wanted), strict=True))
+
+    def _runs_of(self, receipt: ReceiptId) -> list[Item]:
+        now = self._clock()
+        pk, first = receipt.key("#COMPACTION_RUN#")
+        last = receipt.key("#COMPACTION_RUN$").sk  # the next sign: behind every run's id
+        items = self.reader.all_of(Range(pk, first, last), _RUN)
+        return [item for item in items if is_alive(item, now)]
 
     def _items(self, keys: Iterable[ItemKey], attributes: tuple[str, ...]) -> dict[ItemKey, Item]:
         now = self._clock()

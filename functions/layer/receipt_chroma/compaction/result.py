@@ -16,7 +16,11 @@ class ReceiptUpdate:
 
 @dataclass(frozen=True)
 class DeltaMerge:
-    """One merged delta. `run_id` is None for an older delta notice, which has no run item."""
+    """One merged delta. `run_id` is None for an older delta notice, which has no run item.
+
+    `merged_vectors` counts its records that the collection holds, by it or by a newer run;
+    `refused`, those that it cannot hold: with any, the run has failed, and its message too.
+    """
 
     run_id: str | None
     image_id: str | None
@@ -24,6 +28,7 @@ class DeltaMerge:
     prefix: str
     merged_vectors: int
     started_at: str
+    refused: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Every write is conditional: a run that was deleted is never resurrected, and COMPLETED is never
 taken back. FAILED is final for those who wait, so it is written only when the message goes to the
-DLQ.
+DLQ. Beside them a run keeps when it was announced, by which runs are put in order.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from instep.aws_errors import storage
 from instep.clock import Clock, utc_now
+from receipt_chroma.compaction.attributes import Item, text
 from receipt_chroma.compaction.identity import ItemKey, ReceiptId
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ PROCESSING: Final = "PROCESSING"
 COMPLETED: Final = "COMPLETED"
 FAILED: Final = "FAILED"
 
-_LONGEST_ERROR: Final = 1000
+_LONGEST_ERROR: Final = 16_000  # characters: some hundred refused records, each with its reason
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,34 @@ class RunId:
         return self.receipt.key(f"#COMPACTION_RUN#{self.run_id}")
 
 
+@dataclass(frozen=True)
+class Run:
+    """What the table says of a run in one collection; `merged_vectors` is 0 before it is known."""
+
+    id: RunId
+    state: str | None
+    prefix: str | None
+    announced_at: str | None
+    merged_vectors: int
+
+    @classmethod
+    def of(cls, receipt: ReceiptId, item: Item, collection: str) -> "Run":
+        """Read a COMPACTION_RUN item of a receipt."""
+        run_id = item["SK"]["S"].partition("#COMPACTION_RUN#")[2]
+        return cls(
+            RunId(receipt, run_id),
+            text(item, f"{collection}_state"),
+            text(item, f"{collection}_delta_prefix"),
+            text(item, f"{collection}_announced_at"),
+            int(float(item.get(f"{collection}_merged_vectors", {}).get("N", 0))),
+        )
+
+    @property
+    def is_merged(self) -> bool:
+        """Say whether vectors of it are published: those of its records that were not refused."""
+        return self.state == COMPLETED or self.merged_vectors > 0
+
+
 class RunTable:
     """The run items of one table. A collection is `lines` or `words`; times are ISO 8601, UTC.
 
@@ -48,11 +77,15 @@ class RunTable:
     def __init__(self, client: "DynamoDBClient", table: str, clock: Clock = utc_now) -> None:
         self._client, self._table, self._clock = client, table, clock
 
-    def start(self, run: RunId, collection: str) -> str | None:
-        """Write PROCESSING and return the time written; None when deleted or already COMPLETED."""
+    def start(self, run: RunId, collection: str, announced_at: str | None = None) -> str | None:
+        """Write PROCESSING and return the time written; None when deleted or already COMPLETED.
+
+        `announced_at` is the stream's time of the run's INSERT; the first one known is kept.
+        """
         now = self._clock().isoformat()
-        written = self._write(run, collection, {"state": PROCESSING, "started_at": now})
-        return now if written else None
+        fields = {"state": PROCESSING, "started_at": now}
+        once = {"announced_at": announced_at} if announced_at else {}
+        return now if self._write(run, collection, fields, once=once) else None
 
     def complete(self, run: RunId, collection: str, merged_vectors: int) -> bool:
         """Write COMPLETED with the count; only after the version with the vectors is published."""
@@ -64,6 +97,11 @@ class RunTable:
         }
         return self._write(run, collection, fields, unless=None)
 
+    def count(self, run: RunId, collection: str, merged_vectors: int) -> bool:
+        """Write the count of a run that fails for other records; as `complete`, after publish."""
+        fields = {"merged_vectors": merged_vectors}
+        return self._write(run, collection, fields, clears_error=False)
+
     def fail(self, run: RunId, collection: str, reason: str) -> bool:
         """Write FAILED with the reason; only when the message has gone to the DLQ."""
         fields = {
@@ -71,7 +109,7 @@ class RunTable:
             "finished_at": self._clock().isoformat(),
             "error": reason[:_LONGEST_ERROR],
         }
-        return self._write(run, collection, fields)
+        return self._write(run, collection, fields, clears_error=False)
 
     def postpone(self, run: RunId, collection: str) -> bool:
         """Write PENDING again: the merge did not get through and will be tried once more."""
@@ -83,15 +121,22 @@ class RunTable:
         collection: str,
         fields: Mapping[str, str | int],
         *,
+        once: Mapping[str, str] | None = None,
         unless: str | None = COMPLETED,
+        clears_error: bool = True,
     ) -> bool:
-        names = {f"#{name}": f"{collection}_{name}" for name in (*fields, "error")}
+        """Set `fields`, and those of `once` that the item does not have yet."""
+        kept = once or {}
+        used = [*fields, *kept, *["state"] * bool(unless), *["error"] * clears_error]
+        names = {f"#{name}": f"{collection}_{name}" for name in used}
         values: dict[str, Any] = {
             f":{name}": {"N": str(value)} if isinstance(value, int) else {"S": value}
-            for name, value in fields.items()
+            for name, value in {**fields, **kept}.items()
         }
-        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in fields)
-        if "error" not in fields:
+        sets = [f"#{name} = :{name}" for name in fields]
+        sets += [f"#{name} = if_not_exists(#{name}, :{name})" for name in kept]
+        expression = f"SET {', '.join(sets)}"
+        if clears_error:
             expression += " REMOVE #error"
         condition = "attribute_exists(PK)"
         if unless is not None:

@@ -18,6 +18,7 @@ from receipt_dynamo_stream.keys import LONGEST_PK, fits
 if TYPE_CHECKING:
     from receipt_dynamo_stream import StreamMessage
 
+MOST: Final = 5000  # embeddings looked up, derived and written at once
 _ARRIVING: Final = frozenset({"RECEIPT", "RECEIPT_LINE", "RECEIPT_WORD"})
 _LARGEST: Final = 10**18  # a key's number has at most 18 digits
 _OF_A_RECEIPT: Final = 128  # embeddings, as a receipt has them mostly
@@ -33,19 +34,26 @@ class DeltaSignal:
     timestamp: str
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """Something of a receipt appeared, perhaps again: a merged run may have vectors of it."""
+
+    index: int
+    receipt: ReceiptId
+
+
 @dataclass
 class Touched:
     """What to look up. `receipts`: every field of every embedding, and whether it still exists;
-    `removed`: whether it does. Of receipts in which something `arrived`, vectors may be due again.
+    `removed`: whether it does.
     """
 
     receipts: set[ReceiptId] = field(default_factory=set)
     merchants: set[ReceiptId] = field(default_factory=set)
     removed: set[EmbeddingId] = field(default_factory=set)
     labelled: set[EmbeddingId] = field(default_factory=set)
-    arrived: set[ReceiptId] = field(default_factory=set)
 
-    def slices(self, most: int = 5000) -> Iterator["Touched"]:
+    def slices(self, most: int = MOST) -> Iterator["Touched"]:
         """Yield what to look up in parts of about so many embeddings, a receipt's together.
 
         How many a receipt has that is looked up whole only the store knows: _OF_A_RECEIPT.
@@ -74,10 +82,11 @@ class Touched:
 
 @dataclass
 class Signals:
-    """A batch for one collection: what it touched, its deltas oldest first, and who is poison."""
+    """A batch for one collection: what it touched, its deltas, what arrived, and who is poison."""
 
     touched: Touched = field(default_factory=Touched)
     deltas: list[DeltaSignal] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)
     failures: list[MessageFailure] = field(default_factory=list)
 
 
@@ -90,6 +99,8 @@ def read_signals(messages: Iterable["StreamMessage"], collection: str) -> Signal
         try:
             if message.entity_type == "COMPACTION_RUN":
                 signals.deltas.append(_delta(index, message, collection))
+            elif is_arrival(message):
+                signals.arrivals.append(Arrival(index, _receipt(message.entity_data)))
             else:
                 note(signals.touched, message, collection)
         except OVER_AN_ITEM as error:
@@ -97,18 +108,18 @@ def read_signals(messages: Iterable["StreamMessage"], collection: str) -> Signal
             signals.failures.append(
                 MessageFailure(index, MessageRejected.__name__, reason, final=True)
             )
-    signals.deltas.sort(key=lambda delta: delta.timestamp)
     return signals
+
+
+def is_arrival(message: "StreamMessage") -> bool:
+    """Say whether something that embeddings live with (re)appeared, which touches none of them."""
+    return message.event_name == "INSERT" and message.entity_type in _ARRIVING
 
 
 def note(touched: Touched, message: "StreamMessage", collection: str) -> None:
     """Add what a message touches; it raises one of OVER_AN_ITEM when its ids cannot be read."""
     data, of_words = message.entity_data, collection == "words"
-    kind = message.entity_type
-    if message.event_name == "INSERT" and kind in _ARRIVING:
-        touched.arrived.add(_receipt(data))
-        return
-    match kind:
+    match message.entity_type:
         case "RECEIPT":
             touched.receipts.add(_receipt(data))
         case "RECEIPT_METADATA" | "RECEIPT_PLACE":
