@@ -1,23 +1,22 @@
 """The app deployed on the benchmark's local cloud: written to, run, and asked what a run took."""
 
-import json
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from benchmarks.function_logs import FunctionLogs
 from instep.objects import Objects
 from tools.demo.table import put_items
 from tools.local_cloud.deploy import Deployment
 from tools.local_cloud.executions import Step, follow, start
-from tools.local_cloud.metrics import log_lines, metric_sums
+from tools.local_cloud.metrics import metric_sums
 from tools.local_cloud.target import Target
 
 _POLL_SECONDS = 0.1
 _WAIT_SECONDS = 120
-_NAMED = "Instep: "  # how a function's description begins
 
 
 class RunFailed(Exception):
@@ -85,55 +84,26 @@ class CloudApp:
             up=up - before[1],
         )
 
-    def peaks(self) -> dict[str, float]:
-        """Return the most memory each function has needed so far, in MB."""
-        return {
-            name: max(call["peak_memory_mb"] for call in ended)
-            for name in self._functions
-            if (ended := list(self._logged(name, "Call ended")))
-        }
-
-    def memory_settings(self) -> dict[str, int]:
-        """Return the memory each function is given, in MB."""
-        return {name: found["MemorySize"] for name, found in self._functions.items()}
-
     @cached_property
-    def _functions(self) -> dict[str, dict[str, Any]]:
-        pages = self.target.client("lambda").get_paginator("list_functions").paginate()
-        found = [function for page in pages for function in page["Functions"]]
-        return {
-            function["Description"].removeprefix(_NAMED): function
-            for function in found
-            if function.get("Description", "").startswith(_NAMED)
-        }
-
-    def _lines(self, name: str) -> list[str]:
-        function = self._functions[name]
-        group = function.get("LoggingConfig", {}).get(
-            "LogGroup", f"/aws/lambda/{function['FunctionName']}"
-        )
-        return log_lines(self.target.client("logs"), group)
-
-    def _logged(self, name: str, message: str) -> Iterator[dict[str, Any]]:
-        for line in self._lines(name):
-            if f'"{message}"' in line:
-                yield json.loads(line)
+    def logs(self) -> FunctionLogs:
+        """What its functions said."""
+        return FunctionLogs(self.target)
 
     def _ingested(self) -> int:
-        return metric_sums(self._lines("ingest"))["StreamRecordsReceived"]
+        return metric_sums(self.logs.texts("ingest"))["StreamRecordsReceived"]
 
     def _logged_bytes(self) -> tuple[int, int]:
         """Bytes that the functions have fetched of snapshots, and stored of them, so far."""
         down = [
-            line.get("bytes", 0)
-            for name in self._functions
-            for line in self._logged(name, "Snapshot downloaded")
+            line.fields.get("bytes", 0)
+            for name in self.logs.functions
+            for line in self.logs.lines(name, "Snapshot downloaded")
         ]
         up = [
-            line.get("bytes", 0)
-            for name in self._functions
+            line.fields.get("bytes", 0)
+            for name in self.logs.functions
             for message in ("Updates applied", "Snapshot folded")
-            for line in self._logged(name, message)
+            for line in self.logs.lines(name, message)
         ]
         return sum(down), sum(up)
 

@@ -4,9 +4,10 @@ The real state machine, functions in processes of their own, on the local cloud;
 predecessor's, imported. The predecessor's own run of this size is in docs/domain.md: 19 seconds.
 """
 
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from benchmarks.cloud_app import CloudApp, CloudRun
+from benchmarks.items import Item, item, label
 from benchmarks.measure import Figures, milliseconds
 from benchmarks.report import Report
 from benchmarks.stage import Stage
@@ -24,8 +25,6 @@ ADDED = 500  # more than the 300 pending vectors at which a fold is due
 
 _PASSED = 0.002  # seconds: a state that calls no function takes less, and says nothing
 
-Item = dict[str, Any]
-
 
 def run(stage: Stage, size: int = SIZE, added: int = ADDED, shape: Shape = Workload) -> Report:
     """Deploy the app on the stage's cloud and return the figures of its runs."""
@@ -41,17 +40,17 @@ def measure(stage: Stage, app: CloudApp, workload: Workload, added: int) -> Repo
     request = Request(source, writer="bench")
     imported = import_snapshot(store, request, stage.scratch, lambda _done, _total: None)
     words = list(workload.edits("scattered", 0))
-    app.put((_item(word, "", "RECEIPT_WORD") for word in words), signals=0)
+    app.put(_of_words(words), signals=0)
     figures: Figures = {"snapshot_bytes": imported.bytes, "embeddings": imported.embeddings}
     for name, status in (("labels_cold", "PENDING"), ("labels_warm", "VALID")):
-        app.put((_label(word, status) for word in words), signals=len(words))
+        app.put((label(word, "bench", status) for word in words), signals=len(words))
         figures |= _spelt(name, app.run())
     app.put(_arrival(app, workload, added), signals=1)
     figures |= _spelt("new_words", app.run())
-    for name, peak in app.peaks().items():
+    for name, peak in app.logs.peaks().items():
         figures |= {
             f"peak_memory_mb_{name}": peak,
-            f"memory_setting_mb_{name}": app.memory_settings()[name],
+            f"memory_setting_mb_{name}": app.logs.functions[name]["MemorySize"],
         }
     return Report(
         "deployed",
@@ -76,18 +75,6 @@ def _spelt(name: str, run: CloudRun) -> Figures:
     }
 
 
-def _label(word: str, status: str) -> Item:
-    return _item(
-        word,
-        "#LABEL#TOTAL",
-        "RECEIPT_WORD_LABEL",
-        validation_status=status,
-        timestamp_added="2026-01-01T00:00:00+00:00",
-        label_proposed_by="bench",
-        reasoning=status,
-    )
-
-
 def _arrival(app: CloudApp, workload: Workload, added: int) -> list[Item]:
     """Store a delta of new words; return their items, and last the run that announces it."""
     words = workload.words(workload.size, added)
@@ -104,12 +91,12 @@ def _arrival(app: CloudApp, workload: Workload, added: int) -> list[Item]:
     )
     receipt = words.ids[0].partition("#LINE#")[0]
     announced = {f"{COLLECTION}_delta_prefix": prefix, f"{COLLECTION}_state": "PENDING"}
-    run = _item(receipt, "#COMPACTION_RUN#bench", "COMPACTION_RUN", run_id="bench", **announced)
-    return [*(_item(word, "", "RECEIPT_WORD") for word in words.ids), run]
+    run = item(receipt, "#COMPACTION_RUN#bench", "COMPACTION_RUN", run_id="bench", **announced)
+    return [*_of_words(words.ids), run]
 
 
-def _item(of: str, more: str, entity: str, **values: str) -> Item:
-    """Return the item of an embedding's id, or of what hangs on it, in DynamoDB JSON."""
-    image, _, rest = of.partition("#RECEIPT#")
-    own = {"PK": image, "SK": f"RECEIPT#{rest}{more}", "TYPE": entity}
-    return {name: {"S": value} for name, value in {**own, **values}.items()}
+def _of_words(words: Sequence[str]) -> Iterator[Item]:
+    """Yield the items without which these words would have no embedding: their receipts' too."""
+    for receipt in dict.fromkeys(word.partition("#LINE#")[0] for word in words):
+        yield item(receipt, "", "RECEIPT")
+    yield from (item(word, "", "RECEIPT_WORD") for word in words)

@@ -21,6 +21,7 @@ from tools.local_cloud.launcher import LocalCloud
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
 
 REGION = "us-east-1"
 KEY = "bench"  # dummy credentials: nothing leaves this machine
@@ -51,6 +52,11 @@ class Endpoint:
     def dynamodb(self) -> "DynamoDBClient":
         """Return a client for the lock table."""
         client: DynamoDBClient = self._client("dynamodb")
+        return client
+
+    def sqs(self) -> "SQSClient":
+        """Return a client for queues."""
+        client: SQSClient = self._client("sqs")
         return client
 
     def lock_table(self) -> str:

@@ -123,3 +123,8 @@ def short(size: int) -> str:
     """Return a size as it stands in a key: 20k, or the number when it is no whole thousand."""
     thousands, rest = divmod(size, 1_000)
     return str(size) if rest or not thousands else f"{thousands}k"
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the smallest value that at least `share` of the values do not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]

@@ -113,7 +113,7 @@ class Instep:
                 workspace = opened.__enter__()
             try:
                 with watch.phase("apply"):
-                    _write(workspace, wanted)
+                    write(workspace, wanted)
                 with watch.phase("stage"):
                     return workspace.stage(_OWNER, token, None, {})
             finally:
@@ -125,7 +125,7 @@ class Instep:
     def _run(self, stage: Callable[[Stopwatch, int], Staged], root: Path) -> PublishedRun:
         """Stage under a lease and publish; `root` stays if it is the warm directory."""
         held_ms: list[float] = []
-        lease = self._leases.acquire(COLLECTION, _OWNER)
+        lease = self._leases.acquire(COLLECTION, _OWNER, uuid4().hex)
 
         def work(watch: Stopwatch) -> None:
             staged = stage(watch, lease.fencing_token)
@@ -135,12 +135,13 @@ class Instep:
                 held_ms.append(publish(self.store, staged, lease, self._leases).held_ms)
 
         run = measured(self.traffic, work)
-        self._leases.release(COLLECTION, _OWNER)
+        self._leases.release(lease)
         if root is not self._warm:
             shutil.rmtree(root)
         return PublishedRun(run, held_ms[0])
 
 
-def _write(workspace: Workspace, wanted: Mapping[str, Wanted]) -> None:
+def write(workspace: Workspace, wanted: Mapping[str, Wanted]) -> None:
+    """Read what is carried and write what differs: the apply step."""
     collection = workspace.client.get_collection(COLLECTION, embedding_function=None)
     apply(collection, difference(read(collection, ids=list(wanted)), wanted))

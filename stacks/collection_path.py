@@ -10,7 +10,14 @@ from constructs import Construct
 
 from instep.errors import LeaseLost, LockBusy, SnapshotConflict
 from stacks.functions import Functions
-from stacks.retries import EVERYTHING_ELSE, retry_busy, retry_refused, retry_transient
+from stacks.patience import Patience
+from stacks.retries import (
+    EVERYTHING_ELSE,
+    retry_busy,
+    retry_dead,
+    retry_refused,
+    retry_transient,
+)
 from stacks.task import invoke
 
 MAX_ATTEMPTS = 3  # after three lost races a later run is the better place to try
@@ -19,9 +26,13 @@ MAX_ATTEMPTS = 3  # after three lost races a later run is the better place to tr
 class CollectionPath(Construct):
     """Wires the states below, in the order they run; `first` is where an item starts."""
 
-    def __init__(self, scope: Construct, id_: str, *, functions: Functions) -> None:
+    def __init__(
+        self, scope: Construct, id_: str, *, functions: Functions, patience: Patience
+    ) -> None:
         super().__init__(scope, id_)
-        release = ReleaseLock(self, "Release", function=functions.release_lock).state
+        release = ReleaseLock(
+            self, "Release", function=functions.release_lock, request="$.batch.key"
+        ).state
         applied = Applied(self, "Success", then=release).state
         deferred = Deferred(self, "Later", then=release).state
         failed = Failed(self, "Failure", then=release).state
@@ -30,10 +41,13 @@ class CollectionPath(Construct):
             self, "Acquire", function=functions.acquire_lock, busy=deferred, failed=failed
         ).state
         apply = ApplyUpdates(
-            self, "Apply", function=functions.apply_updates, lost=deferred, failed=failed
+            self,
+            "Apply",
+            function=functions.apply_updates,
+            patience=patience,
+            lost=deferred,
+            failed=failed,
         ).state
-        fold = FoldSnapshot(self, "Fold", function=functions.fold_snapshot, without=applied).state
-        due = NeedsFold(self, "Due", fold=fold, nothing=applied).state
         again = AttemptsLeft(self, "Again", again=apply, enough=deferred).state
         upload = UploadSnapshot(
             self,
@@ -47,8 +61,7 @@ class CollectionPath(Construct):
 
         acquire.next(apply)
         apply.next(changed)
-        upload.next(due)
-        fold.next(applied)
+        upload.next(applied)
         self.first = acquire
 
 
@@ -72,6 +85,7 @@ class AcquireLock(Construct):
             payload={
                 "collection": sfn.JsonPath.string_at("$.collection"),
                 "execution": sfn.JsonPath.string_at("$.execution"),
+                "request": sfn.JsonPath.string_at("$.batch.key"),
                 "waiting_since": sfn.JsonPath.string_at("$$.State.EnteredTime"),
             },
             result_path="$.lease",
@@ -80,7 +94,8 @@ class AcquireLock(Construct):
         )
         retry_busy(self.state)
         retry_transient(self.state)
-        self.state.add_catch(busy, errors=[LockBusy.__name__], result_path="$.error")
+        not_now = [LockBusy.__name__, LeaseLost.__name__]
+        self.state.add_catch(busy, errors=not_now, result_path="$.error")
         self.state.add_catch(failed, errors=EVERYTHING_ELSE, result_path="$.error")
 
 
@@ -93,6 +108,7 @@ class ApplyUpdates(Construct):
         id_: str,
         *,
         function: lambda_.Function,
+        patience: Patience,
         lost: sfn.IChainable,
         failed: sfn.IChainable,
     ) -> None:
@@ -101,6 +117,7 @@ class ApplyUpdates(Construct):
             self,
             "ApplyUpdates",
             function=function,
+            within=patience.apply,
             payload={
                 "collection": sfn.JsonPath.string_at("$.collection"),
                 "execution": sfn.JsonPath.string_at("$.execution"),
@@ -112,7 +129,9 @@ class ApplyUpdates(Construct):
             comment="Write what the table says into a copy of the head, and stage what changed: "
             "invisible until HEAD names it, so dying here costs nothing.",
         )
-        retry_transient(self.state)
+        retry_refused(self.state)
+        if patience.second_try:
+            retry_dead(self.state)
         self.state.add_catch(lost, errors=[LeaseLost.__name__], result_path="$.error")
         self.state.add_catch(failed, errors=EVERYTHING_ELSE, result_path="$.error")
 
@@ -164,52 +183,6 @@ class UploadSnapshot(Construct):
         self.state.add_catch(failed, errors=EVERYTHING_ELSE, result_path="$.error")
 
 
-class NeedsFold(Construct):
-    """Folding is for readers and later writers: this batch is published whatever comes of it."""
-
-    def __init__(
-        self, scope: Construct, id_: str, *, fold: sfn.IChainable, nothing: sfn.IChainable
-    ) -> None:
-        super().__init__(scope, id_)
-        self.state = sfn.Choice(
-            self,
-            "NeedsFold?",
-            comment="A fold is due when readers replay hundreds of vectors, or a chain is heavy.",
-        )
-        self.state.when(sfn.Condition.boolean_equals("$.published.fold", True), fold)
-        self.state.otherwise(nothing)
-
-
-class FoldSnapshot(Construct):
-    """Rewrites the head for readers, still under the lease; never at the batch's expense."""
-
-    def __init__(
-        self,
-        scope: Construct,
-        id_: str,
-        *,
-        function: lambda_.Function,
-        without: sfn.IChainable,
-    ) -> None:
-        super().__init__(scope, id_)
-        self.state = invoke(
-            self,
-            "FoldSnapshot",
-            function=function,
-            payload={
-                "collection": sfn.JsonPath.string_at("$.collection"),
-                "execution": sfn.JsonPath.string_at("$.execution"),
-                "lease": sfn.JsonPath.object_at("$.lease"),
-            },
-            result_path="$.folded",
-            comment="Persist the index, drop free pages, publish. Whatever goes wrong: the batch "
-            "is applied, and the fold comes due again.",
-        )
-        # Not after a death: the next run folds, and meanwhile nobody waits for the lease.
-        retry_refused(self.state)
-        self.state.add_catch(without, errors=EVERYTHING_ELSE, result_path="$.not_folded")
-
-
 class AttemptsLeft(Construct):
     """Bounds the way back from a conflict."""
 
@@ -259,23 +232,34 @@ class Failed(Construct):
 class ReleaseLock(Construct):
     """Gives the lease back, from every path; failing to is no failure, for a lease expires."""
 
-    def __init__(self, scope: Construct, id_: str, *, function: lambda_.Function) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        function: lambda_.Function,
+        request: str,
+        after: str = "",
+    ) -> None:
         super().__init__(scope, id_)
         self.state = invoke(
             self,
-            "ReleaseLock",
+            f"ReleaseLock{after}",
             function=function,
             payload={
                 "collection": sfn.JsonPath.string_at("$.collection"),
                 "execution": sfn.JsonPath.string_at("$.execution"),
+                "request": sfn.JsonPath.string_at(request),
+                "lease": sfn.JsonPath.object_at("$.lease"),
             },
             result_path=sfn.JsonPath.DISCARD,
-            comment="From every path, also after a failed acquire whose write may have arrived.",
+            comment="From every path, also after a failed acquire whose write may have arrived: "
+            "without a lease, what this batch has taken.",
         )
         retry_transient(self.state)
         expires = sfn.Pass(
             self,
-            "LeaseExpires",
+            f"LeaseExpires{after}",
             comment="Not released: the lease ends by itself, and the outcome stands.",
         )
         self.state.add_catch(expires, errors=EVERYTHING_ELSE, result_path="$.release")

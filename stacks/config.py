@@ -46,6 +46,8 @@ class Config:
     the local cloud, which cannot mount one: there the functions miss it and live on S3."""
     schedule_minutes: int
     """Minutes between the starts of the backstop schedule."""
+    round_seconds: int
+    """Seconds between the starts of two rounds while traffic lasts; 0: back to back."""
     keep_versions: int
     """Versions of a collection that a sweep leaves, whatever their age; HEAD counts."""
     keep_days: int
@@ -81,10 +83,11 @@ class Config:
             entity_table_stream_arn=stream,
             storage_mode=mode,
             file_system=_file_system(mode, get("fileSystem")) and not local,
-            schedule_minutes=_whole("scheduleMinutes", get("scheduleMinutes") or 5),
-            keep_versions=_whole("keepVersions", get("keepVersions") or 30),
-            keep_days=_whole("keepDays", get("keepDays") or 7),
-            log_retention_days=_log_days(get("logRetentionDays") or 30),
+            schedule_minutes=_whole("scheduleMinutes", _given(get("scheduleMinutes"), 5)),
+            round_seconds=_whole("roundSeconds", _given(get("roundSeconds"), 10), least=0),
+            keep_versions=_whole("keepVersions", _given(get("keepVersions"), 30)),
+            keep_days=_whole("keepDays", _given(get("keepDays"), 7)),
+            log_retention_days=_log_days(_given(get("logRetentionDays"), 30)),
             architecture=_one_of("architecture", get("architecture") or "arm64", Architecture),
             local_cloud=local,
             retain_data=_flag("retainData", get("retainData"), default=True),
@@ -98,10 +101,14 @@ def _one_of(key: str, value: Any, choices: Any) -> Any:
     return value
 
 
-def _whole(key: str, value: Any) -> int:
-    if isinstance(value, bool) or not str(value).isdecimal() or int(value) < 1:
-        raise ConfigRejected(f"{key} is {value!r}: give a whole number of at least 1")
+def _whole(key: str, value: Any, least: int = 1) -> int:
+    if isinstance(value, bool) or not str(value).isdecimal() or int(value) < least:
+        raise ConfigRejected(f"{key} is {value!r}: give a whole number of at least {least}")
     return int(value)
+
+
+def _given(value: Any, default: int) -> Any:
+    return default if value is None else value
 
 
 def _log_days(value: Any) -> int:

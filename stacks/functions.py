@@ -19,13 +19,16 @@ from stacks.storage import BATCH_PREFIX, Storage
 IO_BOUND = 512  # 53 to 66 MB needed; with less, loading boto3 makes a cold start of seconds
 ONE_CORE = 1769  # a single thread runs no faster with more
 
-# A lease outlives two missed heartbeats by far, and a process that died by minutes only.
-LOCK_DURATION = Duration.minutes(5)
-HEARTBEAT_INTERVAL = Duration.seconds(30)
+# A lease outlives two missed heartbeats, and a process that died by less than a minute.
+LOCK_DURATION = Duration.minutes(1)
+HEARTBEAT_INTERVAL = Duration.seconds(15)
 LEASE = ["LOCK_TABLE_NAME", "LOCK_DURATION_MINUTES"]
+RUNNER = ["LOCK_TABLE_NAME", "ROUND_SECONDS", "EVENT_BUS_NAME"]
+BEAT = ["HEARTBEAT_INTERVAL_SECONDS", "ROUND_SECONDS"]
 
 LOCK = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
-WAKE_FLAG = ["dynamodb:UpdateItem"]  # an item of the lock table
+QUEUE = ["dynamodb:UpdateItem"]  # the runner's item of the lock table
+DRAIN = [*LOCK, "dynamodb:Scan"]  # and what an execution that ended red has left locked
 RETURN = ["sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
 SNAPSHOTS = ["*/HEAD", "*/versions/*", "*/packs/*"]
 
@@ -59,6 +62,7 @@ class Functions(Construct):
             "EVENT_BUS_NAME": bus.event_bus_name,
             "LOCK_DURATION_MINUTES": str(LOCK_DURATION.to_minutes()),
             "HEARTBEAT_INTERVAL_SECONDS": str(HEARTBEAT_INTERVAL.to_seconds()),
+            "ROUND_SECONDS": str(platform.config.round_seconds),
             "CHROMADB_STORAGE_MODE": platform.config.storage_mode,
             "CHROMA_ROOT": "/tmp/chroma",  # noqa: S108 - Lambda's only writable folder, its own
             "DELTA_BUCKETS": ",".join(platform.config.delta_buckets),
@@ -73,14 +77,12 @@ class Functions(Construct):
         self.settle_batch = self._settle_batch()
 
     @property
-    def of_the_workflow(self) -> list[lambda_.Function]:
-        """Those that the state machine invokes: all but ingest."""
+    def of_a_batch(self) -> list[lambda_.Function]:
+        """Those that take a parked batch through its collections."""
         return [
-            self.parse_batch,
             self.acquire_lock,
             self.apply_updates,
             self.upload_snapshot,
-            self.fold_snapshot,
             self.release_lock,
             self.settle_batch,
         ]
@@ -91,10 +93,10 @@ class Functions(Construct):
             "ingest",
             timeout=Duration.minutes(1),
             memory=IO_BOUND,
-            reads=["INBOX_QUEUE_URL", "DLQ_URL", "LOCK_TABLE_NAME", "EVENT_BUS_NAME"],
+            reads=["INBOX_QUEUE_URL", "DLQ_URL", *RUNNER],
         )
         made.allow(["sqs:SendMessage"], [self._inbox, self._dlq])
-        made.allow(WAKE_FLAG, [self._locks])
+        made.allow(QUEUE, [self._locks])
         made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
         return made.function
 
@@ -104,11 +106,12 @@ class Functions(Construct):
             "parse_batch",
             timeout=Duration.minutes(5),
             memory=ONE_CORE,
-            reads=["INBOX_QUEUE_URL", "DLQ_URL", "LOCK_TABLE_NAME", "CHROMADB_BUCKET"],
+            reads=["INBOX_QUEUE_URL", "DLQ_URL", *LEASE, *RUNNER, "CHROMADB_BUCKET"],
         )
-        made.allow(["sqs:ReceiveMessage", *RETURN], [self._inbox])
+        made.allow(["sqs:ReceiveMessage", "sqs:GetQueueAttributes", *RETURN], [self._inbox])
         made.allow(["sqs:SendMessage"], [self._dlq])
-        made.allow(WAKE_FLAG, [self._locks])
+        made.allow(DRAIN, [self._locks])
+        made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
         self._allow_objects(made, "s3:PutObject", f"{BATCH_PREFIX}*")
         return made.function
 
@@ -136,7 +139,7 @@ class Functions(Construct):
             scratch=Size.gibibytes(4),
             reads=[
                 *LEASE,
-                "HEARTBEAT_INTERVAL_SECONDS",
+                *BEAT,
                 "CHROMADB_BUCKET",
                 "DYNAMODB_TABLE_NAME",
                 "CHROMADB_STORAGE_MODE",
@@ -185,7 +188,7 @@ class Functions(Construct):
             scratch=Size.gibibytes(10),
             reads=[
                 *LEASE,
-                "HEARTBEAT_INTERVAL_SECONDS",
+                *BEAT,
                 "CHROMADB_BUCKET",
                 "CHROMADB_STORAGE_MODE",
                 "CHROMA_ROOT",
@@ -216,14 +219,15 @@ class Functions(Construct):
             reads=[
                 "INBOX_QUEUE_URL",
                 "DLQ_URL",
-                "LOCK_TABLE_NAME",
+                *RUNNER,
                 "CHROMADB_BUCKET",
                 "DYNAMODB_TABLE_NAME",
             ],
         )
         made.allow([*RETURN, "sqs:SendMessage"], [self._inbox])
         made.allow(["sqs:SendMessage"], [self._dlq])
-        made.allow(WAKE_FLAG, [self._locks])
+        made.allow(QUEUE, [self._locks])
+        made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
         made.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self._entities])
         self._allow_objects(made, "s3:GetObject", f"{BATCH_PREFIX}*")
         return made.function

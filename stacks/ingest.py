@@ -10,19 +10,20 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from instep.pace import HIDDEN
 from receipt_dynamo_stream.stream_filter import stream_filters
 from stacks.config import Config
 from stacks.nag import accept, accept_objects
 from stacks.storage import NO_ACCESS_LOG
 
-# Longer than one round of the workflow, so that nobody else takes what a round holds; not much
-# longer, or a run that was stopped by hand would hide its messages for that time.
-VISIBILITY = Duration.hours(1)
+# What a run that died had taken comes back after it. Shorter than many a round, for only the
+# runner drains: whatever comes back while it works, it has settled before it looks again.
+VISIBILITY = Duration.seconds(int(HIDDEN.total_seconds()))
 LONG_POLL = Duration.seconds(1)  # asks every server of the queue before it says "empty"
 RETENTION = Duration.days(14)  # the longest SQS offers
 # Deferred messages come back often and are no failure: poison is known by its content. The limit
 # only ends what our code never got to judge.
-MAX_RECEIVES = 100
+MAX_RECEIVES = 1000
 
 LAMBDA_PREFIX = "aws/lambda/*"  # where Lambda writes records it gave up on
 

@@ -13,6 +13,7 @@ LAMBDA_REFUSED = [
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
+    "Lambda.ClientExecutionTimeoutException",
     "Lambda.TooManyRequestsException",
     # Of a function with the shared cache that was not started; once started it can do without.
     "Lambda.EFSMountConnectivityException",
@@ -30,7 +31,13 @@ def retry_transient(state: sfn.TaskStateBase) -> None:
     own attempts.
     """
     retry_refused(state)
-    # A second death in a row is rarely bad luck, and each may have cost the whole timeout.
+    retry_dead(state)
+
+
+def retry_dead(state: sfn.TaskStateBase) -> None:
+    """Try again after the process died: twice in a row is rarely bad luck, and each such try may
+    have cost the whole timeout.
+    """
     state.add_retry(
         errors=PROCESS_DIED,
         interval=Duration.seconds(1),
@@ -61,11 +68,13 @@ def retry_refused(state: sfn.TaskStateBase) -> None:
 
 
 def retry_busy(state: sfn.TaskStateBase) -> None:
-    """Wait for another execution's lease: few tries, long waits, jitter; then the catch defers."""
+    """Wait for another execution's lease, briefly: the catch defers, and the runner comes back,
+    while a collection that is free need not wait for one that is not.
+    """
     state.add_retry(
         errors=[LockBusy.__name__],
-        interval=Duration.seconds(2),
-        max_attempts=4,
+        interval=Duration.seconds(1),
+        max_attempts=2,
         backoff_rate=2,
         jitter_strategy=sfn.JitterType.FULL,
     )

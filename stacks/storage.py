@@ -57,7 +57,7 @@ class Storage(Construct):
         return bucket
 
     def _lock_table(self) -> dynamodb.Table:
-        """One item a collection: lease and fencing token; and the wake flag."""
+        """One item a collection: lease and fencing token; and the runner's."""
         table = dynamodb.Table(
             self,
             "Locks",

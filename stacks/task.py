@@ -20,13 +20,15 @@ def invoke(
     payload: Mapping[str, Any],
     result_path: str | None,
     comment: str,
+    within: Duration | None = None,
 ) -> tasks.LambdaInvoke:
     """Return a Task named `name`; None as `result_path` replaces the state by the result.
 
-    Its deadline is the function's own timeout and a little more: it only ends what Lambda forgot.
+    Its deadline is `within`, or else the function's own timeout and a little more, which only
+    ends what Lambda forgot.
     """
     assert function.timeout is not None  # noqa: S101 - functions.py states one for each
-    deadline = function.timeout.plus(QUEUEING)
+    deadline = within or function.timeout.plus(QUEUEING)
     return tasks.LambdaInvoke(
         scope,
         name,

@@ -1,7 +1,8 @@
-"""What starts the workflow by itself: the backstop schedule, and two events on the default bus.
+"""What starts the workflow by itself: the backstop schedule, two events on the default bus, and the
+end of an execution that ended red.
 
 A start carries nothing (input {}): it drains the inbox. So a lost start needs no DLQ, the next one
-does its work; and a start too many ends at once.
+does its work; and a start too many ends at once. Who follows a dead execution is told which.
 """
 
 from aws_cdk import Duration
@@ -41,7 +42,8 @@ class Triggers(Construct):
             ),
         )
         self._on("Compaction Requested", "Anyone's wish for a run.", machine, bus)
-        self._on("Stream Batch Queued", "Ingest's own, once a wake flag.", machine, bus)
+        self._on("Stream Batch Queued", "Work is queued and nobody drains.", machine, bus)
+        self._follow(machine)
 
     def _on(
         self, detail_type: str, why: str, machine: sfn.StateMachine, bus: events.IEventBus
@@ -54,5 +56,32 @@ class Triggers(Construct):
             event_pattern=events.EventPattern(source=[SOURCE], detail_type=[detail_type]),
             targets=[
                 targets.SfnStateMachine(machine, input=events.RuleTargetInput.from_object(DRAIN))
+            ],
+        )
+
+    def _follow(self, machine: sfn.StateMachine) -> None:
+        """Look after what an execution left behind; who does is not looked after, so that nothing
+        that dies at its start can start itself for ever.
+        """
+        events.Rule(
+            self,
+            "RunEnded",
+            description="An execution ended red: free what it held, and let another drain on.",
+            event_pattern=events.EventPattern(
+                source=["aws.states"],
+                detail_type=["Step Functions Execution Status Change"],
+                detail={
+                    "stateMachineArn": [machine.state_machine_arn],
+                    "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+                    "input": [{"anything-but": {"prefix": '{"Ended"'}}],
+                },
+            ),
+            targets=[
+                targets.SfnStateMachine(
+                    machine,
+                    input=events.RuleTargetInput.from_object(
+                        {"Ended": events.EventField.from_path("$.detail.name")}
+                    ),
+                )
             ],
         )

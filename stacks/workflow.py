@@ -1,27 +1,34 @@
-"""The main path of the state machine, in reading order.
+"""The runner: the state machine that people and events start, in reading order.
 
-A round drains what is in the inbox; rounds follow each other while there is more. Standard type:
-an execution outlives a Lambda function, and its history says for 90 days what happened.
+It looks into the inbox, round after round until nothing is left, at the pace of the configuration.
+A round is an Express execution (round.py), or the runner's own when it is large. Standard type: an
+execution outlives a Lambda function, and its history says for 90 days what happened.
 """
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from stacks.collection_path import CollectionPath
+from stacks.batch_path import BatchPath
 from stacks.config import Config
-from stacks.function import retention
+from stacks.fold_path import EachFold
 from stacks.functions import Functions
-from stacks.nag import accept
-from stacks.retries import retry_transient
-from stacks.task import invoke
+from stacks.machine import state_machine
+from stacks.parse_batch import ParseBatch
+from stacks.patience import LARGE_ROUND
+from stacks.round import LONGEST as LONGEST_ROUND
+from stacks.round import Round
 
-MAX_ROUNDS = 50  # then the schedule starts afresh: an execution's history holds 25,000 events
-MAX_PARALLEL = 10
-COUNTERS = ("round", "failures", "deferred", "rejected")  # running totals over the rounds
+COUNTERS = ("looks", "rounds", "failures", "deferred", "rejected", "busy", "stuck")
+FIRST_LOOK = {
+    "execution": sfn.JsonPath.string_at("$$.Execution.Name"),
+    "started": sfn.JsonPath.string_at("$$.Execution.StartTime"),
+    "input": sfn.JsonPath.object_at("$$.Execution.Input"),
+    "tally": dict.fromkeys(COUNTERS, 0),
+}
+LONGEST = Duration.hours(6)  # it hands over after one; a large round may take two
 
 
 class Workflow(Construct):
@@ -29,219 +36,161 @@ class Workflow(Construct):
 
     def __init__(self, scope: Construct, id_: str, *, config: Config, functions: Functions) -> None:
         super().__init__(scope, id_)
-        outcome = Outcome(self, "End").state
-        parse = ParseBatch(self, "Parse", function=functions.parse_batch).state
-        settle = SettleBatch(self, "Settle", function=functions.settle_batch).state
-        collections = EachCollection(self, "Collections", functions=functions).state
-        has_work = HasWork(self, "Work", work=collections, nothing=outcome).state
-        more = MoreWork(self, "More", again=parse, done=outcome).state
+        self.round = Round(self, "Round", config=config, functions=functions).machine
+        parse = ParseBatch(self, "Parse", function=functions.parse_batch, payload=FIRST_LOOK).state
+        small = SmallRound(self, "Small", machine=self.round).state
+        large = BatchPath(self, "Large", functions=functions, patience=LARGE_ROUND)
+        fold = EachFold(self, "Folds", functions=functions).state
+        pause = Pause(self, "Pace").state
+        end = End(self, "End")
+        after = AfterFold(self, "Then", look=pause, end=end).state
+        next_ = Next(
+            self, "Next", small=small, large=large.first, fold=fold, look=pause, end=end
+        ).state
 
-        begin = Begin(self, "Start").state
-        begin.next(parse)
-        parse.next(has_work)
-        collections.next(settle)
-        settle.next(more)
+        parse.next(next_)
+        small.next(next_)
+        large.last.next(next_)
+        fold.next(after)
+        pause.next(small)
 
-        self.machine = _state_machine(self, config, begin, functions)
-
-
-class Begin(Construct):
-    """Sets the running totals that ParseBatch and SettleBatch carry from round to round."""
-
-    def __init__(self, scope: Construct, id_: str) -> None:
-        super().__init__(scope, id_)
-        self.state = sfn.Pass(
+        self.machine = state_machine(
             self,
-            "Begin",
-            parameters=dict.fromkeys(COUNTERS, 0),
-            comment="The execution's own input stays in $$.Execution.Input.",
+            parse,
+            name=config.name,
+            config=config,
+            kind=sfn.StateMachineType.STANDARD,
+            timeout=LONGEST,
+            level=sfn.LogLevel.ALL,
+            comment="Keeps ChromaDB collections on S3 in step with a DynamoDB table.",
+            allowed=[
+                iam.PolicyStatement(
+                    actions=["lambda:InvokeFunction"],
+                    resources=[
+                        function.function_arn
+                        for function in [
+                            functions.parse_batch,
+                            functions.fold_snapshot,
+                            *functions.of_a_batch,
+                        ]
+                    ],
+                ),
+                iam.PolicyStatement(
+                    actions=["states:StartSyncExecution"],
+                    resources=[self.round.state_machine_arn],
+                ),
+            ],
         )
 
 
-class ParseBatch(Construct):
-    """Drains the inbox or takes the input, and parks a batch a collection in S3."""
+class SmallRound(Construct):
+    """The work of a look, or one look more and its work, by an execution that is waited for.
 
-    def __init__(self, scope: Construct, id_: str, *, function: lambda_.Function) -> None:
+    That one ends in an answer whatever happens in it. If it died there is none, and the runner
+    dies too: it is followed by a new one, with time for a large round.
+    """
+
+    def __init__(self, scope: Construct, id_: str, *, machine: sfn.StateMachine) -> None:
         super().__init__(scope, id_)
-        self.state = invoke(
+        self.state = tasks.CallAwsService(
             self,
-            "ParseBatch",
-            function=function,
-            payload={
-                "execution": sfn.JsonPath.string_at("$$.Execution.Name"),
-                "input": sfn.JsonPath.object_at("$$.Execution.Input"),
-                **_counters(),
+            "Round",
+            service="sfn",
+            action="startSyncExecution",
+            iam_resources=[machine.state_machine_arn],
+            parameters={
+                "StateMachineArn": machine.state_machine_arn,
+                "Input": sfn.JsonPath.json_to_string(sfn.JsonPath.object_at("$")),
             },
-            result_path=None,
-            comment="Drain, parse, coalesce, park. InputRejected is not caught: the execution "
-            "fails with a cause that shows the accepted shapes.",
+            result_selector={
+                "state": sfn.JsonPath.string_to_json(sfn.JsonPath.string_at("$.Output"))
+            },
+            output_path="$.state",
+            task_timeout=sfn.Timeout.duration(LONGEST_ROUND.plus(Duration.seconds(30))),
+            comment="Drain, apply, publish and settle (round.py); or find nothing.",
         )
-        retry_transient(self.state)
+        self.state.add_retry(
+            errors=["States.TaskFailed"],  # it could not be started
+            interval=Duration.seconds(1),
+            max_attempts=5,
+            backoff_rate=2,
+            jitter_strategy=sfn.JitterType.FULL,
+        )
 
 
-class HasWork(Construct):
-    """An idle start ends here: three transitions, nothing moved."""
+class Next(Construct):
+    """What the round said that follows; red only when something failed, with a cause to act on."""
 
     def __init__(
-        self, scope: Construct, id_: str, *, work: sfn.IChainable, nothing: sfn.IChainable
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        small: sfn.IChainable,
+        large: sfn.IChainable,
+        fold: sfn.IChainable,
+        look: sfn.IChainable,
+        end: "End",
     ) -> None:
         super().__init__(scope, id_)
         self.state = sfn.Choice(
-            self, "HasWork?", comment="Nothing to do, nothing moved: no lock, no snapshot."
-        )
-        self.state.when(sfn.Condition.boolean_equals("$.has_work", True), work)
-        self.state.otherwise(nothing)
-
-
-class EachCollection(Construct):
-    """The fan-out: one item a collection, each on the path of collection_path.py."""
-
-    def __init__(self, scope: Construct, id_: str, *, functions: Functions) -> None:
-        super().__init__(scope, id_)
-        path = CollectionPath(self, "Path", functions=functions)
-        self.state = sfn.Map(
             self,
-            "EachCollection",
-            items_path="$.collections",
-            item_selector={
-                "collection": sfn.JsonPath.string_at("$$.Map.Item.Value.collection"),
-                "batch": sfn.JsonPath.object_at("$$.Map.Item.Value.batch"),
-                "execution": sfn.JsonPath.string_at("$$.Execution.Name"),
-                "staged": {"attempt": 0},
-            },
-            max_concurrency=MAX_PARALLEL,
-            result_path="$.outcomes",
-            comment="Collections in parallel; an item catches its own errors and ends in an "
-            "outcome.",
+            "Next?",
+            comment="Again, until a look finds nothing that is or will be there. No default: a "
+            "round that gave no such answer ends the execution red.",
         )
-        self.state.item_processor(path.first)
+        self.state.when(_says("next", "look"), look)
+        self.state.when(_says("next", "work"), small)
+        self.state.when(_says("next", "large"), large)
+        self.state.when(_says("next", "fold"), fold)
+        end.close(self.state, "next")
 
 
-class SettleBatch(Construct):
-    """Turns outcomes into what becomes of each message: deleted, back, sent again, or the DLQ."""
+class AfterFold(Construct):
+    """A fold is no reason to end, nor to go on."""
 
-    def __init__(self, scope: Construct, id_: str, *, function: lambda_.Function) -> None:
+    def __init__(self, scope: Construct, id_: str, *, look: sfn.IChainable, end: "End") -> None:
         super().__init__(scope, id_)
-        self.state = invoke(
-            self,
-            "SettleBatch",
-            function=function,
-            payload={
-                "execution": sfn.JsonPath.string_at("$$.Execution.Name"),
-                **_counters(),
-                "deliveries": sfn.JsonPath.object_at("$.deliveries"),
-                "outcomes": sfn.JsonPath.object_at("$.outcomes"),
-            },
-            result_path=None,
-            comment="After publish only: a message is deleted when the head carries it. Dying "
-            "here means redelivery, which changes nothing.",
-        )
-        retry_transient(self.state)
+        self.state = sfn.Choice(self, "AfterFold?", comment="As if there had been none.")
+        self.state.when(_says("then", "look"), look)
+        end.close(self.state, "then")
 
 
-class MoreWork(Construct):
-    """Group commit: what piled up during a round is the next round's batch."""
-
-    def __init__(
-        self, scope: Construct, id_: str, *, again: sfn.IChainable, done: sfn.IChainable
-    ) -> None:
-        super().__init__(scope, id_)
-        self.state = sfn.Choice(
-            self, "MoreWork?", comment="Go on while the inbox has messages and rounds are left."
-        )
-        more = sfn.Condition.boolean_equals("$.more", True)
-        left = sfn.Condition.number_less_than("$.round", MAX_ROUNDS)
-        self.state.when(sfn.Condition.and_(more, left), again)
-        self.state.otherwise(done)
-
-
-class Outcome(Construct):
-    """The execution's colour: red only when something failed, with a cause to act on."""
+class Pause(Construct):
+    """The pace: rounds start no closer than `roundSeconds`, and what is hidden is waited for."""
 
     def __init__(self, scope: Construct, id_: str) -> None:
         super().__init__(scope, id_)
-        self.state = sfn.Choice(
-            self, "Outcome?", comment="Deferred is no failure; a failed collection is."
+        self.state = sfn.Wait(
+            self,
+            "Pause",
+            time=sfn.WaitTime.seconds_path("$.pause"),
+            comment="Whoever queues work meanwhile knows that it will be seen to.",
         )
-        failed = sfn.Fail(
+
+
+class End(Construct):
+    """The execution's colour: red only when something failed. Deferred is no failure."""
+
+    def __init__(self, scope: Construct, id_: str) -> None:
+        super().__init__(scope, id_)
+        self.failed = sfn.Fail(
             self,
             "RunFailed",
             error="CompactionFailed",
             cause_path="$.cause",
             comment="The messages of what failed are in the inbox again, or in the DLQ.",
         )
-        succeeded = sfn.Succeed(
-            self, "Succeeded", comment="All that was taken is applied, or back in the inbox."
+        self.succeeded = sfn.Succeed(
+            self, "Succeeded", comment="All that was taken is applied, or another run has it."
         )
-        self.state.when(sfn.Condition.number_greater_than("$.failures", 0), failed)
-        self.state.otherwise(succeeded)
+
+    def close(self, choice: sfn.Choice, what: str) -> None:
+        """Make this the rest of a choice, whose `what` says "end"."""
+        failures = sfn.Condition.number_greater_than("$.tally.failures", 0)
+        choice.when(failures, self.failed)
+        choice.when(_says(what, "end"), self.succeeded)
 
 
-def _counters() -> dict[str, object]:
-    return {name: sfn.JsonPath.number_at(f"$.{name}") for name in COUNTERS}
-
-
-def _state_machine(
-    scope: Construct, config: Config, begin: sfn.Pass, functions: Functions
-) -> sfn.StateMachine:
-    group = logs.LogGroup(
-        scope,
-        "Log",
-        # The prefix keeps the account's log resource policy from growing with each machine.
-        log_group_name=f"/aws/vendedlogs/states/{config.name}",
-        retention=retention(config),
-        removal_policy=RemovalPolicy.DESTROY,
-    )
-    role = _role(scope, functions)
-    return sfn.StateMachine(
-        scope,
-        "Machine",
-        definition_body=sfn.DefinitionBody.from_chainable(begin),
-        state_machine_type=sfn.StateMachineType.STANDARD,
-        role=role.without_policy_updates(),
-        tracing_enabled=True,
-        logs=sfn.LogOptions(
-            destination=group, level=sfn.LogLevel.ALL, include_execution_data=False
-        ),
-        comment="Keeps ChromaDB collections on S3 in step with a DynamoDB table.",
-    )
-
-
-def _role(scope: Construct, functions: Functions) -> iam.Role:
-    """Invoke exactly our functions; what CDK would add allows every version of them by a `*`."""
-    invoked = iam.PolicyStatement(
-        actions=["lambda:InvokeFunction"],
-        resources=[function.function_arn for function in functions.of_the_workflow],
-    )
-    observed = iam.PolicyStatement(
-        actions=[
-            "logs:CreateLogDelivery",
-            "logs:GetLogDelivery",
-            "logs:UpdateLogDelivery",
-            "logs:DeleteLogDelivery",
-            "logs:ListLogDeliveries",
-            "logs:PutResourcePolicy",
-            "logs:DescribeResourcePolicies",
-            "logs:DescribeLogGroups",
-            "xray:PutTraceSegments",
-            "xray:PutTelemetryRecords",
-            "xray:GetSamplingRules",
-            "xray:GetSamplingTargets",
-        ],
-        resources=["*"],
-    )
-    role = iam.Role(
-        scope,
-        "Role",
-        assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
-        inline_policies={
-            "Invoke": iam.PolicyDocument(statements=[invoked]),
-            "Observe": iam.PolicyDocument(statements=[observed]),
-        },
-    )
-    accept(
-        role,
-        "AwsSolutions-IAM5[Resource::*]",
-        "Log delivery and X-Ray take no resource (service authorization reference).",
-    )
-    return role
+def _says(what: str, value: str) -> sfn.Condition:
+    return sfn.Condition.string_equals(f"$.{what}", value)

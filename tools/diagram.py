@@ -1,46 +1,51 @@
 """A state machine's definition (Amazon States Language) as the text of a Mermaid state diagram.
 
-`make picture` synthesizes the app and draws the README's anew; a test compares the two.
+`make picture` synthesizes the app and draws the README's anew, the runner and the round; a test
+compares the two.
 """
 
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tools.definitions import definitions, inner_machine
 from tools.local_cloud.deploy import synthesize
 
 Machine = Mapping[str, Any]
 State = Mapping[str, Any]
 
 
-def mermaid(definition: Machine) -> str:
-    """Return the text of a stateDiagram-v2: every state and edge, a Map as a composite state.
+def mermaid(definition: Machine, drawn: Sequence[str] = ()) -> str:
+    """Return the text of a stateDiagram-v2: every state and edge, a Map as a composite state,
+    which is left closed if the `drawn` diagrams show the very same.
 
     An edge that handles errors carries their names, one of a choice its condition; retries are
     left out, for they lead nowhere else.
     """
-    return "\n".join(["stateDiagram-v2", *_machine(definition, "    ")]) + "\n"
+    return "\n".join(["stateDiagram-v2", *_machine(definition, "    ", drawn)]) + "\n"
 
 
-def _machine(machine: Machine, indent: str) -> Iterator[str]:
+def _machine(machine: Machine, indent: str, drawn: Sequence[str]) -> Iterator[str]:
     yield f"{indent}[*] --> {_key(machine['StartAt'])}"
     for name, state in _in_reading_order(machine):
-        yield from _state(name, state, indent)
+        yield from _state(name, state, indent, drawn)
         for target, label in _edges(state):
             yield f"{indent}{_key(name)} --> {target}{f' : {label}' if label else ''}"
 
 
-def _state(name: str, state: State, indent: str) -> Iterator[str]:
+def _state(name: str, state: State, indent: str, drawn: Sequence[str]) -> Iterator[str]:
     if state["Type"] == "Choice":
         yield f"{indent}state {_key(name)} <<choice>>"
-    if "ItemProcessor" in state:
-        yield f"{indent}state {_key(name)} {{"
-        yield from _machine(state["ItemProcessor"], indent + "    ")
-        yield f"{indent}}}"
+    inner = inner_machine(state)
+    if inner is not None:
+        inside = _machine(inner, indent + "    ", drawn)
+        composite = [f"{indent}state {_key(name)} {{", *inside, f"{indent}}}"]
+        if not any("\n".join(composite) in other for other in drawn):
+            yield from composite
 
 
 def _edges(state: State) -> Iterator[tuple[str, str]]:
@@ -67,6 +72,8 @@ def _condition(rule: Mapping[str, Any]) -> str:
             return f"{name} {sign} {rule[operator]}"
     if "BooleanEquals" in rule:
         return str(name) if rule["BooleanEquals"] else f"not {name}"
+    if "StringEquals" in rule:
+        return f"{name} is {rule['StringEquals']}"
     raise ValueError(f"a condition this picture cannot show: {json.dumps(dict(rule))}")
 
 
@@ -90,34 +97,24 @@ def _key(name: str) -> str:
     return name.removesuffix("?")
 
 
-def redraw(document: str, definition: Machine) -> str:
-    """Return a Markdown document whose one Mermaid block shows the definition."""
-    picture = f"```mermaid\n{mermaid(definition)}```\n"
-    drawn, blocks = re.subn(r"```mermaid\n.*?```\n", lambda _: picture, document, flags=re.DOTALL)
-    if blocks != 1:
-        raise ValueError(f"a picture belongs into the one Mermaid block, and there are {blocks}")
-    return drawn
-
-
-def definition_text(template: Mapping[str, Any], prefix: str = "") -> str:
-    """Return the definition of a template's one state machine; `prefix` and an id is a function."""
-    (machine,) = (
-        resource["Properties"]
-        for resource in template["Resources"].values()
-        if resource["Type"] == "AWS::StepFunctions::StateMachine"
-    )
-    return "".join(
-        piece if isinstance(piece, str) else f"{prefix}{piece['Fn::GetAtt'][0]}"
-        for piece in machine["DefinitionString"]["Fn::Join"][1]
-    )
+def redraw(document: str, runner: Machine, round_: Machine) -> str:
+    """Return a Markdown document whose two Mermaid blocks show the runner and its round."""
+    shown = mermaid(round_)
+    pictures = [f"```mermaid\n{text}```\n" for text in (mermaid(runner, [shown]), shown)]
+    texts = re.split(r"```mermaid\n.*?```\n", document, flags=re.DOTALL)
+    if len(texts) != len(pictures) + 1:
+        found = len(texts) - 1
+        raise ValueError(f"the pictures belong into two Mermaid blocks, and there are {found}")
+    return "".join(text + drawn for text, drawn in zip(texts, [*pictures, ""], strict=True))
 
 
 def _main(readme: Path) -> None:
     with TemporaryDirectory() as folder:
         assembly = synthesize(Path(folder), {}, print)
         (template,) = assembly.glob("*.template.json")
-        definition = json.loads(definition_text(json.loads(template.read_text())))
-    readme.write_text(redraw(readme.read_text(), definition))
+        found = definitions(json.loads(template.read_text()))
+    runner, round_ = json.loads(found.runner), json.loads(found.round)
+    readme.write_text(redraw(readme.read_text(), runner, round_))
 
 
 if __name__ == "__main__":

@@ -4,15 +4,19 @@ Plain, slow and obvious on purpose: it judges `instep verify` and the property t
 no code with the pipeline. It says nothing about fields that only producers write.
 """
 
+import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 Value: TypeAlias = Any  # what Chroma takes: str, int, float, bool or a list of one of them
 Fields: TypeAlias = dict[str, Value]
+Readings: TypeAlias = list[Fields]  # each of them is right; none: it must not be there
+Embeddings: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Value]]]
+Label: TypeAlias = tuple[str, Mapping[str, Any]]  # its name, and its item
 
 MIRRORED = (
     "place_id",
@@ -32,9 +36,10 @@ LABEL_FIELDS = (
     "label_validated_at",
     "label_confidence",
 )
-JUDGED = {"lines": MIRRORED, "words": MIRRORED + LABEL_FIELDS}
+LOOKED_UP_TOGETHER = {"lines": (MIRRORED,), "words": (MIRRORED, LABEL_FIELDS)}
+"""The judged fields of a collection, in groups that the pipeline derives from one look each."""
 
-_NUMBER = r"(?:[0-9]{5}|[1-9][0-9]{5,})"
+_NUMBER = r"(?:[0-9]{5}|[1-9][0-9]{5,17})"
 _RECEIPT = rf"RECEIPT#{_NUMBER}"
 _LINE = rf"{_RECEIPT}#LINE#{_NUMBER}"
 _WORD = rf"{_LINE}#WORD#{_NUMBER}"
@@ -45,7 +50,8 @@ _OLDEST = datetime.min.replace(tzinfo=UTC)
 class Difference:
     """One thing an embedding carries and should not, or should and does not.
 
-    `field` is None when the embedding itself should not be there: its LINE or WORD item is gone.
+    `field` is None when the embedding itself should not be there: its LINE or WORD item is gone,
+    or its RECEIPT item.
     """
 
     collection: str
@@ -57,7 +63,7 @@ class Difference:
     def __str__(self) -> str:
         """Say it as a person reads it."""
         if self.field is None:
-            return f"{self.collection} {self.id}: no such item in the table"
+            return f"{self.collection} {self.id}: its item or its receipt's is not in the table"
         return (
             f"{self.collection} {self.id}: {self.field} is {self.carried!r}, "
             f"the table says {self.expected!r}"
@@ -70,55 +76,134 @@ def expected(
     """Map collection to embedding id to the judged fields that embedding must carry, and no other.
 
     `items` are the whole table's, in DynamoDB JSON; with `now`, those past their TimeToLive count
-    as gone. Every LINE and WORD item counts, whether it has an embedding or not.
+    as gone. Every LINE and WORD item of a receipt counts, whether it has an embedding or not.
     """
-    table = {(item["PK"]["S"], item["SK"]["S"]): item for item in items if _lives(item, now)}
-    labels: dict[tuple[str, str], list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
-    for (pk, sk), item in table.items():
-        labelled = re.fullmatch(rf"({_WORD})#LABEL#(.+)", sk, re.DOTALL)
-        if labelled is not None:
-            labels[pk, labelled[1]].append((labelled[2].upper(), item))
-
-    found: dict[str, dict[str, Fields]] = {"lines": {}, "words": {}}
-    for pk, sk in table:
-        if re.fullmatch(r"IMAGE#.+", pk, re.DOTALL) is None:
-            continue
-        if re.fullmatch(_LINE, sk):
-            found["lines"][f"{pk}#{sk}"] = _mirrored(table, pk, sk)
-        if re.fullmatch(_WORD, sk):
-            found["words"][f"{pk}#{sk}"] = _mirrored(table, pk, sk) | _labels(labels[pk, sk])
-    return found
+    table = _Table(items)
+    at = -math.inf if now is None else now.timestamp()
+    return {
+        collection: {
+            id_: table.fields(key, at) for id_, key in embeddings.items() if table.has(key, at)
+        }
+        for collection, embeddings in table.embeddings.items()
+    }
 
 
-def compare(
-    wanted: Mapping[str, Mapping[str, Fields]],
-    carried: Mapping[str, Mapping[str, Mapping[str, Value]]],
-) -> list[Difference]:
+def compare(wanted: Mapping[str, Mapping[str, Fields]], carried: Embeddings) -> list[Difference]:
     """List how the embeddings `carried` (collection to id to metadata) differ from `wanted`.
 
     Only collections in `carried` are judged. A LINE or WORD without an embedding is no drift.
     """
-    differences = []
-    for collection, embeddings in sorted(carried.items()):
-        for id_, metadata in sorted(embeddings.items()):
-            if id_ not in wanted[collection]:
-                differences.append(Difference(collection, id_, None, None, None))
+
+    def readings(collection: str, id_: str) -> Readings:
+        return [wanted[collection][id_]] if id_ in wanted[collection] else []
+
+    return _against(readings, carried)
+
+
+def judge(
+    items: Iterable[Mapping[str, Any]], carried: Embeddings, now: datetime
+) -> list[Difference]:
+    """List how `carried` differs from the table, to which a pending expiry is no difference.
+
+    An item whose TimeToLive has passed stays in the table for up to days, and nothing is sent as
+    it passes. Who looked before saw the item, who looked since did not, and both are in step. So
+    each group of fields that is looked up together may be as of any moment up to `now`, and the
+    embedding of an expired item may be there or not.
+    """
+    table, at = _Table(items), now.timestamp()
+    return _against(lambda collection, id_: table.readings(collection, id_, at), carried)
+
+
+class _Table:
+    """The items of a table by what they are; a moment is in epoch seconds, -inf before any expiry.
+
+    `embeddings` maps collection to id to key: everything that has the key of a LINE or WORD item.
+    """
+
+    def __init__(self, items: Iterable[Mapping[str, Any]]) -> None:
+        self._items: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._labels: dict[tuple[str, str], list[Label]] = defaultdict(list)
+        self.embeddings: dict[str, dict[str, tuple[str, str]]] = {"lines": {}, "words": {}}
+        for item in items:
+            pk, sk = item["PK"]["S"], item["SK"]["S"]
+            if re.fullmatch(r"IMAGE#.+", pk, re.DOTALL) is None:
                 continue
-            must = wanted[collection][id_]
+            self._items[pk, sk] = item
+            if (labelled := re.fullmatch(rf"({_WORD})#LABEL#(.+)", sk, re.DOTALL)) is not None:
+                self._labels[pk, labelled[1]].append((labelled[2].upper(), item))
+            if re.fullmatch(_LINE, sk):
+                self.embeddings["lines"][f"{pk}#{sk}"] = pk, sk
+            if re.fullmatch(_WORD, sk):
+                self.embeddings["words"][f"{pk}#{sk}"] = pk, sk
+
+    def has(self, key: tuple[str, str], at: float) -> bool:
+        """Say whether an embedding may be there at a moment: its own item, and its receipt's."""
+        pk, sk = key
+        return None not in (self._item(pk, sk, at), self._item(pk, _receipt(sk), at))
+
+    def fields(self, key: tuple[str, str], at: float) -> Fields:
+        """Return what an embedding must carry at a moment, if it is there."""
+        pk, sk = key
+        place = self._item(pk, f"{_receipt(sk)}#PLACE", at)
+        metadata = self._item(pk, f"{_receipt(sk)}#METADATA", at)
+        labels = [label for label in self._labels.get(key, []) if _expiry(label[1]) > at]
+        return _mirrored(place, metadata) | _labels(labels)
+
+    def readings(self, collection: str, id_: str, now: float) -> Readings:
+        """Return what an embedding must carry as of every moment that tells, the latest first."""
+        key = self.embeddings[collection].get(id_)
+        if key is None or not self.has(key, -math.inf):
+            return []
+        pk, receipt = key[0], _receipt(key[1])
+        merchants = [self._items.get((pk, f"{receipt}#{one}"), {}) for one in ("PLACE", "METADATA")]
+        feeding = [*merchants, *(item for _, item in self._labels.get(key, []))]
+        passed = sorted({ends for ends in map(_expiry, feeding) if ends <= now})
+        return [self.fields(key, at) for at in [now, *reversed(passed), -math.inf]]
+
+    def _item(self, pk: str, sk: str, at: float) -> Mapping[str, Any] | None:
+        item = self._items.get((pk, sk))
+        return item if item is not None and _expiry(item) > at else None
+
+
+def _against(readings: Callable[[str, str], Readings], carried: Embeddings) -> list[Difference]:
+    return [
+        difference
+        for collection, embeddings in sorted(carried.items())
+        for id_, metadata in sorted(embeddings.items())
+        for difference in _differences(collection, id_, readings(collection, id_), metadata)
+    ]
+
+
+def _differences(
+    collection: str, id_: str, readings: Readings, metadata: Mapping[str, Value]
+) -> list[Difference]:
+    """List how one embedding differs from the first of its readings, unless it agrees with one."""
+    if not readings:
+        return [Difference(collection, id_, None, None, None)]
+    differences: list[Difference] = []
+    for group in LOOKED_UP_TOGETHER[collection]:
+        found = []
+        for must in readings:
             has = _without_producers_none(metadata, must)
-            differences.extend(
-                Difference(collection, id_, field, must.get(field), has.get(field))
-                for field in JUDGED[collection]
-                if _plain(must.get(field)) != _plain(has.get(field))
+            found.append(
+                [
+                    Difference(collection, id_, field, must.get(field), has.get(field))
+                    for field in group
+                    if _plain(must.get(field)) != _plain(has.get(field))
+                ]
             )
+        if all(found):
+            differences += found[0]
     return differences
 
 
-def _mirrored(table: Mapping[tuple[str, str], Mapping[str, Any]], pk: str, sk: str) -> Fields:
+def _receipt(sk: str) -> str:
+    return "#".join(sk.split("#")[:2])
+
+
+def _mirrored(place: Mapping[str, Any] | None, metadata: Mapping[str, Any] | None) -> Fields:
     """Return the six merchant fields: PLACE's when there is one, whole, else METADATA's."""
-    receipt = "#".join(sk.split("#")[:2])
-    place = table.get((pk, f"{receipt}#PLACE"))
-    item = place if place is not None else table.get((pk, f"{receipt}#METADATA"))
+    item = place if place is not None else metadata
     if item is None:
         return {}
     canonical = None if place is not None else _text(item, "canonical_merchant_name")
@@ -135,25 +220,24 @@ def _mirrored(table: Mapping[tuple[str, str], Mapping[str, Any]], pk: str, sk: s
     return {field: value for field, value in fields.items() if value is not None}
 
 
-def _labels(labels: list[tuple[str, Mapping[str, Any]]]) -> Fields:
+def _labels(labels: Sequence[Label]) -> Fields:
     """Return the label fields that all labels of one word give it together."""
     if not labels:
         return {}
-    of_status: dict[str, list[tuple[datetime, str, Mapping[str, Any]]]] = defaultdict(list)
+    of_status: dict[str, list[Label]] = defaultdict(list)
     for name, item in labels:
-        status = _text(item, "validation_status") or "NONE"
-        of_status[status].append((_instant(item), name, item))
-    valid = sorted({name for _, name, _ in of_status["VALID"]})
-    invalid = sorted({name for _, name, _ in of_status["INVALID"]} - set(valid))
+        of_status[_text(item, "validation_status") or "NONE"].append((name, item))
+    valid = sorted({name for name, _ in of_status["VALID"]})
+    invalid = sorted({name for name, _ in of_status["INVALID"]} - set(valid))
 
     fields: Fields = {"label_status": "unvalidated"}
     if of_status["PENDING"]:
         fields["label_status"] = "auto_suggested"
-        _, _, newest = max(of_status["PENDING"], key=lambda label: label[:2])
+        _, newest = max(of_status["PENDING"], key=_age)
         fields["label_proposed_by"] = _text(newest, "label_proposed_by")
     if of_status["VALID"]:
         fields["label_status"] = "validated"
-        _, _, newest = max(of_status["VALID"], key=lambda label: label[:2])
+        _, newest = max(of_status["VALID"], key=_age)
         fields["label_validated_at"] = _text(newest, "timestamp_added")
     fields["valid_labels"] = _joined(valid)
     fields["invalid_labels"] = _joined(invalid)
@@ -162,10 +246,18 @@ def _labels(labels: list[tuple[str, Mapping[str, Any]]]) -> Fields:
     return {field: value for field, value in fields.items() if value is not None}
 
 
-def _lives(item: Mapping[str, Any], now: datetime | None) -> bool:
-    """Say whether an item counts: DynamoDB deletes an expired one only days later."""
-    expires = item.get("TimeToLive", {}).get("N")
-    return now is None or expires is None or float(expires) > now.timestamp()
+def _age(label: Label) -> tuple[datetime, str, str]:
+    """Return what orders labels: the instant, then the name, then the key as it is written."""
+    name, item = label
+    return _instant(item), name, item["SK"]["S"]
+
+
+def _expiry(item: Mapping[str, Any]) -> float:
+    """Return when an item ceases to count, though DynamoDB deletes it only days later.
+
+    What is no number is no expiry, as DynamoDB has it.
+    """
+    return float(item.get("TimeToLive", {}).get("N", math.inf))
 
 
 def _joined(names: list[str]) -> str:
@@ -174,8 +266,12 @@ def _joined(names: list[str]) -> str:
 
 
 def _text(item: Mapping[str, Any], attribute: str) -> str | None:
-    """Return a string attribute; NULL, absent and empty all mean no value."""
-    return item.get(attribute, {}).get("S") or None
+    """Return a string, or a number as it is written.
+
+    NULL, absent and empty mean no value. So does any other type: the parser refuses its record.
+    """
+    value = item.get(attribute, {})
+    return value.get("S") or value.get("N") or None
 
 
 def _instant(item: Mapping[str, Any]) -> datetime:

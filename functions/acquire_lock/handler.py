@@ -1,6 +1,6 @@
 """AcquireLock: the collection's lease for this execution, or LockBusy; waiting is the workflow's.
 
-Idempotent: the execution is the owner, so a second try after a lost answer gets a lease too.
+Idempotent: a second try of the same request, after a lost answer, gets the lease of the first.
 """
 
 from datetime import datetime
@@ -21,7 +21,7 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
     """Return the lease; LockBusy goes up: the workflow waits, then defers."""
     request = LockRequest.from_payload(event)
     try:
-        lease = leases.acquire(request.collection, request.execution)
+        lease = leases.acquire(request.collection, request.execution, request.request)
     except LockBusy:
         metrics.count("CompactionLockAcquisitionFailed")
         raise

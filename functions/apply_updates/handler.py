@@ -6,17 +6,19 @@ the table's current truth. It loads chromadb, and never its index.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from entrypoint import parts, settings
-from entrypoint.applying import note, watermark
+from entrypoint.applying import applied, change_times, note, settled_by, watermark
 from entrypoint.payloads import ApplyAnswer, ApplyRequest
 from entrypoint.shared_cache import shared_cache
 from entrypoint.telemetry import Payload, failing_as, logger, metrics, observed
-from instep.batch import fetch_entries, park_result
+from instep.clock import utc_now
 from instep.heartbeat import Heartbeat
+from instep.parking import fetch_entries, park_result
 from instep.snapshot.store import SnapshotStore
 from instep.snapshot.workspace import Workspace, open_workspace
 from receipt_chroma.compaction import process_collection_updates
@@ -25,6 +27,7 @@ from receipt_dynamo_stream import ChromaDBCollection, StreamMessage
 dynamodb = boto3.client("dynamodb", config=settings.CLIENT)
 leases = parts.leases()
 objects = parts.objects()
+runner = parts.runner()
 cache = shared_cache()
 
 
@@ -37,14 +40,19 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
     request = ApplyRequest.from_payload(event)
     with (
         failing_as("Collection processing failed", "CompactionCollectionProcessingError"),
-        Heartbeat(leases, request.lease, settings.heartbeat_interval()) as heartbeat,
+        Heartbeat(
+            leases,
+            request.lease,
+            settings.heartbeat_interval(),
+            also=[partial(runner.renew, request.execution)],
+        ) as heartbeat,
     ):
         return apply(request, heartbeat).to_payload()
 
 
 def apply(request: ApplyRequest, heartbeat: Heartbeat) -> ApplyAnswer:
     """Apply the parked batch to a workspace at the head, stage it, park what it came to."""
-    entries = fetch_entries(objects, request.batch)
+    entries = list(fetch_entries(objects, request.batch))
     logger.info("Processing collection", extra={"messages": len(entries)})
     with workspace_of(SnapshotStore(objects, request.collection, cache=cache)) as workspace:
         result = process_collection_updates(
@@ -59,18 +67,20 @@ def apply(request: ApplyRequest, heartbeat: Heartbeat) -> ApplyAnswer:
             allowed_buckets=delta_buckets,
         )
         heartbeat.check()
+        parent, taken, now = workspace.parent, applied(entries, result), utc_now()
         staged = workspace.stage(
             request.execution,
             request.lease.fencing_token,
-            watermark(entries, workspace.parent.watermark if workspace.parent else None),
+            watermark(taken, parent.watermark if parent else None, now),
             note(result, len(entries)),
+            change_times(taken, now),
         )
     failed = len(result.failures)
     logger.info(
         "Updates applied",
         extra={"changed": staged.changed, "failed": failed, "bytes": staged.bytes},
     )
-    parked = park_result(objects, request.batch, result.to_dict())
+    parked = park_result(objects, request.batch, settled_by(result))
     return ApplyAnswer(staged.to_payload(), staged.changed, request.attempt + 1, parked)
 
 

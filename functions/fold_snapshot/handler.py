@@ -5,6 +5,8 @@ lease of the execution: the batch is published already, so whatever goes wrong h
 which is that the fold comes due again.
 """
 
+from functools import partial
+
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from entrypoint import parts, settings
@@ -18,6 +20,7 @@ from instep.snapshot.store import SnapshotStore
 
 leases = parts.leases()
 objects = parts.objects()
+runner = parts.runner()
 cache = shared_cache()
 
 
@@ -27,7 +30,12 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
     request = FoldRequest.from_payload(event)
     with (
         failing_as("Fold failed", "CompactionFoldError"),
-        Heartbeat(leases, request.lease, settings.heartbeat_interval()),
+        Heartbeat(
+            leases,
+            request.lease,
+            settings.heartbeat_interval(),
+            also=[partial(runner.renew, request.execution)],
+        ),
     ):
         return fold_head(request).to_payload()
 

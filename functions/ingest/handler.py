@@ -1,15 +1,19 @@
 """The table's stream into the inbox: keep what matters, trim it, pack it, announce it.
 
 The event source mapping's target (stacks/ingest.py). It raises only for what a retry can cure: a
-record it cannot read goes to the DLQ here, and a start it cannot announce is left to the schedule.
+record it cannot read goes to the DLQ here; what could not be queued or announced is sent again.
 """
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from entrypoint import parts
 from entrypoint.screening import screen
 from entrypoint.telemetry import Payload, logger, metrics, observed, timed
-from instep.errors import StorageUnavailable
 
 inbox = parts.inbox()
 starter = parts.starter()
@@ -27,15 +31,12 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
         metrics.count("MessagesGenerated", len(screened.kept))
         metrics.count("MessagesQueued", inbox.send(screened.kept))
         if screened.kept:
-            announce(len(screened.kept))
+            announce(event["Records"], len(screened.kept))
     return {"queued": len(screened.kept), "rejected": len(screened.poison)}
 
 
-def announce(records: int) -> None:
-    """Start an execution unless one is on its way; the records are safe in the inbox already."""
-    try:
-        started = starter.announce(records)
-    except StorageUnavailable as error:
-        logger.warning("start not announced, the schedule will", extra={"error": str(error)})
-    else:
-        logger.info("records queued", extra={"records": records, "announced": started})
+def announce(batch: Sequence[Any], kept: int) -> None:
+    """Say that records are in the inbox; a batch sent again has the start of its first try."""
+    first = json.dumps(batch[0], sort_keys=True, default=str)
+    started = starter.announce(kept, hashlib.sha256(first.encode()).hexdigest()[:16])
+    logger.info("records queued", extra={"records": kept, "announced": started})

@@ -1,72 +1,72 @@
 """ParseBatch: drain the inbox or take the input, parse, coalesce, park; poison to the DLQ.
 
-An idle round writes nothing to S3 (docs/design.md, "Flow"). While rounds follow each other the wake
-flag is held: what is queued meanwhile is the next round's, and needs no start of its own.
+Who drains, and when that ends, is entrypoint/looking.py's.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from entrypoint import parts
+from entrypoint import parts, settings
 from entrypoint.deadline import Deadline
-from entrypoint.inputs import accepted_records
+from entrypoint.inputs import Drain, Ended, Pasted, read_input
 from entrypoint.intake import take_in
-from entrypoint.payloads import ParseAnswer, ParseRequest
+from entrypoint.looking import Lookout
+from entrypoint.payloads import Next, ParseAnswer, ParseRequest
 from entrypoint.telemetry import Payload, logger, metrics, observed
-from instep.batch import BatchRef, park
+from instep.clock import utc_now
 from instep.envelope import Delivery, Record
-from instep.errors import StorageUnavailable
+from instep.parking import BatchRef, park
 
 DRAIN_FOR = timedelta(seconds=20)
-MESSAGES = 2000  # of 50 records at most: a batch that one ApplyUpdates gets through
+SMALL = 5000  # entries that an Express execution of five minutes gets through by far
 
 inbox = parts.inbox()
 objects = parts.objects()
-wake_flag = parts.wake_flag()
+pace = settings.pace()
+lookout = Lookout(inbox, parts.leases(), parts.runner(), parts.starter(), pace)
 
 
 @observed("parse_batch")
 def handle(event: Payload, context: LambdaContext) -> Payload:
     """Return references to the parked batch; InputRejected for an input of no accepted shape."""
     request = ParseRequest.from_payload(event)
-    records = accepted_records(request.content) if request.tally.round == 0 else None
-    if records is not None:
-        return parse(request, records, []).to_payload()
-    deliveries = drain(Deadline.of(context).within(DRAIN_FOR))
-    try:
-        return parse(request, None, deliveries).to_payload()
-    except StorageUnavailable:
-        inbox.hand_back(delivery.handle for delivery in deliveries)
-        raise
-
-
-def drain(until: datetime) -> list[Delivery]:
-    """Receive what is queued. Who finds nothing clears the flag and looks once more: all that was
-    queued before is seen now, and all that is queued later starts an execution.
-    """
-    wake_flag.hold()
-    deliveries = inbox.drain(MESSAGES, until)
-    if deliveries:
-        return deliveries
-    wake_flag.clear()
-    return inbox.drain(MESSAGES, until)
+    tally = replace(request.tally, looks=request.tally.looks + 1)
+    answer = ParseAnswer(request.execution, request.started, tally, Next.END, utc_now())
+    match read_input(request.content):
+        case Pasted(records):
+            return parse(replace(answer, drains=False), [], 0, records).to_payload()
+        case Ended(execution):
+            lookout.follow(execution)
+            return answer.to_payload()
+        case Drain():
+            until = Deadline.of(context).within(DRAIN_FOR)
+            return lookout.look(answer, until, parse).to_payload()
 
 
 def parse(
-    request: ParseRequest, records: list[Record] | None, deliveries: list[Delivery]
+    answer: ParseAnswer, deliveries: Sequence[Delivery], deaths: int, records: Sequence[Record] = ()
 ) -> ParseAnswer:
     """Reject poison, park the rest, and let go of deliveries with nothing left to do."""
-    intake = take_in(records or [], deliveries, metrics)
-    rejected = inbox.reject(intake.poison, request.execution)
-    folder = f"batches/{request.execution}/{request.tally.round}"
+    intake = take_in(records, deliveries, metrics)
+    rejected = inbox.reject(intake.poison, answer.execution)
+    folder = f"batches/{answer.execution}/{answer.tally.looks}"
     reference: BatchRef | None = None
     batches: dict[str, BatchRef] = {}
     if intake.batches:
-        reference, batches = park(objects, folder, intake.deliveries, intake.batches)
+        reference, batches = park(objects, folder, intake.held, intake.records, intake.batches)
     inbox.delete(intake.finished)
+    inbox.hand_back(intake.left_over, seconds=0)
     counts = {name: batch.count for name, batch in batches.items()}
     logger.info("batch parsed", extra={"entries": counts, "rejected": rejected})
-    tally = replace(request.tally, rejected=request.tally.rejected + rejected)
-    return ParseAnswer(tally, "queue" if records is None else "input", reference, batches)
+    tally = replace(answer.tally, rejected=answer.tally.rejected + rejected)
+    more = answer.more or bool(intake.left_over)
+    answer = replace(answer, tally=tally, more=more, deliveries=reference, batches=batches)
+    if not batches:
+        then = Next.LOOK if answer.drains else Next.END
+        return replace(answer, next=then, pause=pace.pause(answer.began, utc_now()))
+    alarming = deaths or tally.stuck  # something may have taken too long
+    small = max(counts.values()) <= SMALL and not alarming
+    return replace(answer, next=Next.WORK if small else Next.LARGE)

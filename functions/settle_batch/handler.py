@@ -1,52 +1,75 @@
 """SettleBatch: after publish only, what becomes of every message, and of every COMPACTION_RUN.
 
 The order is invariant 1's: what comes back or goes to the DLQ is stored there first, runs are
-written back next, and only then are messages acknowledged.
+written back next, and only then are messages acknowledged. What comes back later is told to the
+runner's item, which nobody leaves before it has.
 """
 
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from entrypoint import parts, settings
-from entrypoint.payloads import SettleAnswer, SettleRequest, Tally
-from entrypoint.settling import cause_of, judge, return_records
+from entrypoint.acknowledging import acknowledge
+from entrypoint.payloads import Next, SettleAnswer, SettleRequest, Tally
+from entrypoint.settling import cause_of, judge, return_records, weigh
 from entrypoint.telemetry import Payload, logger, metrics, observed
 from entrypoint.write_back import write_back
-from instep.batch import fetch_deliveries
+from instep.clock import utc_now
+from instep.pace import BUSY_DELAYS, STUCK_DELAYS, delay
+from instep.parking import fetch_deliveries
 from instep.settlement import Fate, Settlement, settle
 from receipt_chroma.compaction.runs import RunTable
 
 inbox = parts.inbox()
 objects = parts.objects()
-wake_flag = parts.wake_flag()
+runner = parts.runner()
+starter = parts.starter()
+pace = settings.pace()
 runs = RunTable(boto3.client("dynamodb", config=settings.CLIENT), settings.entity_table())
 
 
 @observed("settle_batch")
 def handle(event: Payload, context: LambdaContext) -> Payload:
-    """Settle one round; `more` asks for another, until one finds nothing or something failed."""
+    """Settle one round and say what follows: a fold, another look, or the end."""
     request = SettleRequest.from_payload(event)
+    if request.drains:
+        runner.renew(request.execution)
     deliveries = fetch_deliveries(objects, request.deliveries)
     judged = [judge(objects, outcome) for outcome in request.outcomes]
-    outcomes = [one.outcome for one in judged]
-    settlement = settle(deliveries, outcomes)
+    weighed = weigh(objects, judged)
+    waits = {
+        Fate.DEFERRED: delay(BUSY_DELAYS, request.tally.busy),
+        Fate.STALLED: delay(STUCK_DELAYS, request.tally.stuck),
+    }
+    settlement = settle(deliveries, weighed.verdicts, waits)
     return_records(inbox, deliveries, settlement, request.execution)
-    for one in judged:
-        write_back(runs, one, deliveries)
-    inbox.delete(settlement.acknowledge)
-    inbox.hand_back(settlement.hand_back)
+    write_back(runs, judged, weighed.runs, deliveries)
+    acknowledge(inbox, starter, settlement, caller=f"{request.execution}/{request.tally.looks}")
     report(settlement)
+    return SettleAnswer(
+        execution=request.execution,
+        started=request.started,
+        tally=tally_of(request, settlement),
+        then=Next.LOOK if request.drains else Next.END,
+        pause=0 if request.more else pace.pause(request.began, utc_now()),
+        folds=[outcome.collection for outcome in request.outcomes if outcome.fold_due],
+        cause=cause_of(settlement),
+    ).to_payload()
+
+
+def tally_of(request: SettleRequest, settlement: Settlement) -> Tally:
+    """Return the running totals with this round in them."""
     before = request.tally
-    tally = Tally(
-        round=before.round + 1,
+    fates = {outcome.fate for outcome in request.outcomes}
+    return Tally(
+        looks=before.looks,
+        rounds=before.rounds + 1,
         failures=before.failures + settlement.failed,
         deferred=before.deferred + settlement.deferred,
         rejected=before.rejected + settlement.rejected,
+        busy=before.busy + 1 if Fate.DEFERRED in fates else 0,
+        stuck=before.stuck + 1 if Fate.FAILED in fates else 0,
     )
-    more = {outcome.fate for outcome in request.outcomes} == {Fate.APPLIED}
-    if not more:
-        wake_flag.clear()  # no round of ours follows: whoever queues work from now on starts one
-    return SettleAnswer(tally, more, cause_of(outcomes, settlement)).to_payload()
 
 
 def report(settlement: Settlement) -> None:
@@ -58,9 +81,10 @@ def report(settlement: Settlement) -> None:
         "batch settled",
         extra={
             "acknowledged": len(settlement.acknowledge),
-            "handed_back": len(settlement.hand_back),
+            "handed_back": sum(map(len, settlement.hand_back.values())),
             "failed": settlement.failed,
             "deferred": settlement.deferred,
             "rejected": settlement.rejected,
+            "waits": settlement.waits,
         },
     )

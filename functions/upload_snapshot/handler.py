@@ -9,7 +9,7 @@ from entrypoint import parts
 from entrypoint.payloads import UploadRequest
 from entrypoint.telemetry import Payload, failing_as, logger, metrics, observed
 from instep.errors import LeaseLost
-from instep.snapshot.publish import Staged, publish
+from instep.snapshot.publish import Published, Staged, publish
 from instep.snapshot.store import SnapshotStore
 
 leases = parts.leases()
@@ -32,7 +32,26 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
             logger.warning("Failed to acquire lock for snapshot upload")
             metrics.count("CompactionLockValidationFailed")
             raise
-    logger.info(
-        "Snapshot uploaded", extra={"version": published.version, "held_ms": published.held_ms}
-    )
+    report(request.collection, published)
     return {"version": published.version, "held_ms": published.held_ms, "fold": published.fold}
+
+
+def report(collection: str, published: Published) -> None:
+    """Log what is visible now, and for how long the table's changes in it had waited.
+
+    A round that found the snapshot in step already comes not here: what it would have brought was
+    visible before, and there is no telling since when.
+    """
+    lag = published.lag
+    logger.info(
+        "Snapshot uploaded",
+        extra={
+            "version": published.version,
+            "held_ms": published.held_ms,
+            "lag": lag.to_payload() if lag else None,
+        },
+    )
+    if lag is not None:
+        metrics.gauge("SnapshotLagP50Ms", lag.p50_ms, collection)
+        metrics.gauge("SnapshotLagP95Ms", lag.p95_ms, collection)
+        metrics.gauge("SnapshotLagMaxMs", lag.max_ms, collection)

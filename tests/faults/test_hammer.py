@@ -68,7 +68,7 @@ class Compactor:
             if done.fold:
                 self._fold(lease)
         finally:
-            self._world.leases.release(NAME, self._owner)
+            self._world.leases.release(lease)
             with self._freed:
                 self._freed.notify()
 
@@ -76,7 +76,7 @@ class Compactor:
         while True:
             with self._freed:
                 try:
-                    return self._world.leases.acquire(NAME, self._owner)
+                    return self._world.lease(self._owner)
                 except LockBusy:
                     self._freed.wait(1)
 

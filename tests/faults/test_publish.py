@@ -92,7 +92,7 @@ def test_publishing_twice_is_publishing_once(begun: World) -> None:
 
 def test_who_lost_the_lease_publishes_nothing(begun: World) -> None:
     staged, lease = staged_by(begun)
-    begun.leases.release("words", lease.owner)
+    begun.leases.release(lease)
     begun.lease("b")
     before = begun.objects()
     with pytest.raises(LeaseLost, match="b holds it"):
@@ -121,7 +121,7 @@ def test_the_predecessors_loss_cannot_happen(begun: World) -> None:
     staged, lease = staged_by(begun, "a")
 
     def rival() -> None:
-        begun.leases.release("words", "a")
+        begun.leases.release(lease)
         other, held = staged_by(begun, "b")
         try_publish(begun, other, held)
 

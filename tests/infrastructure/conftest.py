@@ -30,8 +30,10 @@ def app(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Synthes
 
 
 @pytest.fixture(scope="session")
-def machine_file(app: Synthesized, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The state machine's definition as a file."""
-    path = tmp_path_factory.mktemp("definition") / "machine.json"
-    path.write_text(app.definition_text)
-    return path
+def machine_files(app: Synthesized, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The definitions of the runner and of the round, each as a file."""
+    folder = tmp_path_factory.mktemp("definitions")
+    texts = {"runner": app.definitions.runner, "round": app.definitions.round}
+    for name, text in texts.items():
+        (folder / f"{name}.json").write_text(text)
+    return [folder / f"{name}.json" for name in texts]

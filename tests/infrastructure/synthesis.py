@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
@@ -13,9 +13,9 @@ from cdk_nag import AwsSolutionsChecks
 from stacks.compaction_stack import CompactionStack
 from stacks.config import Config
 from stacks.packages import ROOT, Packages
-from tools.diagram import definition_text
+from tools.definitions import Definitions, definitions, states_of
 
-ACCOUNT, REGION = "123456789012", "us-east-1"
+Machine: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,24 +45,26 @@ class Synthesized:
         return found[0]
 
     @cached_property
-    def definition_text(self) -> str:
-        return definition_text(self.template, f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:")
+    def definitions(self) -> Definitions:
+        return definitions(self.template)
 
     @cached_property
-    def definition(self) -> dict[str, Any]:
-        loaded: dict[str, Any] = json.loads(self.definition_text)
+    def runner(self) -> Machine:
+        loaded: Machine = json.loads(self.definitions.runner)
         return loaded
 
-    def states(self) -> dict[str, dict[str, Any]]:
-        """Return name -> state, those inside the Map too."""
-        return dict(states_of(self.definition))
+    @cached_property
+    def round(self) -> Machine:
+        loaded: Machine = json.loads(self.definitions.round)
+        return loaded
 
-
-def states_of(machine: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, state in machine["States"].items():
-        yield name, state
-        if "ItemProcessor" in state:
-            yield from states_of(state["ItemProcessor"])
+    def states(self) -> dict[tuple[str, str], Machine]:
+        """Return (machine, name) -> state of both machines, those inside Maps too."""
+        return {
+            (machine, name): dict(state)
+            for machine, definition in (("runner", self.runner), ("round", self.round))
+            for name, state in states_of(definition)
+        }
 
 
 def synthesize(packages: Packages, outdir: Path, **context: object) -> Synthesized:

@@ -33,6 +33,12 @@ def test_values_of_the_command_line_are_strings() -> None:
         ("architecture", "sparc"),
         ("scheduleMinutes", "often"),
         ("scheduleMinutes", "-1"),
+        ("scheduleMinutes", 0),
+        ("roundSeconds", "soon"),
+        ("roundSeconds", -1),
+        ("roundSeconds", 0.5),
+        ("roundSeconds", True),
+        ("roundSeconds", ""),
         ("keepVersions", 0.5),
         ("keepDays", "forever"),
         ("logRetentionDays", 2),
@@ -44,6 +50,16 @@ def test_values_of_the_command_line_are_strings() -> None:
 def test_a_wrong_value_is_named(key: str, value: object) -> None:
     with pytest.raises(ConfigRejected, match=key):
         config(**{key: value})
+
+
+@pytest.mark.parametrize(("given", "read"), [(0, 0), ("0", 0), (30, 30), ("7", 7)])
+def test_rounds_may_follow_each_other_at_once(given: object, read: int) -> None:
+    """0 is a value like any other, not the default."""
+    assert config(roundSeconds=given).round_seconds == read
+
+
+def test_the_pace_is_ten_seconds_unless_told_otherwise() -> None:
+    assert DEFAULTS["roundSeconds"] == config().round_seconds == 10
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """The README's picture: drawn from a definition, every state and every edge in it."""
 
+import re
+from typing import Any
+
 import pytest
 
 from stacks.packages import ROOT
@@ -37,7 +40,8 @@ def test_a_small_machine_is_drawn_as_a_run_meets_it() -> None:
                                 {"Variable": "$.round", "NumericLessThan": 3},
                             ],
                             "Next": "Each",
-                        }
+                        },
+                        {"Variable": "$.next", "StringEquals": "end", "Next": "End"},
                     ],
                     "Default": "End",
                 },
@@ -49,6 +53,7 @@ def test_a_small_machine_is_drawn_as_a_run_meets_it() -> None:
         "    [*] --> Ask",
         "    state Ask <<choice>>",
         "    Ask --> Each : more and round < 3",
+        "    Ask --> End : next is end",
         "    Ask --> End : otherwise",
         "    state Each {",
         "        [*] --> Work",
@@ -59,6 +64,22 @@ def test_a_small_machine_is_drawn_as_a_run_meets_it() -> None:
         "    Each --> End",
         "    End --> [*]",
     ]
+
+
+def machine_with(work: str) -> dict[str, Any]:
+    item = {"StartAt": work, "States": {work: {"Type": "Task", "End": True}}}
+    each = {"Type": "Map", "End": True, "ItemProcessor": item}
+    return {"StartAt": "Each", "States": {"Each": each}}
+
+
+def test_a_map_that_another_picture_shows_is_left_closed() -> None:
+    shown = mermaid(machine_with("Work"))
+    assert mermaid(machine_with("Work"), [shown]).splitlines() == [
+        "stateDiagram-v2",
+        "    [*] --> Each",
+        "    Each --> [*]",
+    ]
+    assert "Other" in mermaid(machine_with("Other"), [shown])
 
 
 def test_a_condition_it_cannot_show_is_refused() -> None:
@@ -74,19 +95,21 @@ def test_a_condition_it_cannot_show_is_refused() -> None:
         mermaid(machine)
 
 
-def test_every_state_of_the_app_is_in_the_picture(app: Synthesized) -> None:
-    drawn = mermaid(app.definition)
-    for name in app.states():
-        assert name.removesuffix("?") in drawn
-    assert "UploadSnapshot --> Attempts : SnapshotConflict" in drawn
+def test_every_state_of_the_app_is_in_the_pictures(app: Synthesized) -> None:
+    shown = mermaid(app.round)
+    drawn = {"round": shown, "runner": mermaid(app.runner, [shown]) + shown}
+    for machine, name in app.states():
+        assert re.search(rf"\b{name.removesuffix('?')}\b", drawn[machine]), name
+    assert "UploadSnapshot --> Attempts : SnapshotConflict" in shown
+    assert "Next --> EachFold : next is fold" in drawn["runner"]
 
 
-def test_the_readme_s_picture_is_current(app: Synthesized) -> None:
+def test_the_readme_s_pictures_are_current(app: Synthesized) -> None:
     readme = (ROOT / "README.md").read_text()
 
-    assert redraw(readme, app.definition) == readme, "run `make picture`"
+    assert redraw(readme, app.runner, app.round) == readme, "run `make picture`"
 
 
-def test_a_document_without_a_place_for_a_picture_is_refused(app: Synthesized) -> None:
-    with pytest.raises(ValueError, match="one Mermaid block"):
-        redraw("# No picture\n", app.definition)
+def test_a_document_without_a_place_for_each_picture_is_refused(app: Synthesized) -> None:
+    with pytest.raises(ValueError, match="two Mermaid blocks"):
+        redraw("```mermaid\nstateDiagram-v2\n```\n", app.runner, app.round)

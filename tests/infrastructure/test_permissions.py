@@ -157,17 +157,67 @@ def test_the_sweeps_schedule_may_start_it_and_nothing_else(app: Synthesized) -> 
     assert found == [({"lambda:InvokeFunction"}, [{"Fn::GetAtt": [function, "Arn"]}])]
 
 
-def test_the_workflow_may_invoke_its_functions_and_nothing_else(app: Synthesized) -> None:
-    invoked = [
+OF_A_BATCH = FUNCTIONS - {"Ingest", "FoldSnapshot"}
+
+
+@pytest.mark.parametrize(
+    ("role", "called"),
+    [("WorkflowRole", OF_A_BATCH | {"FoldSnapshot"}), ("WorkflowRoundRole", OF_A_BATCH)],
+)
+def test_a_machine_may_invoke_the_functions_of_its_states_and_nothing_else(
+    app: Synthesized, role: str, called: set[str]
+) -> None:
+    (invoked,) = [
         resources
         for name, actions, resources in allowed(app)
-        if actions == {"lambda:InvokeFunction"} and name.startswith("Workflow")
+        if actions == {"lambda:InvokeFunction"} and re.fullmatch(rf"{role}[0-9A-F]{{8}}", name)
     ]
-    assert len(invoked) == 1
-    names = {one["Fn::GetAtt"][0] for one in invoked[0]}
-    assert {name.removeprefix("Functions").partition("Function")[0] for name in names} == (
-        FUNCTIONS - {"Ingest"}
+    functions = {one["Fn::GetAtt"][0] for one in invoked}
+    assert {one.removeprefix("Functions").partition("Function")[0] for one in functions} == called
+    machine = app.round if "Round" in role else app.runner
+    text = json.dumps(machine)
+    assert set(re.findall(r"function:(\w+)", text)) == functions
+
+
+def test_the_runner_may_start_rounds_and_the_round_nothing(app: Synthesized) -> None:
+    rights = {
+        name: (actions, resources)
+        for name, actions, resources in allowed(app)
+        if name.startswith("Workflow") and any("Sync" in one for one in actions)
+    }
+    ((name, right),) = rights.items()
+    assert re.fullmatch(r"WorkflowRole[0-9A-F]{8}", name)
+    assert right == ({"states:StartSyncExecution"}, [{"Ref": machine_of(app, "EXPRESS")}])
+
+
+def machine_of(app: Synthesized, kind: str) -> str:
+    (name,) = (
+        name
+        for name, machine in app.resources("AWS::StepFunctions::StateMachine").items()
+        if machine["StateMachineType"] == kind
     )
+    return name
+
+
+@pytest.mark.parametrize(
+    ("function", "may"),
+    [
+        ("Ingest", {"dynamodb:UpdateItem"}),
+        ("ParseBatch", {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Scan"}),
+        ("AcquireLock", {"dynamodb:GetItem", "dynamodb:UpdateItem"}),
+        ("SettleBatch", {"dynamodb:UpdateItem"}),
+    ],
+)
+def test_what_a_function_may_do_with_leases_and_the_runner(
+    app: Synthesized, function: str, may: set[str]
+) -> None:
+    found = {
+        action
+        for name, actions, resources in allowed(app)
+        if name.startswith(f"Functions{function}Role") and "StorageLocks" in json.dumps(resources)
+        for action in actions
+    }
+    assert found == may
 
 
 @pytest.mark.parametrize("kind", ["AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"])
@@ -188,6 +238,5 @@ def test_a_trigger_may_start_this_machine_and_nothing_else(app: Synthesized) -> 
     starters = [
         resources for _, actions, resources in allowed(app) if "states:StartExecution" in actions
     ]
-    machine = next(iter(app.resources("AWS::StepFunctions::StateMachine")))
     assert starters
-    assert all(resources == [{"Ref": machine}] for resources in starters)
+    assert all(resources == [{"Ref": machine_of(app, "STANDARD")}] for resources in starters)

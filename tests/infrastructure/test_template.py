@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from entrypoint.inputs import Ended, read_input
+from instep.pace import HIDDEN
+from instep.runner import LAPSE
 from receipt_dynamo_stream.stream_filter import stream_filters
 from stacks.packages import Packages
 from tests.infrastructure.programs import run
@@ -71,9 +74,37 @@ def test_queues_are_encrypted_and_keep_messages_as_long_as_sqs_can(
 
 @pytest.mark.domain("wrong-count")
 def test_the_inbox_gives_up_on_nothing_that_waits(app: Synthesized) -> None:
+    """SQS takes no larger count; what waits comes back once a minute at the most often."""
     inbox = app.one("AWS::SQS::Queue", "Inbox")
-    assert inbox["RedrivePolicy"]["maxReceiveCount"] == 100
+    assert inbox["RedrivePolicy"]["maxReceiveCount"] == 1000
     assert "FifoQueue" not in inbox
+
+
+def test_what_a_dead_runner_took_is_back_when_its_follower_expects_it(app: Synthesized) -> None:
+    inbox = app.one("AWS::SQS::Queue", "Inbox")
+    assert inbox["VisibilityTimeout"] == HIDDEN.total_seconds() == 60
+    assert inbox["ReceiveMessageWaitTimeSeconds"] >= 1  # a short poll asks few of SQS's servers
+
+
+def test_a_lease_outlives_two_missed_heartbeats(app: Synthesized) -> None:
+    for name in ("ApplyUpdates", "FoldSnapshot"):
+        variables = app.one("AWS::Lambda::Function", name)["Environment"]["Variables"]
+        beat = float(variables["HEARTBEAT_INTERVAL_SECONDS"])
+        assert 60 * float(variables["LOCK_DURATION_MINUTES"]) >= 3 * beat
+        assert LAPSE.total_seconds() >= 3 * beat  # and so does the runner's role
+
+
+def test_whoever_knows_the_pace_is_told_the_same(
+    app: Synthesized, packages: Packages, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    def told(one: Synthesized) -> set[str]:
+        functions = one.resources("AWS::Lambda::Function").values()
+        variables = [function["Environment"]["Variables"] for function in functions]
+        return {each["ROUND_SECONDS"] for each in variables if "ROUND_SECONDS" in each}
+
+    assert told(app) == {"10"}
+    eager = synthesize(packages, tmp_path_factory.mktemp("cdk.out"), roundSeconds="0")
+    assert told(eager) == {"0"}
 
 
 def test_the_entity_table_streams_both_images(app: Synthesized) -> None:
@@ -144,7 +175,9 @@ def test_a_function_gets_only_the_names_it_reads(app: Synthesized) -> None:
 
 
 def test_two_events_and_a_schedule_start_the_machine_with_nothing(app: Synthesized) -> None:
-    rules = app.resources("AWS::Events::Rule").values()
+    rules = [
+        rule for name, rule in app.resources("AWS::Events::Rule").items() if "RunEnded" not in name
+    ]
     heard = {rule["EventPattern"]["detail-type"][0] for rule in rules}
     assert heard == {"Compaction Requested", "Stream Batch Queued"}
     assert all(rule["EventPattern"]["source"] == ["instep"] for rule in rules)
@@ -152,6 +185,34 @@ def test_two_events_and_a_schedule_start_the_machine_with_nothing(app: Synthesiz
     schedule = app.one("AWS::Scheduler::Schedule", "Backstop")
     assert schedule["ScheduleExpression"] == "rate(5 minutes)"
     assert schedule["Target"]["Input"] == "{}"
+
+
+@pytest.mark.invariant(1)
+def test_an_execution_that_ended_red_is_followed_once(app: Synthesized) -> None:
+    """By one that is told its name; one that follows is followed by nobody."""
+    (runner,) = (
+        name
+        for name, machine in app.resources("AWS::StepFunctions::StateMachine").items()
+        if machine["StateMachineType"] == "STANDARD"
+    )
+    rule = app.one("AWS::Events::Rule", "RunEnded")
+    assert "EventBusName" not in rule  # AWS tells of it on the default bus
+    assert rule["EventPattern"] == {
+        "source": ["aws.states"],
+        "detail-type": ["Step Functions Execution Status Change"],
+        "detail": {
+            "stateMachineArn": [{"Ref": runner}],
+            "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+            "input": [{"anything-but": {"prefix": '{"Ended"'}}],
+        },
+    }
+    (target,) = rule["Targets"]
+    assert target["Arn"] == {"Ref": runner}
+    told = target["InputTransformer"]
+    assert told["InputPathsMap"] == {"detail-name": "$.detail.name"}
+    given = json.loads(told["InputTemplate"].replace("<detail-name>", '"run-1"'))
+    assert read_input(given) == Ended("run-1")
+    assert told["InputTemplate"].startswith('{"Ended"')
 
 
 def test_each_collection_is_swept_once_a_day_by_what_the_config_keeps(

@@ -19,7 +19,6 @@ from tests.support.receipts import Receipt
 
 RECEIPT, HOLLOW = Receipt("image-1"), Receipt("image-2")
 POISON = "no json"
-COUNTERS = {"round": 0, "failures": 0, "deferred": 0, "rejected": 0}
 
 
 @contextmanager
@@ -43,12 +42,12 @@ def fresh(folder: Path) -> Iterator[Pipeline]:
 def parse(pipeline: Pipeline) -> Callable[[], Payload]:
     """ParseBatch is the function that dies."""
     pipeline.handler("parse_batch")
-    return lambda: pipeline.parse("dies", {}, COUNTERS)
+    return lambda: pipeline.parse("dies")
 
 
 def settle(pipeline: Pipeline) -> Callable[[], Payload]:
     """SettleBatch is: lines were applied, words failed, the hollow delta was rejected."""
-    state = pipeline.parse("dies", {}, COUNTERS)
+    state = pipeline.parse("dies")
     pipeline.fail("upload_snapshot", StorageUnavailable("S3 is down"), collection="words")
     outcomes = [pipeline.collection("dies", item) for item in state["collections"]]
     pipeline.handler("settle_batch")

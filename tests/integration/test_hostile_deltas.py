@@ -34,7 +34,7 @@ def test_each_fails_its_own_run_and_the_rest_goes_on(pipeline: Pipeline, tmp_pat
     run = pipeline.run()
 
     assert run.succeeded, run.cause
-    assert run.output["rejected"] == len(HOSTILE)
+    assert run.output["tally"]["rejected"] == len(HOSTILE)
     receipts_left = {id_[: id_.index("LINE#")] for id_ in pipeline.embeddings("words")}
     assert receipts_left == {HEALTHY.prefix, good.prefix}
     assert run_item(pipeline, good)["words_state"] == "COMPLETED"

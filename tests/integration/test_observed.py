@@ -11,13 +11,18 @@ import pytest
 
 from entrypoint.telemetry import logger, tracer
 from instep.errors import LeaseLost, StorageUnavailable
+from instep.objects import Objects
+from instep.snapshot.head import Head
+from instep.snapshot.store import SnapshotStore
 from tests.support.arrivals import RECEIPT, arrive
+from tests.support.aws import BUCKET
 from tests.support.items import item
 from tests.support.marks import ROOT
 from tests.support.pipeline import Pipeline
 
 CONTRACT = (ROOT / "docs" / "domain.md").read_text()
 FUNCTIONS = ROOT / "functions"
+BOUNDED = {"service", "collection"}
 
 
 @pytest.fixture
@@ -32,18 +37,37 @@ def said(lines: io.StringIO) -> list[str]:
     return [json.loads(line)["message"] for line in lines.getvalue().splitlines()]
 
 
-def measured(captured: str) -> dict[str, float]:
-    """Sum the metrics of every EMF line, and hold each line to the contract."""
-    sums: dict[str, float] = {}
+def emf_lines(captured: str) -> Iterator[dict[str, Any]]:
+    """Every EMF line, held to the contract."""
     for line in captured.splitlines():
         emf = json.loads(line)
         (described,) = emf["_aws"]["CloudWatchMetrics"]
         assert described["Namespace"] == "EmbeddingWorkflow"
-        assert {name for names in described["Dimensions"] for name in names} <= {"service"}
-        for metric in described["Metrics"]:
-            assert metric["Unit"] == "Count"
-            sums[metric["Name"]] = sums.get(metric["Name"], 0) + sum(emf[metric["Name"]])
+        assert {name for names in described["Dimensions"] for name in names} <= BOUNDED
+        assert {metric["Unit"] for metric in described["Metrics"]} == {"Count"}
+        yield emf
+
+
+def measured(captured: str) -> dict[str, float]:
+    """Sum the metrics that are counts."""
+    sums: dict[str, float] = {}
+    for emf in emf_lines(captured):
+        for metric in emf["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+            if "collection" not in emf:
+                sums[metric["Name"]] = sums.get(metric["Name"], 0) + sum(emf[metric["Name"]])
     return sums
+
+
+def gauged(captured: str) -> dict[str, dict[str, float]]:
+    """The metrics of each collection; of several values the last."""
+    return {
+        emf["collection"]: {
+            metric["Name"]: emf[metric["Name"]][-1]
+            for metric in emf["_aws"]["CloudWatchMetrics"][0]["Metrics"]
+        }
+        for emf in emf_lines(captured)
+        if "collection" in emf
+    }
 
 
 @pytest.mark.domain("log-messages")
@@ -75,6 +99,7 @@ def test_what_fails_is_told_in_the_contracts_words_and_goes_up(
         patch.setattr("instep.snapshot.store.SnapshotStore.head", down)
         assert not pipeline.run().succeeded
     assert {"Snapshot download failed", "Collection processing failed"} <= set(said(lines))
+    pipeline.aws.outlast_visibility()
     with monkeypatch.context() as patch:
         patch.setattr("instep.lease.LeaseTable.confirm", lost)
         assert pipeline.run().outcomes[0] == {"lines": "deferred", "words": "deferred"}
@@ -94,14 +119,14 @@ def test_a_run_is_measured_in_the_contracts_names(
         name: found[name] for name in found if "Duration" not in name and "Time" not in name
     } == {
         "StreamRecordsReceived": 9,
-        "StreamRecordsProcessed": 3,
-        "StreamRecordsSkipped": 6,
-        "MessagesGenerated": 3,
+        "StreamRecordsProcessed": 9,
+        "StreamRecordsSkipped": 0,
+        "MessagesGenerated": 9,
         "MessagesQueued": 1,
         "SQSMessagesFailed": 0,
-        "CompactionRecordsReceived": 3,
-        "CompactionStreamMessage": 4,
-        "CompactionCollectionUpdatesProcessed": 5,
+        "CompactionRecordsReceived": 9,
+        "CompactionStreamMessage": 10,
+        "CompactionCollectionUpdatesProcessed": 7,  # the six arrivals are one a collection
         "CompactionDeltaMergeError": 0,
         "CompactionDeltaMergeCount": 2,
         "CompactionDeltasMergedCount": 5,
@@ -110,6 +135,39 @@ def test_a_run_is_measured_in_the_contracts_names(
     assert {"CompactionLockDuration", "CompactionLockWaitTime", "ProcessingDurationMs"} <= set(
         found
     )
+
+
+@pytest.mark.domain("emf", "our-metric-names")
+def test_the_lag_of_a_round_is_measured_by_collection_and_is_what_head_says(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = arrive(pipeline)
+    pipeline.run()
+    found = gauged(capsys.readouterr().out)
+    assert set(found) == {"lines", "words"}
+    heads = {name: head_of(pipeline, name) for name in found}
+    for name, head in heads.items():
+        assert head.lag is not None
+        assert found[name] == {
+            "SnapshotLagP50Ms": head.lag.p50_ms,
+            "SnapshotLagP95Ms": head.lag.p95_ms,
+            "SnapshotLagMaxMs": head.lag.max_ms,
+        }
+        made = [each["dynamodb"]["ApproximateCreationDateTime"] for each in records]
+        assert head.freshness.watermark is not None
+        assert head.freshness.watermark.timestamp() in made
+    # Again, and nothing differs: what it would have brought was visible before.
+    pipeline.ingest(records)
+    run = pipeline.run()
+    assert run.outcomes == [{"lines": "applied", "words": "applied"}]
+    assert gauged(capsys.readouterr().out) == {}
+    assert {name: head_of(pipeline, name) for name in found} == heads
+
+
+def head_of(pipeline: Pipeline, collection: str) -> Head:
+    head = SnapshotStore(Objects(pipeline.aws.s3, BUCKET), collection).head()
+    assert head is not None
+    return head
 
 
 @pytest.mark.domain("ignored-and-counted", "bad-record")
@@ -181,12 +239,12 @@ def sources() -> Iterator[Path]:
 @pytest.mark.domain("metric-names", "our-metric-names")
 def test_every_metric_of_the_contract_is_counted_and_no_other() -> None:
     rows = re.findall(r'<a id="(?:our-)?metric-names"></a>(.*?)\n- ', CONTRACT, re.DOTALL)
-    names = r"\b(?:Compaction|Stream|Messages|SQS|Processing)\w+"
+    names = r"\b(?:Compaction|Stream|Messages|SQS|Processing|Snapshot)\w+"
     promised = {name for row in rows for name in re.findall(names, row)}
     text = "\n".join(path.read_text() for path in sources())
     assert {name for name in promised if f'"{name}"' not in text} == set()
     counted = re.findall(
-        r'count\(\s*"(\w+)"|failing_as\(\s*"[^"]*",\s*"(\w+)"|timed\("(\w+)"', text
+        r'(?:count|gauge)\(\s*"(\w+)"|failing_as\(\s*"[^"]*",\s*"(\w+)"|timed\("(\w+)"', text
     )
     assert {name for found in counted for name in found if name} - promised == set()
 

@@ -13,7 +13,6 @@ from tests.support.arrivals import (
     RECEIPT,
     arrive,
     assert_green,
-    come_back,
     objects_written,
     queued,
     run_item,
@@ -66,6 +65,15 @@ def test_payloads_stay_small_whatever_the_batch(pipeline: Pipeline) -> None:
     assert pipeline.largest < 8_000
 
 
+def test_a_small_round_parks_one_object_whatever_its_collections(pipeline: Pipeline) -> None:
+    """A PUT costs as much as twelve reads, and rounds follow each other every few seconds."""
+    arrive(pipeline)
+    run = pipeline.run()
+    assert run.outcomes == [{"lines": "applied", "words": "applied"}]
+    parked = [key for key in objects_written(pipeline) if key.startswith("batches/")]
+    assert len(parked) == 1
+
+
 @pytest.mark.domain("wrong-empty")
 @pytest.mark.invariant(1)
 def test_an_empty_queue_moves_nothing(pipeline: Pipeline) -> None:
@@ -101,13 +109,12 @@ def test_redelivery_after_a_crash_between_publish_and_settle_changes_nothing(
     pipeline: Pipeline,
 ) -> None:
     arrive(pipeline)
-    counters = {"round": 0, "failures": 0, "deferred": 0, "rejected": 0}
-    state = pipeline.parse("dies", {}, counters)
+    state = pipeline.parse("dies")
     for item in state["collections"]:
         pipeline.collection("dies", item)
     head, words = versions(pipeline), pipeline.embeddings("words")
     assert run_item(pipeline)["words_state"] == "PROCESSING"
-    come_back(pipeline, state)
+    pipeline.aws.outlast_visibility()
     assert_green(pipeline.run())
     assert pipeline.embeddings("words") == words
     assert run_item(pipeline)["words_state"] == "COMPLETED"

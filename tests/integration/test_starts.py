@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from instep.errors import StorageUnavailable
-from instep.wake import WakeFlag
+from instep.runner import Claim, RunnerTable
 from tests.support.arrivals import RECEIPT, arrive, queued
 from tests.support.aws import BUCKET, LOCKS
 from tests.support.pipeline import FunctionFailed, Pipeline
@@ -48,10 +48,12 @@ def test_console_records_that_fail_are_kept_in_the_inbox_and_poison_in_the_dlq(
     pipeline.fail("apply_updates", StorageUnavailable("S3 is down"))
     run = pipeline.run({"Records": [record, "poison", {"body": "no json"}]})
     assert not run.succeeded
-    assert run.output["rejected"] == 2
+    assert run.output["tally"]["rejected"] == 2
+    pipeline.aws.outlast_visibility()
     (kept,) = pipeline.visible()
     assert kept["record"]["dynamodb"]["Keys"] == record["dynamodb"]["Keys"]
-    assert (kept["collection"], kept["attempts"]) == ("words", "1")
+    assert (kept["collection"], kept["attempts"]) == ("words", "0")
+    assert "S3 is down" in kept["error"]
     assert {str(one["record"]) for one in pipeline.rejected()} == {"poison", "{'body': 'no json'}"}
 
 
@@ -61,14 +63,18 @@ def test_input_of_no_accepted_shape_fails_in_parse_batch(pipeline: Pipeline, con
         pipeline.run(content)
 
 
-def test_the_input_counts_in_the_first_round_only_and_the_queue_is_drained_next(
+@pytest.mark.invariant(1)
+def test_pasted_records_are_their_executions_own_and_the_inbox_is_left_to_who_drains_it(
     pipeline: Pipeline,
 ) -> None:
     arrive(pipeline)
     (record,) = pipeline.put(RECEIPT.label(2, "DATE", "VALID"))
     run = pipeline.run({"Records": [record]})
-    assert run.outcomes == [{"words": "applied"}, {"lines": "applied", "words": "applied"}]
-    assert run.output["round"] == 2
+    assert run.outcomes == [{"words": "applied"}]
+    assert run.output["tally"]["looks"] == 1
+    assert queued(pipeline) == (1, 0)
+    assert pipeline.run().outcomes == [{"lines": "applied", "words": "applied"}]
+    assert pipeline.embeddings("words")[RECEIPT.word_id(2)]["valid_labels"] == ",DATE,"
 
 
 def starts(pipeline: Pipeline) -> Callable[[], int]:
@@ -117,22 +123,43 @@ def test_what_comes_as_a_run_looks_for_the_last_time_is_seen_or_starts_another(
     arrive(pipeline)
     started = starts(pipeline)
     late = pipeline.put(RECEIPT.label(1, "A", "VALID"), RECEIPT.label(2, "B", "VALID"))
-    clear = WakeFlag.clear
+    finish = RunnerTable.finish
+    finished: list[bool] = []
 
-    def clear_between_two_changes(flag: WakeFlag) -> None:
-        pipeline.ingest(late[:1])
-        clear(flag)
-        pipeline.ingest(late[1:])
-        late.clear()
+    def finish_between_two_changes(table: RunnerTable, execution: str, claim: Claim) -> bool:
+        if not finished:
+            pipeline.ingest(late[:1])
+        finished.append(finish(table, execution, claim))
+        if finished[-1]:
+            pipeline.ingest(late[1:])
+        return finished[-1]
 
-    monkeypatch.setattr(WakeFlag, "clear", clear_between_two_changes)
-    pipeline.run()
-    assert started() == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(RunnerTable, "finish", finish_between_two_changes)
+        assert len(pipeline.run().outcomes) == 2
+        assert (finished, started()) == ([False, True], 1)
+    assert len(pipeline.run().outcomes) == 1
     words = pipeline.embeddings("words")
     assert [words[RECEIPT.word_id(at)]["valid_labels"] for at in (1, 2)] == [",A,TOTAL,", ",B,"]
 
 
+@pytest.mark.invariant(1)
+def test_a_start_that_meets_a_live_runner_leaves_its_wish_and_ends_at_once(
+    pipeline: Pipeline,
+) -> None:
+    arrive(pipeline)
+    first = pipeline.parse("first")
+    second = pipeline.run(execution="second")
+    assert (second.succeeded, second.outcomes, second.output["tally"]["looks"]) == (True, [], 1)
+    outcomes = [pipeline.collection("first", item) for item in first["collections"]]
+    pipeline.ingest(pipeline.put(RECEIPT.label(2, "DATE", "VALID")))
+    state = pipeline.settle("first", first, outcomes)
+    assert state["next"] == "look"
+    assert pipeline.parse("first", state=state)["next"] == "work"
+
+
 def test_what_nothing_needs_is_neither_queued_nor_announced(pipeline: Pipeline) -> None:
-    changes = pipeline.put(*RECEIPT.items())
+    pipeline.put(*RECEIPT.items())
+    changes = pipeline.put(*({**one, "seen": {"N": "2"}} for one in RECEIPT.items()))
     assert pipeline.ingest(changes) == {"queued": 0, "rejected": 0}
     assert pipeline.aws.dynamodb.scan(TableName=LOCKS)["Items"] == []

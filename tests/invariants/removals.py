@@ -40,9 +40,9 @@ REMOVALS: Final = (
     Removal(
         1,
         "functions/parse_batch/handler.py",
-        "rejected = inbox.reject(intake.poison, request.execution)",
+        "rejected = inbox.reject(intake.poison, answer.execution)",
         "inbox.delete(intake.finished)\n"
-        "    rejected = inbox.reject(intake.poison, request.execution)",
+        "    rejected = inbox.reject(intake.poison, answer.execution)",
         (
             "tests/integration/test_acknowledgement.py"
             "::test_parse_batch_keeps_poison_that_the_dlq_did_not_take",
@@ -58,7 +58,7 @@ REMOVALS: Final = (
     Removal(
         1,
         f"{LAYER}/instep/settlement.py",
-        "settlement.resend[again].append(record)",
+        "settlement.resend[again].append(at)",
         "pass",
         ("tests/unit/flow/test_settlement.py::test_no_record_is_ever_without_a_place",),
     ),

@@ -22,12 +22,12 @@ from instep.errors import LeaseLost, LockBusy
 from instep.lease import Lease, LeaseTable
 
 DURATION = timedelta(minutes=5)
-OWNERS = st.sampled_from(["a", "b", "c"])
+PASSES = st.sampled_from(["a 1", "a 2", "b 1", "b 2", "c 1"])  # an owner's passes are its requests
 SKEW = st.integers(-600, 600)  # seconds by which an actor's clock is off
 
 
 class Leases(RuleBasedStateMachine):
-    """Actors with clocks of their own against the table; the model knows owner, token, expiry."""
+    """Actors with clocks of their own against the table; the model knows holder, token, expiry."""
 
     held = Bundle("held")
 
@@ -48,6 +48,7 @@ class Leases(RuleBasedStateMachine):
         self.skew = timedelta()
         self.leases = LeaseTable(client, "locks", DURATION, lambda: self.now + self.skew)
         self.owner: str | None = None
+        self.request: str | None = None
         self.expires_at = self.now
         self.tokens: list[int] = []
 
@@ -58,19 +59,27 @@ class Leases(RuleBasedStateMachine):
     def time_passes(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
 
-    @rule(target=held, owner=OWNERS, skew=SKEW)
-    def acquire(self, owner: str, skew: int) -> object:
+    @rule(target=held, request=PASSES, skew=SKEW)
+    def acquire(self, request: str, skew: int) -> object:
         self.skew = timedelta(seconds=skew)
+        owner = request[0]
         free = self.owner in {None, owner} or self.expires_at < self.now + self.skew
         try:
-            lease = self.leases.acquire("words", owner)
+            lease = self.leases.acquire("words", owner, request)
         except LockBusy:
             assert not free
             return multiple()
+        except LeaseLost:
+            assert (self.owner, self.request) == (None, request)
+            return multiple()
+        if (self.owner, self.request) == (owner, request):
+            assert lease.fencing_token == self.tokens[-1], "a second try gets the first one's"
+            return lease
         assert free
+        assert self.request != request, "a pass that is over takes nothing"
         assert lease.fencing_token > max(self.tokens, default=0)
         self.tokens.append(lease.fencing_token)
-        self.owner, self.expires_at = owner, lease.expires_at
+        self.owner, self.request, self.expires_at = owner, request, lease.expires_at
         return lease
 
     @rule(lease=held, skew=SKEW)
@@ -92,10 +101,17 @@ class Leases(RuleBasedStateMachine):
         else:
             assert self._current(lease)
 
-    @rule(owner=OWNERS)
-    def release(self, owner: str) -> None:
-        released = self.leases.release("words", owner)
-        assert (released is not None) == (self.owner == owner)
+    @rule(lease=held)
+    def release(self, lease: Lease) -> None:
+        released = self.leases.release(lease)
+        assert (released is not None) == self._current(lease)
+        if released is not None:
+            self.owner = None
+
+    @rule(request=PASSES)
+    def release_unanswered(self, request: str) -> None:
+        released = self.leases.release_unanswered("words", request[0], request)
+        assert (released is not None) == ((self.owner, self.request) == (request[0], request))
         if released is not None:
             self.owner = None
 
@@ -105,7 +121,8 @@ class Leases(RuleBasedStateMachine):
         if state is None:
             assert not self.tokens
         else:
-            assert (state.owner, state.fencing_token) == (self.owner, self.tokens[-1])
+            held = (state.owner, state.request, state.fencing_token)
+            assert held == (self.owner, self.request, self.tokens[-1])
 
     def _current(self, lease: Lease) -> bool:
         return (self.owner, self.tokens[-1]) == (lease.owner, lease.fencing_token)

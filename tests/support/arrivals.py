@@ -1,6 +1,5 @@
 """A receipt that arrives in a pipeline over moto, and what is to be seen of it afterwards."""
 
-import json
 from typing import Any
 
 from tests.support.aws import BUCKET, ENTITIES
@@ -10,8 +9,10 @@ from tests.support.receipts import Receipt
 RECEIPT = Receipt("image-1")
 
 
-def arrive(pipeline: Pipeline, receipt: Receipt = RECEIPT, **merchant: str) -> None:
-    """Write a receipt with its deltas, its metadata and one label, and ingest the changes."""
+def arrive(pipeline: Pipeline, receipt: Receipt = RECEIPT, **merchant: str) -> list[dict[str, Any]]:
+    """Write a receipt with its deltas, its metadata and one label, and ingest the changes; return
+    their stream records.
+    """
     receipt.upload(pipeline.aws.s3, BUCKET)
     merchant = merchant or {"merchant_name": "corner shop", "place_id": "place-1"}
     changes = pipeline.put(
@@ -21,6 +22,15 @@ def arrive(pipeline: Pipeline, receipt: Receipt = RECEIPT, **merchant: str) -> N
         receipt.run(),
     )
     pipeline.ingest(changes)
+    return changes
+
+
+def one_round(pipeline: Pipeline, execution: str) -> tuple[dict[str, str], dict[str, Any]]:
+    """Take an execution through one round; return each collection's outcome and what follows."""
+    state = pipeline.parse(execution)
+    items = [pipeline.collection(execution, item) for item in state["collections"]]
+    outcomes = {one["collection"]: one["outcome"]["status"] for one in items}
+    return outcomes, pipeline.settle(execution, state, items)
 
 
 def assert_green(run: Run) -> None:
@@ -44,15 +54,6 @@ def run_item(pipeline: Pipeline, receipt: Receipt = RECEIPT) -> dict[str, str]:
         TableName=ENTITIES, Key={"PK": item["PK"], "SK": item["SK"]}
     )["Item"]
     return {name: next(iter(value.values())) for name, value in found.items()}
-
-
-def come_back(pipeline: Pipeline, state: dict[str, Any]) -> None:
-    """Make the drained messages visible again, as their visibility timeout would."""
-    body = pipeline.aws.s3.get_object(Bucket=BUCKET, Key=state["deliveries"]["key"])["Body"]
-    for held in json.load(body)["held"]:
-        pipeline.aws.sqs.change_message_visibility(
-            QueueUrl=pipeline.aws.inbox_url, ReceiptHandle=held["handle"], VisibilityTimeout=0
-        )
 
 
 def queued(pipeline: Pipeline) -> tuple[int, int]:

@@ -1,10 +1,11 @@
 """The services a test needs, in this process: moto, with the names the functions are given."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
 from threading import RLock
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -12,12 +13,16 @@ import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
+from moto.core.utils import unix_time_millis
 from moto.s3.models import s3_backends
-from moto.sqs.models import sqs_backends
+from moto.sqs.models import SQSBackend, sqs_backends
+
+from instep.pace import HIDDEN
 
 REGION, ACCOUNT = "us-east-1", "123456789012"
 ENTITIES, LOCKS, BUCKET, BUS = "entities", "locks", "snapshots", "default"
 DELTAS = "foreign-deltas"
+LONGEST_DELAY = timedelta(minutes=15)  # that SQS takes, and more than any visibility here
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -29,8 +34,9 @@ ENVIRONMENT = {
     "CHROMADB_BUCKET": BUCKET,
     "EVENT_BUS_NAME": BUS,
     "DELTA_BUCKETS": DELTAS,
-    "LOCK_DURATION_MINUTES": "5",
-    "HEARTBEAT_INTERVAL_SECONDS": "30",
+    "LOCK_DURATION_MINUTES": "1",
+    "HEARTBEAT_INTERVAL_SECONDS": "15",
+    "ROUND_SECONDS": "10",
     "CHROMADB_STORAGE_MODE": "s3",
     "KEEP_VERSIONS": "1",
     "KEEP_DAYS": "7",
@@ -41,9 +47,32 @@ ENVIRONMENT = {
 }
 
 
+class Time:
+    """The wall clock of the functions and of the queues, ahead of the machine's by what a test let
+    pass.
+    """
+
+    def __init__(self) -> None:
+        self._ahead = timedelta(0)
+
+    def pass_(self, span: timedelta) -> None:
+        self._ahead += span
+
+    def now(self, zone: tzinfo) -> datetime:
+        return datetime.now(zone) + self._ahead  # noqa: TID251 - the clock that is patched in
+
+    def milliseconds(self) -> float:
+        return unix_time_millis() + self._ahead.total_seconds() * 1000
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have the engine's one clock, and the visibility of moto's messages, go by this one."""
+        monkeypatch.setattr("instep.clock.datetime", SimpleNamespace(now=self.now))
+        monkeypatch.setattr("moto.sqs.models.unix_time_millis", self.milliseconds)
+
+
 @dataclass(frozen=True)
 class Services:
-    """Clients as a test uses them, and the queues' URLs."""
+    """Clients as a test uses them, the queues' URLs, and the time that all of them go by."""
 
     dynamodb: Any
     sqs: Any
@@ -51,6 +80,7 @@ class Services:
     events: Any
     inbox_url: str
     dlq_url: str
+    time: Time = field(default_factory=Time)
 
     def messages(self, url: str) -> list[dict[str, Any]]:
         """Return (and take, without acknowledging) every visible message of a queue."""
@@ -63,11 +93,23 @@ class Services:
                 return found
             found += answer["Messages"]
 
+    def pass_time(self, seconds: float) -> None:
+        """Let so much time pass for functions and queues."""
+        self.time.pass_(timedelta(seconds=seconds))
+
     def outlast_visibility(self) -> None:
-        """Make every message visible again, as when all timeouts and delays have run out."""
+        """Let so much time pass that every message is visible again; leases have run out, too."""
+        self.time.pass_(LONGEST_DELAY)
+
+    def returning_in(self) -> list[int]:
+        """Return in how many seconds each message is visible that is not yet, soonest first."""
+        now = self.time.milliseconds()
+        until = [max(one.visible_at, one.delayed_until) for one in self._in_the_inbox()]
+        return sorted(round((at - now) / 1000) for at in until if at > now)
+
+    def _in_the_inbox(self) -> list[Any]:
         queue = sqs_backends[ACCOUNT][REGION].queues[self.inbox_url.rpartition("/")[2]]
-        for message in queue._messages:
-            message.visible_at = message.delayed_until = 0
+        return list(queue._messages)
 
     def age_objects(self, span: timedelta) -> None:
         """Make every object of the snapshots' bucket older by this, as when time has passed."""
@@ -102,14 +144,26 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
             return answer(stubber, request)
 
     monkeypatch.setattr(BotocoreStubber, "process_request", one_at_a_time)
+    monkeypatch.setattr(SQSBackend, "receive_message", _without_waiting(SQSBackend.receive_message))
+    time = Time()
+    time.install(monkeypatch)
     with mock_aws(config={"stepfunctions": {"execute_state_machine": True}}):
-        made = _make()
+        made = _make(time)
         monkeypatch.setenv("INBOX_QUEUE_URL", made.inbox_url)
         monkeypatch.setenv("DLQ_URL", made.dlq_url)
         yield made
 
 
-def _make() -> Services:
+def _without_waiting(receive: Callable[..., Any]) -> Callable[..., Any]:
+    """Answer a long poll at once: moto is one server, and what it has it has."""
+
+    def receive_at_once(backend: Any, queue_name: str, count: int, _: int, *more: Any) -> Any:
+        return receive(backend, queue_name, count, 0, *more)
+
+    return receive_at_once
+
+
+def _make(time: Time) -> Services:
     dynamodb: Any = boto3.client("dynamodb")
     sqs: Any = boto3.client("sqs")
     s3: Any = boto3.client("s3")
@@ -125,7 +179,7 @@ def _make() -> Services:
         )
     for bucket in (BUCKET, DELTAS):
         s3.create_bucket(Bucket=bucket)
-    visibility = {"VisibilityTimeout": "1200"}
+    visibility = {"VisibilityTimeout": str(int(HIDDEN.total_seconds()))}
     inbox = sqs.create_queue(QueueName="inbox", Attributes=visibility)["QueueUrl"]
     dlq = sqs.create_queue(QueueName="dlq")["QueueUrl"]
-    return Services(dynamodb, sqs, s3, boto3.client("events"), inbox, dlq)
+    return Services(dynamodb, sqs, s3, boto3.client("events"), inbox, dlq, time)

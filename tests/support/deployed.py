@@ -8,51 +8,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from instep.clock import utc_now
 from instep.collection import read
 from instep.objects import Objects
+from instep.runner import KEY, RunnerState, RunnerTable
 from instep.snapshot.reader import open_snapshot
 from tests.support.cloud import eventually
-from tests.support.edges import Call, Edge, all_states, edges_taken
+from tests.support.deployed_machines import RUN_SECONDS, DeployedMachines
 from tests.support.functions import Functions
 from tests.support.receipts import Receipt
-from tools.local_cloud.deploy import Deployment, bootstrap, deploy_assembly
-from tools.local_cloud.executions import Outcome, Step, follow, start
+from tools.local_cloud.deploy import bootstrap, deploy_assembly
 from tools.local_cloud.fault_proxy import FaultProxy
 from tools.local_cloud.target import Target
 
-RUN_SECONDS = 120.0
-
 
 @dataclass(frozen=True)
-class Run:
-    """An execution that ended: its steps, and its task calls in the order they ended."""
-
-    outcome: Outcome
-    steps: list[Step]
-    calls: list[Call]
-    definition: Mapping[str, Any]
-
-    @property
-    def edges(self) -> set[Edge]:
-        """Edges taken; RunNotOfDefinition for several collections at once, which interleave."""
-        return edges_taken(self.definition, self.calls, succeeded=self.outcome.succeeded)
-
-    @property
-    def states(self) -> list[str]:
-        """States whose functions were called, in order."""
-        return [call.state for call in self.calls]
-
-    def errors(self, state: str) -> list[str]:
-        """Errors of the calls of `state`, in order."""
-        return [call.error for call in self.calls if call.state == state and call.error]
-
-
-@dataclass(frozen=True)
-class DeployedApp:
+class DeployedApp(DeployedMachines):
     """One deployment on the local cloud, with the fault proxy before its functions."""
 
-    target: Target
-    deployment: Deployment
     proxy: FaultProxy
 
     @classmethod
@@ -62,66 +35,17 @@ class DeployedApp:
         app = cls(target, deploy_assembly(target, assembly), proxy)
         app.switch_triggers(enabled=False)
         app.schedule(enabled=False)
+        app.configure_inbox(ReceiveMessageWaitTimeSeconds="0")  # one server: what it has, it has
         return app
 
     @cached_property
-    def definition(self) -> dict[str, Any]:
-        """The deployed state machine's definition."""
-        found = self.target.client("stepfunctions").describe_state_machine(
-            stateMachineArn=self.deployment.state_machine_arn
-        )
-        definition: dict[str, Any] = json.loads(found["definition"])
-        return definition
-
-    @cached_property
     def functions(self) -> Functions:
-        """The functions of its states."""
-        return Functions(self.target, self.definition)
+        """The functions of their states."""
+        return Functions(self.target, list(self.machines.values()))
 
     def function(self, state: str) -> str:
         """Return the deployed name of the function that `state` calls."""
         return self.functions.name(state)
-
-    def run(self, given: object | None = None, *, case: str = "") -> Run:
-        """Start an execution with `given` ({} drains the inbox) and follow it to its end.
-
-        `case` names a test case of MiniStack's mocked answers (Step Functions Local's feature).
-        """
-        client = self.target.client("stepfunctions")
-        machine = self.deployment.state_machine_arn + (f"#{case}" if case else "")
-        return self.ended(start(client, machine, json.dumps({} if given is None else given)))
-
-    def ended(self, arn: str) -> Run:
-        """Follow an execution, whoever started it, to its end."""
-        client = self.target.client("stepfunctions")
-        steps: list[Step] = []
-        outcome = follow(client, arn, steps.append, timeout=RUN_SECONDS)
-        return Run(outcome, steps, self._calls(arn), self.definition)
-
-    def executions(self) -> list[str]:
-        """ARNs of all executions, oldest first."""
-        listed = self.target.client("stepfunctions").list_executions(
-            stateMachineArn=self.deployment.state_machine_arn
-        )["executions"]
-        return [found["executionArn"] for found in sorted(listed, key=lambda e: e["startDate"])]
-
-    def _calls(self, arn: str) -> list[Call]:
-        pages = self.target.client("stepfunctions").get_paginator("get_execution_history")
-        events = [event for page in pages.paginate(executionArn=arn) for event in page["events"]]
-        by_function = {
-            state["Resource"]: name
-            for name, state in all_states(self.definition).items()
-            if state["Type"] == "Task"
-        }
-        calls = []
-        for event in events:
-            if event["type"] == "TaskSucceeded":
-                details = event["taskSucceededEventDetails"]
-                calls.append(Call(by_function[details["resource"]]))
-            elif event["type"] == "TaskFailed":
-                details = event["taskFailedEventDetails"]
-                calls.append(Call(by_function[details["resource"]], details["error"]))
-        return calls
 
     # -- the table, the queues, the locks
 
@@ -197,13 +121,10 @@ class DeployedApp:
                 taken.append(message)
         return taken
 
-    def redeliver_after(self, seconds: int) -> int:
-        """Set after how many seconds a message that was taken comes back; return the old value."""
-        sqs, url = self.target.client("sqs"), self.deployment.inbox_queue_url
-        name = "VisibilityTimeout"
-        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"]
-        sqs.set_queue_attributes(QueueUrl=url, Attributes={name: str(seconds)})
-        return int(found[name])
+    def configure_inbox(self, **attributes: str) -> None:
+        """Set attributes of the inbox queue: VisibilityTimeout="6" hides for six seconds."""
+        url = self.deployment.inbox_queue_url
+        self.target.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=attributes)
 
     def empty_queues(self) -> None:
         """Forget what earlier tests left in inbox and DLQ."""
@@ -217,6 +138,29 @@ class DeployedApp:
         )
         item: dict[str, Any] = found.get("Item", {})
         return item
+
+    def runner(self) -> RunnerState:
+        """Return who drains the inbox, as the lock table has it."""
+        client = self.target.client("dynamodb")
+        return RunnerTable(client, self.deployment.lock_table_name).read()
+
+    def trust_the_queue(self) -> None:
+        """Have the next runner wait for what the queue says is hidden, and no longer: here it knows
+        exactly what a dead one took.
+        """
+        self._set_of_the_runner("due", utc_now().timestamp())
+
+    def after_a_death(self) -> None:
+        """Let the next round be a large one, as after a runner that died."""
+        self._set_of_the_runner("deaths", 1)
+
+    def _set_of_the_runner(self, name: str, value: float) -> None:
+        self.target.client("dynamodb").update_item(
+            TableName=self.deployment.lock_table_name,
+            Key={"collection": {"S": KEY}},
+            UpdateExpression=f"SET {name} = :value",
+            ExpressionAttributeValues={":value": {"N": f"{value:.15g}"}},
+        )
 
     def free(self, collection: str) -> None:
         """Let a lease that was not released be as if it had expired."""

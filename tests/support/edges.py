@@ -1,17 +1,22 @@
-"""Every Retry, Catch and Choice edge of a state machine, read from its definition, and which of
-them a run took: a new edge has no test until a case is found that takes it.
+"""Every Retry, Catch and Choice edge of the state machines, read from their definitions, and which
+of them a run took: a new edge has no test until a case is found that takes it.
 
-A run is the list of its task calls. That is what both interpreters can tell: the definition is
-walked along the calls, and where a Choice leads is seen from what was called next.
+A run is an execution of each machine that had a part in it, and an execution the list of its calls:
+of functions, of other executions, and its waits. That is what both interpreters can tell: the
+definition is walked along the calls, and where a Choice leads is seen from what was called next.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-States: TypeAlias = Mapping[str, Mapping[str, Any]]
+from tools.definitions import inner_machine, states_of
 
-EVERYTHING = frozenset({"States.ALL", "States.TaskFailed"})
+States: TypeAlias = Mapping[str, Mapping[str, Any]]
+Machines: TypeAlias = Mapping[str, Mapping[str, Any]]
+
+RUNTIME = "States.Runtime"  # ends an execution, whatever it catches
+TIMEOUT = "States.Timeout"
 _END = "end of the item"
 
 
@@ -23,38 +28,48 @@ class RunNotOfDefinition(AssertionError):
 class Edge:
     """One way out of a state: `label` is the clause's errors, or where the choice leads."""
 
+    machine: str
     state: str
     kind: Literal["Retry", "Catch", "Choice"]
     label: str
 
     def __str__(self) -> str:
-        return f"{self.state}-{self.kind}-{self.label}"
+        return f"{self.machine}-{self.state}-{self.kind}-{self.label}"
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a task: the error it ended with, and the Map item it belonged to."""
+    """One call of a task, or a wait: the error it ended with, and the Map item it belonged to.
+
+    An execution that was started and failed is a call that ended in States.Runtime.
+    """
 
     state: str
     error: str | None = None
     item: str | None = None
 
 
+@dataclass(frozen=True)
+class Flow:
+    """An execution of one machine: its calls in order, and how it ended."""
+
+    machine: str
+    calls: Sequence[Call]
+    succeeded: bool
+
+
 def all_states(definition: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """Return every state by name, those inside Maps too (names are unique over a definition)."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for name, state in definition["States"].items():
-        found[name] = state
-        inner = _item_machine(state)
-        if inner is not None:
-            found |= all_states(inner)
-    return found
+    return dict(states_of(definition))
 
 
-def edges_of(definition: Mapping[str, Any]) -> list[Edge]:
-    """Return every Retry, Catch and Choice edge of the definition, in a stable order."""
+def edges_of(machines: Machines) -> list[Edge]:
+    """Return every Retry, Catch and Choice edge of the machines, in a stable order."""
     return sorted(
-        edge for name, state in all_states(definition).items() for edge in _of(name, state)
+        edge
+        for machine, definition in machines.items()
+        for name, state in states_of(definition)
+        for edge in _of(machine, name, state)
     )
 
 
@@ -63,35 +78,37 @@ def errors_of(edge: Edge) -> list[str]:
     return edge.label.split("|")
 
 
-def edges_taken(
-    definition: Mapping[str, Any], calls: Sequence[Call], *, succeeded: bool
-) -> set[Edge]:
-    """Return the edges a run took that made `calls` in this order and ended as said.
+def edges_taken(machines: Machines, flows: Iterable[Flow]) -> set[Edge]:
+    """Return the edges that a run took whose executions were these.
 
-    RunNotOfDefinition when the definition cannot make such a run. Calls of several Map items may
+    RunNotOfDefinition when the definitions cannot make such a run. Calls of several Map items may
     interleave if `Call.item` tells them apart.
     """
-    run = _Run(list(calls), "Succeed" if succeeded else "Fail")
-    _walk(definition, run)
-    if run.calls:
-        raise RunNotOfDefinition(f"calls after the end: {run.calls}")
-    return run.taken
+    taken: set[Edge] = set()
+    for flow in flows:
+        run = _Run(flow.machine, list(flow.calls), "Succeed" if flow.succeeded else "Fail", taken)
+        _walk(machines[flow.machine], run)
+        if run.calls:
+            raise RunNotOfDefinition(f"calls after the end: {run.calls}")
+    return taken
 
 
 class _Run:
-    """What is left of the observed run, and the edges seen so far."""
+    """What is left of an observed execution, and the edges seen so far."""
 
-    def __init__(self, calls: list[Call], end: str, taken: set[Edge] | None = None) -> None:
-        self.calls, self.end = calls, end
-        self.taken: set[Edge] = set() if taken is None else taken
+    def __init__(self, machine: str, calls: list[Call], end: str, taken: set[Edge]) -> None:
+        self.machine, self.calls, self.end, self.taken = machine, calls, end, taken
 
     def next(self) -> str:
         return self.calls[0].state if self.calls else self.end
 
-    def take(self, name: str) -> Call:
+    def pop(self, name: str) -> Call:
         if self.next() != name or not self.calls:
             raise RunNotOfDefinition(f"{name} must be called, but next was {self.next()}")
         return self.calls.pop(0)
+
+    def take(self, state: str, kind: Literal["Retry", "Catch", "Choice"], label: str) -> None:
+        self.taken.add(Edge(self.machine, state, kind, label))
 
 
 def _walk(machine: Mapping[str, Any], run: _Run) -> None:
@@ -103,6 +120,9 @@ def _walk(machine: Mapping[str, Any], run: _Run) -> None:
         match state["Type"]:
             case "Task":
                 name = _task(name, state, run)
+            case "Wait":
+                run.pop(name)
+                name = state.get("Next")
             case "Choice":
                 name = _choice(name, state, states, run)
             case "Map":
@@ -117,7 +137,7 @@ def _walk(machine: Mapping[str, Any], run: _Run) -> None:
 def _task(name: str, state: Mapping[str, Any], run: _Run) -> str | None:
     tried: dict[int, int] = {}
     while True:
-        error = run.take(name).error
+        error = run.pop(name).error
         if error is None:
             following: str | None = state.get("Next")
             return following
@@ -126,12 +146,12 @@ def _task(name: str, state: Mapping[str, Any], run: _Run) -> str | None:
             index, retrier = clause
             tried[index] = tried.get(index, 0) + 1
             if tried[index] <= retrier.get("MaxAttempts", 3):
-                run.taken.add(Edge(name, "Retry", _errors(retrier)))
+                run.take(name, "Retry", _errors(retrier))
                 continue
         caught = _matching(state.get("Catch", []), error)
         if caught is None:
             return None
-        run.taken.add(Edge(name, "Catch", _errors(caught[1])))
+        run.take(name, "Catch", _errors(caught[1]))
         target: str = caught[1]["Next"]
         return target
 
@@ -140,12 +160,12 @@ def _choice(name: str, state: Mapping[str, Any], states: States, run: _Run) -> s
     possible = [target for target in _targets(state) if run.next() in _first(states, target)]
     if len(possible) != 1:
         raise RunNotOfDefinition(f"{name} leads to {possible or 'nothing'} before {run.next()}")
-    run.taken.add(Edge(name, "Choice", possible[0]))
+    run.take(name, "Choice", possible[0])
     return possible[0]
 
 
 def _map(state: Mapping[str, Any], run: _Run) -> None:
-    machine = _item_machine(state)
+    machine = inner_machine(state)
     assert machine is not None
     inside = all_states(machine)
     own: list[Call] = []
@@ -153,7 +173,7 @@ def _map(state: Mapping[str, Any], run: _Run) -> None:
         own.append(run.calls.pop(0))
     for item in dict.fromkeys(call.item for call in own):
         calls = [call for call in own if call.item == item]
-        one = _Run(calls, _END, run.taken)
+        one = _Run(run.machine, calls, _END, run.taken)
         _walk(machine, one)
         if one.calls:
             raise RunNotOfDefinition(f"calls after the item's end: {one.calls}")
@@ -167,12 +187,12 @@ def _first(states: States, name: str | None, seen: frozenset[str] = frozenset())
         return set()
     state = states[name]
     match state["Type"]:
-        case "Task":
+        case "Task" | "Wait":
             return {name}
         case "Succeed" | "Fail" as end:
             return {end, _END}
         case "Map":
-            machine = _item_machine(state)
+            machine = inner_machine(state)
             assert machine is not None
             return _first(machine["States"], machine["StartAt"])
         case "Choice":
@@ -182,14 +202,14 @@ def _first(states: States, name: str | None, seen: frozenset[str] = frozenset())
             return _first(states, state.get("Next"), seen | {name})
 
 
-def _of(name: str, state: Mapping[str, Any]) -> Iterator[Edge]:
+def _of(machine: str, name: str, state: Mapping[str, Any]) -> Iterator[Edge]:
     for retrier in state.get("Retry", []):
-        yield Edge(name, "Retry", _errors(retrier))
+        yield Edge(machine, name, "Retry", _errors(retrier))
     for catcher in state.get("Catch", []):
-        yield Edge(name, "Catch", _errors(catcher))
+        yield Edge(machine, name, "Catch", _errors(catcher))
     if state["Type"] == "Choice":
         for target in _targets(state):
-            yield Edge(name, "Choice", target)
+            yield Edge(machine, name, "Choice", target)
 
 
 def _targets(choice: Mapping[str, Any]) -> list[str]:
@@ -201,16 +221,14 @@ def _targets(choice: Mapping[str, Any]) -> list[str]:
 def _matching(
     clauses: Sequence[Mapping[str, Any]], error: str
 ) -> tuple[int, Mapping[str, Any]] | None:
+    """Step Functions developer guide, "Error names": which clause answers an error."""
     for index, clause in enumerate(clauses):
         names = set(clause["ErrorEquals"])
-        if error in names or names & EVERYTHING:
+        any_ = "States.ALL" in names or ("States.TaskFailed" in names and error != TIMEOUT)
+        if error in names or (any_ and error != RUNTIME):
             return index, clause
     return None
 
 
 def _errors(clause: Mapping[str, Any]) -> str:
     return "|".join(clause["ErrorEquals"])
-
-
-def _item_machine(state: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    return state.get("ItemProcessor") or state.get("Iterator")

@@ -24,6 +24,10 @@ from tests.support.snapshots import NAME, World, updates
 DURATION: Final = timedelta(minutes=5)
 ATTEMPTS: Final = 3  # of the workflow, to apply on a head that moved
 PUBLISHED, BUSY, DEFERRED = "published", "busy", "deferred"
+FAILED, IGNORED = "failed", "ignored"
+WHOLE: Final = "the whole path"
+UNANSWERED: Final = "acquire without an answer, then release"
+FIRST_TRY: Final = "acquire, when another try has been answered already"
 _KEY: Final = {"collection": {"S": NAME}}
 
 
@@ -31,14 +35,22 @@ _KEY: Final = {"collection": {"S": NAME}}
 class Writer:
     """A paused execution, which writes a field of its name; deferred, it starts again.
 
-    `starts` is how often it may, None for as often as it takes.
+    `starts` is how often it may, None for as often as it takes; `course` is what of the path it
+    goes; `passes` numbers its passes, a busy lease not counted: such a pass was never begun.
     """
 
     name: str
     owner: str
     starts: int | None = None
+    course: str = WHOLE
+    passes: int = 0
     answers: tuple[Answer, ...] = ()
     outcome: str | None = None
+
+    @property
+    def request(self) -> str:
+        """What it asks the lease for: two of one owner and one pass are tries of one state."""
+        return f"{self.owner} {self.passes}"
 
     @property
     def is_over(self) -> bool:
@@ -48,12 +60,14 @@ class Writer:
     @property
     def key(self) -> tuple[object, ...]:
         """Equal for writers that will do the same."""
-        return (self.is_over, self.starts, *(answer.told for answer in self.answers))
+        told = (answer.told for answer in self.answers)
+        return (self.is_over, self.starts, self.passes, *told)
 
     def ended(self, outcome: str) -> "Writer":
         """The writer after a run: over, or about to start anew."""
         starts = None if self.starts is None else self.starts - 1
-        return replace(self, starts=starts, answers=(), outcome=outcome)
+        passes = self.passes + (outcome != BUSY)
+        return replace(self, starts=starts, passes=passes, answers=(), outcome=outcome)
 
 
 @dataclass(frozen=True)
@@ -100,7 +114,7 @@ def freed_by_hand(state: State) -> State | None:
     """Somebody takes the owner out of the lock table."""
     if "owner" not in state.lease:
         return None
-    kept = {name: state.lease[name] for name in ("collection", "fencing_token")}
+    kept = {name: state.lease[name] for name in ("collection", "fencing_token", "request")}
     return replace(state, lease=kept)
 
 
@@ -169,7 +183,7 @@ class Explorer:
         self._restore(state)
         writer, outcome = state.writers[at], None
         with replaying(writer.answers) as self._replay, suppress(Paused):
-            outcome = self._run(writer)
+            outcome = (self._try_first if writer.course == FIRST_TRY else self._run)(writer)
         answers = tuple(self._replay.answers)
         moved = writer.ended(outcome) if outcome else replace(writer, answers=answers)
         writers = (*state.writers[:at], moved, *state.writers[at + 1 :])
@@ -179,14 +193,31 @@ class Explorer:
 
     def _run(self, writer: Writer) -> str:
         """One start of the workflow for a collection, in the order of its states."""
+        lease = None
         try:
-            return self._attempts(writer, self._leases.acquire(NAME, writer.owner))
+            taken = self._leases.acquire(NAME, writer.owner, writer.request)
+            if writer.course == UNANSWERED:
+                return FAILED
+            lease = taken
+            return self._attempts(writer, lease)
         except LockBusy:
             return BUSY
         except LeaseLost:
             return DEFERRED
         finally:
-            self._leases.release(NAME, writer.owner)
+            self._release(writer, lease)
+
+    def _release(self, writer: Writer, lease: Lease | None) -> None:
+        if lease is not None:
+            self._leases.release(lease)
+        else:
+            self._leases.release_unanswered(NAME, writer.owner, writer.request)
+
+    def _try_first(self, writer: Writer) -> str:
+        """A try of AcquireLock that nobody listens to any more."""
+        with suppress(LockBusy, LeaseLost):
+            self._leases.acquire(NAME, writer.owner, writer.request)
+        return IGNORED
 
     def _attempts(self, writer: Writer, lease: Lease) -> str:
         for _ in range(ATTEMPTS):

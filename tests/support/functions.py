@@ -1,6 +1,6 @@
 """The deployed functions: their names, logs and metrics, and their settings changed for a while."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +12,15 @@ from tools.local_cloud.target import Target
 
 @dataclass(frozen=True)
 class Functions:
-    """The functions that the states of `definition` call."""
+    """The functions that the states of `definitions` call; a state of several calls the same."""
 
     target: Target
-    definition: Mapping[str, Any]
+    definitions: Sequence[Mapping[str, Any]]
 
     def name(self, state: str) -> str:
         """Return the deployed name of the function that `state` calls."""
-        resource: str = all_states(self.definition)[state]["Resource"]
+        known = {name: one for each in self.definitions for name, one in all_states(each).items()}
+        resource: str = known[state]["Resource"]
         return resource.rpartition(":")[2]
 
     def log(self, state: str) -> list[str]:

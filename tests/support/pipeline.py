@@ -1,12 +1,14 @@
-"""The eight real handlers in this process, over moto, wired as the state machine wires them.
+"""The eight real handlers in this process, over moto, wired as the state machines wire them.
 
 `Pipeline.invoke` is Lambda: a handler module executed as at a cold start, JSON in, JSON out, errors
-by their class name. `Pipeline.run` walks the states of the contract in plain Python; the very
-definition is run by tests/workflow/test_interpreter.py, through the same `invoke`.
+by their class name. `Pipeline.run` walks the states in plain Python, small rounds and large ones
+alike; tests/workflow/test_interpreter.py runs the very definitions through the same `invoke`, and
+holds that both make the same calls.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
@@ -15,6 +17,7 @@ from pathlib import Path
 from types import CodeType
 from typing import Any
 
+from entrypoint.payloads import Tally
 from instep.clock import utc_now
 from instep.errors import LeaseLost, LockBusy, SnapshotConflict
 from instep.objects import Objects
@@ -23,7 +26,7 @@ from tests.support.aws import BUCKET, ENTITIES, Context, Services
 from tests.support.items import EPOCH, stream_record
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
-MAX_ROUNDS, MAX_CONFLICTS = 50, 3
+MAX_CONFLICTS = 3
 
 Payload = dict[str, Any]
 Handler = Callable[[Payload, Any], Payload]
@@ -84,6 +87,7 @@ class Pipeline:
     handlers: dict[str, Handler] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
     largest: int = 0  # bytes of the largest payload any state was given or returned
+    calls: list[tuple[str, str | None]] = field(default_factory=list)  # function, collection
     _numbers: Any = field(default_factory=count)
 
     # -- Lambda
@@ -105,6 +109,7 @@ class Pipeline:
     def invoke(self, name: str, payload: Payload) -> Payload:
         """Call a function; its exception becomes FunctionFailed, its death does not."""
         text = json.dumps(payload)
+        self.calls.append((name, payload.get("collection")))
         struck = next((one for one in self.troubles if one.strikes(name, payload)), None)
         if struck is not None and not struck.after:
             raise struck.failure()
@@ -165,45 +170,57 @@ class Pipeline:
         """Hand stream records to the ingest function, as the event source mapping does."""
         return self.invoke("ingest", {"Records": list(records)})
 
-    # -- the state machine
+    # -- the state machines
 
     def run(self, content: Any = None, execution: str | None = None) -> Run:
         """Run one execution to its end; `content` is its input, by default {} (drain)."""
         name = execution or f"run-{next(self._numbers)}"
         run = Run(name, succeeded=True, cause="", output={})
-        state: Payload = {"round": 0, "failures": 0, "deferred": 0, "rejected": 0}
-        while True:
-            state = self.parse(name, {} if content is None else content, state)
-            if state["has_work"]:
-                outcomes = [self.collection(name, item) for item in state["collections"]]
-                run.outcomes.append(
-                    {one["collection"]: one["outcome"]["status"] for one in outcomes}
-                )
-                state = self.settle(name, state, outcomes)
-                if state["more"] and state["round"] < MAX_ROUNDS:
-                    continue
-            run.succeeded, run.cause, run.output = not state["failures"], state["cause"], state
-            return run
+        state = self.parse(name, content)
+        while state["next"] != "end":
+            match state["next"]:
+                case "look":
+                    self.aws.pass_time(state["pause"])
+                    state = self.parse(name, state=state)
+                case "work" | "large":
+                    outcomes = [self.collection(name, item) for item in state["collections"]]
+                    run.outcomes.append(
+                        {one["collection"]: one["outcome"]["status"] for one in outcomes}
+                    )
+                    state = self.settle(name, state, outcomes)
+                case "fold":
+                    for item in state["folds"]:
+                        self.fold(name, item)
+                    state = {**state, "next": state["then"]}
+        run.succeeded = not state["tally"]["failures"]
+        run.cause, run.output = state["cause"], state
+        return run
 
-    def parse(self, execution: str, content: Any, state: Payload) -> Payload:
-        """ParseBatch."""
-        return self.invoke("parse_batch", {"execution": execution, "input": content, **state})
+    def parse(self, execution: str, content: Any = None, state: Payload | None = None) -> Payload:
+        """ParseBatch: the first look, with the execution's input, or one after `state`."""
+        before = state or {"started": utc_now().isoformat(), "tally": Tally().to_payload()}
+        carried = {name: before[name] for name in ("started", "tally")}
+        given = {} if content is None else content
+        return self.invoke("parse_batch", {"execution": execution, "input": given, **carried})
 
     def collection(self, execution: str, item: Payload) -> Payload:
-        """One Map item, from AcquireLock to ReleaseLock, with its catches."""
-        item = {**item, "execution": execution, "staged": {"attempt": 0}}
+        """One item of EachCollection, from AcquireLock to ReleaseLock, with its catches."""
+        item = {**item, "execution": execution, "lease": {}, "staged": {"attempt": 0}}
         mine = {"collection": item["collection"], "execution": execution}
+        request = {**mine, "request": item["batch"]["key"]}
         try:
-            since = utc_now().isoformat()
-            item["lease"] = self.invoke("acquire_lock", {**mine, "waiting_since": since})
+            item["lease"] = self._lock(request)
             status = self._apply_and_upload(item, mine)
         except FunctionFailed as failed:
             deferred = failed.name in {LockBusy.__name__, LeaseLost.__name__}
             status = "deferred" if deferred else "failed"
             item["error"] = {"Error": failed.name, "Cause": failed.cause}
         item["outcome"] = {"status": status}
-        self.invoke("release_lock", mine)
+        self.invoke("release_lock", {**request, "lease": item["lease"]})
         return item
+
+    def _lock(self, request: Payload) -> Payload:
+        return self.invoke("acquire_lock", {**request, "waiting_since": utc_now().isoformat()})
 
     def _apply_and_upload(self, item: Payload, mine: Payload) -> str:
         while True:
@@ -223,23 +240,24 @@ class Pipeline:
                 if item["staged"]["attempt"] >= MAX_CONFLICTS:
                     return "deferred"
             else:
-                self._fold(item, {**mine, **lease})
                 return "applied"
-
-    def _fold(self, item: Payload, asked: Payload) -> None:
-        if item["published"]["fold"]:
-            try:
-                item["folded"] = self.invoke("fold_snapshot", asked)
-            except FunctionFailed as failed:
-                item["not_folded"] = {"Error": failed.name, "Cause": failed.cause}
 
     def settle(self, execution: str, state: Payload, outcomes: Sequence[Payload]) -> Payload:
         """SettleBatch."""
-        names = ("round", "failures", "deferred", "rejected", "deliveries")
+        names = ("tally", "started", "began", "drains", "more", "deliveries")
         carried = {name: state[name] for name in names}
         return self.invoke(
             "settle_batch", {"execution": execution, **carried, "outcomes": list(outcomes)}
         )
+
+    def fold(self, execution: str, item: Payload) -> None:
+        """One item of EachFold: nothing of it fails the run."""
+        mine = {"collection": item["collection"], "execution": execution}
+        request, lease = {**mine, "request": item["request"]}, {}
+        with suppress(FunctionFailed):
+            lease = self._lock(request)
+            self.invoke("fold_snapshot", {**mine, "lease": lease})
+        self.invoke("release_lock", {**request, "lease": lease})
 
     # -- what came of it
 

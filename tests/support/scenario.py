@@ -1,12 +1,11 @@
-"""A scenario: a way to bring trouble about, and the edges of the definition that it promises."""
+"""A scenario: a way to bring trouble about, and the edges of the definitions that it promises."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
 
 from tests.support.deployed import DeployedApp
-from tests.support.edges import Edge, edges_of, errors_of
+from tests.support.edges import Edge, Machines, edges_of, errors_of
 
 Trouble = Callable[[DeployedApp], AbstractContextManager[object]]
 
@@ -15,22 +14,24 @@ Trouble = Callable[[DeployedApp], AbstractContextManager[object]]
 class Promise:
     """An edge by what it is about: an error it must name, or the state a choice leads to."""
 
+    machine: str
     state: str
     kind: str
     word: str
 
-    def find(self, definition: Mapping[str, Any]) -> Edge:
-        """Return the definition's edge; AssertionError when it has none such."""
-        for edge in edges_of(definition):
-            if (edge.state, edge.kind) == (self.state, self.kind) and self.word in errors_of(edge):
+    def find(self, machines: Machines) -> Edge:
+        """Return the definitions' edge; AssertionError when they have none such."""
+        place = (self.machine, self.state, self.kind)
+        for edge in edges_of(machines):
+            if (edge.machine, edge.state, edge.kind) == place and self.word in errors_of(edge):
                 return edge
-        raise AssertionError(f"the definition has no {self}")
+        raise AssertionError(f"the definitions have no {self}")
 
 
 @dataclass(frozen=True)
 class Scenario:
     """One kind of trouble. `fails`: the execution itself must fail. `case`: a mocked answer of
-    the platform, which no function can give.
+    the platform, which no function can give. `pasted`: the change comes as the execution's input.
     """
 
     name: str
@@ -39,4 +40,5 @@ class Scenario:
     fails: bool = False
     changed: bool = True
     queued: bool = True
+    pasted: bool = False
     case: str = ""

@@ -13,6 +13,7 @@ from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from uuid import uuid4
 
 import chromadb
 import pytest
@@ -70,7 +71,7 @@ class World:
 
     def lease(self, owner: str = "test") -> Lease:
         """The lease, taken by `owner`, who frees nothing; taken again it has a new token."""
-        return self.leases.acquire(NAME, owner)
+        return self.leases.acquire(NAME, owner, uuid4().hex)
 
     def stage(self, act: Act, *, root: Path | None = None, token: int = 1) -> Staged:
         """Apply `act` to the head and stage it."""
@@ -90,7 +91,7 @@ class World:
         """Publish what is staged under a lease, given its token; free the lease."""
         lease = self.lease()
         published = publish(self.store, stage(lease.fencing_token), lease, self.leases)
-        self.leases.release(NAME, lease.owner)
+        self.leases.release(lease)
         return published
 
     def version(self) -> str | None:

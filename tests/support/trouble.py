@@ -1,39 +1,41 @@
-"""What can happen to each state of the deployed workflow, and which edges it must then take.
+"""What can happen to the deployed workflow's functions, and which edges it must then take.
 
 tests/workflow/test_edges.py runs each scenario, and holds that together they promise every edge of
-the definition.
+both definitions, once for each function: the large path has the functions and clauses of a round's,
+and is taken through all of them on moto's interpreter (tests/workflow/test_interpreter.py).
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
 
-from instep.errors import LeaseLost, LockBusy, SnapshotConflict, StorageUnavailable
-from instep.lease import LeaseTable
-from tests.support.cloud import eventually
+from instep.errors import LockBusy, StorageUnavailable
+from tests.support.contention import COLLECTION, contended, rival_holds
 from tests.support.deployed import DeployedApp
 from tests.support.due import fold_due
-from tests.support.edges import Edge, all_states
+from tests.support.edges import Edge, Machines, all_states, edges_of
+from tests.support.phases import from_settling, until_settling
 from tests.support.scenario import Promise, Scenario, Trouble
-from tools.local_cloud.faults import Drop, Hold, Kill, LetRival, Moment, Refuse, calls
+from tools.local_cloud.faults import Drop, Hold, Kill, Moment, Refuse, calls
 
-TASKS = (
-    "ParseBatch",
-    "AcquireLock",
-    "ApplyUpdates",
-    "UploadSnapshot",
-    "FoldSnapshot",
-    "ReleaseLock",
-    "SettleBatch",
-)
-COLLECTION = "words"
+ROUND, RUNNER = "round", "runner"
+PLACES = {
+    "ParseBatch": RUNNER,
+    "AcquireLock": ROUND,
+    "ApplyUpdates": ROUND,
+    "UploadSnapshot": ROUND,
+    "ReleaseLock": ROUND,
+    "SettleBatch": ROUND,
+    "FoldSnapshot": RUNNER,
+}
+"""A state for each function, and whose it is here."""
+SAME_FUNCTION = {"LockToFold": "AcquireLock", "ReleaseLockAfterFold": "ReleaseLock"}
 # A failure to us, but none that botocore itself tries again: its waits would be most of a test.
 REFUSED = Refuse(507, "InsufficientStorage")
 THROTTLED = "Lambda.TooManyRequestsException"
 SHORT_TIMEOUT = 2  # seconds; the start of a process does not count
-LOOKS = {"ParseBatch": 2}  # seconds it waits at an empty inbox, twice a long poll
+LARGE = Promise(RUNNER, "Next?", "Choice", "EachCollection")
+RED = Promise(RUNNER, "Next?", "Choice", "RunFailed")
 
 
 def scenarios() -> list[Scenario]:
@@ -42,11 +44,12 @@ def scenarios() -> list[Scenario]:
         *(
             _in_reach(state, scenario(state))
             for scenario in (refused, dies, hangs, throttled)
-            for state in TASKS
+            for state in PLACES
         ),
         *_half_done(),
         *_ordinary(),
-        *_contended(),
+        *contended(),
+        *_of_a_fold(),
     ]
 
 
@@ -54,33 +57,45 @@ def _in_reach(state: str, scenario: Scenario) -> Scenario:
     """Return the scenario of a state, which for a fold happens when one is due."""
     if state != "FoldSnapshot":
         return scenario
-
-    @contextmanager
-    def trouble(app: DeployedApp) -> Iterator[None]:
-        with fold_due(app, COLLECTION), scenario.trouble(app):
-            yield
-
-    due = Promise("NeedsFold?", "Choice", state)
+    due = Promise(RUNNER, "Next?", "Choice", "EachFold")
+    trouble = _with_a_fold_due(scenario.trouble)
     return replace(scenario, promises=(*scenario.promises, due), trouble=trouble, fails=False)
 
 
-def _after_a_death(state: str, error: str) -> Promise:
-    """A process that died is replaced, but for a fold's: the next run folds."""
+def _with_a_fold_due(inner: Trouble) -> Trouble:
+    @contextmanager
+    def trouble(app: DeployedApp) -> Iterator[None]:
+        with fold_due(app, COLLECTION), inner(app):
+            yield
+
+    return trouble
+
+
+def _after_a_death(state: str, error: str) -> tuple[Promise, ...]:
+    """A process that died is replaced, but for a fold's and a small round's ApplyUpdates: the next
+    run folds, and the next round has more patience.
+    """
     if state == "FoldSnapshot":
-        return Promise(state, "Catch", "States.ALL")
-    return Promise(state, "Retry", error)
+        return (Promise(RUNNER, state, "Catch", "States.ALL"),)
+    if state == "ApplyUpdates":
+        return (Promise(ROUND, state, "Catch", "States.ALL"), LARGE, RED)
+    return (Promise(PLACES[state], state, "Retry", error),)
 
 
 def refused(state: str) -> Scenario:
-    """Every AWS call of the state's function is refused, beyond all retries."""
-    caught = state not in {"ParseBatch", "SettleBatch"}
-    ways = [Promise(state, "Retry", StorageUnavailable.__name__)]
-    ways += [Promise(state, "Catch", "States.ALL")] if caught else []
+    """Every AWS call of the state's function is refused, beyond all retries; for a collection's
+    states as long as the first round.
+    """
+    machine, in_the_map = PLACES[state], state not in {"ParseBatch", "SettleBatch"}
     failing = state in {"AcquireLock", "ApplyUpdates", "UploadSnapshot"}
-    ways += [Promise("Outcome?", "Choice", "RunFailed")] if failing else []
+    ways = [Promise(machine, state, "Retry", StorageUnavailable.__name__)]
+    ways += [Promise(machine, state, "Catch", "States.ALL")] if in_the_map else []
+    ways += [LARGE, RED] if failing else []
 
     def trouble(app: DeployedApp) -> AbstractContextManager[object]:
-        return app.proxy.failing(calls(function=app.function(state)), REFUSED, times=None)
+        every = calls(function=app.function(state))
+        refusal = app.proxy.failing(every, REFUSED, times=None)
+        return until_settling(app, refusal) if machine == ROUND and in_the_map else refusal
 
     return Scenario(f"refused-{state}", tuple(ways), trouble, fails=state != "ReleaseLock")
 
@@ -91,7 +106,8 @@ def dies(state: str) -> Scenario:
     def trouble(app: DeployedApp) -> AbstractContextManager[object]:
         return app.proxy.failing(calls(function=app.function(state)), Kill(Moment.AFTER))
 
-    return Scenario(f"dies-{state}", (_after_a_death(state, "Runtime.ExitError"),), trouble)
+    ways = _after_a_death(state, "Runtime.ExitError")
+    return Scenario(f"dies-{state}", ways, trouble, fails=RED in ways)
 
 
 def hangs(state: str) -> Scenario:
@@ -100,30 +116,38 @@ def hangs(state: str) -> Scenario:
     @contextmanager
     def trouble(app: DeployedApp) -> Iterator[None]:
         held = app.proxy.failing(calls(function=app.function(state)), Hold())
-        timeout = SHORT_TIMEOUT + LOOKS.get(state, 0)
-        with app.functions.configured(state, timeout=timeout), held:
+        with app.functions.configured(state, timeout=SHORT_TIMEOUT), held:
             yield
 
-    return Scenario(f"hangs-{state}", (_after_a_death(state, "Sandbox.Timedout"),), trouble)
+    ways = _after_a_death(state, "Sandbox.Timedout")
+    return Scenario(f"hangs-{state}", ways, trouble, fails=RED in ways)
 
 
 def throttled(state: str) -> Scenario:
     """Lambda itself refuses the state's call, always: only a mocked answer can say so here."""
     return Scenario(
         f"throttled-{state}",
-        (Promise(state, "Retry", THROTTLED),),
+        (Promise(PLACES[state], state, "Retry", THROTTLED),),
         fails=state != "ReleaseLock",
         case=state,
     )
 
 
-def mocked_platform(machine: str) -> dict[str, object]:
-    """Return MiniStack's mock configuration for the scenarios that have a `case`."""
+def mocked_platform(runner: str, round_: str) -> dict[str, object]:
+    """Return MiniStack's mock configuration for the scenarios that have a `case`, by the machines'
+    names.
+    """
     refusal = {"Throw": {"Error": THROTTLED, "Cause": "Rate exceeded"}}
-    cases = {state: {state: "refusal"} for state in TASKS}
+    unstarted = {"Throw": {"Error": "Sfn.SfnException", "Cause": "Rate exceeded"}}
+    cases: dict[str, dict[str, dict[str, str]]] = {RUNNER: {"Round": {"Round": "unstarted"}}}
+    for state, machine in PLACES.items():
+        cases.setdefault(machine, {})[state] = {state: "refusal"}
     return {
-        "StateMachines": {machine: {"TestCases": cases}},
-        "MockedResponses": {"refusal": {"0": refusal}},
+        "StateMachines": {
+            runner: {"TestCases": cases[RUNNER]},
+            round_: {"TestCases": cases[ROUND]},
+        },
+        "MockedResponses": {"refusal": {"0": refusal}, "unstarted": {"0": unstarted}},
     }
 
 
@@ -135,165 +159,101 @@ def _half_done() -> list[Scenario]:
             made = calls(operation, function=app.function(state), path=path)
             return app.proxy.failing(made, Kill(Moment.AFTER))
 
-        return Scenario(name, (Promise(state, "Retry", "Runtime.ExitError"),), trouble)
+        return Scenario(name, _after_a_death(state, "Runtime.ExitError"), trouble)
 
     def never_settles(app: DeployedApp) -> AbstractContextManager[object]:
         return app.proxy.failing(calls(function=app.function("SettleBatch")), Kill(), times=None)
+
+    def never_looks_again(app: DeployedApp) -> AbstractContextManager[object]:
+        every = calls(function=app.function("ParseBatch"))
+        return from_settling(app, app.proxy.failing(every, REFUSED, times=None))
+
+    def large_round(app: DeployedApp) -> AbstractContextManager[object]:
+        app.after_a_death()
+        return app.proxy.failing(calls(function=app.function("ApplyUpdates")), Kill())
 
     def unanswered(app: DeployedApp) -> AbstractContextManager[object]:
         put = calls("PutObject", function=app.function("UploadSnapshot"), path="/HEAD")
         return app.proxy.failing(put, Drop(Moment.AFTER))
 
-    settle = (Promise("SettleBatch", "Retry", "Runtime.ExitError"),)
+    settle = (Promise(ROUND, "SettleBatch", "Retry", "Runtime.ExitError"),)
+    look = (Promise(ROUND, "ParseBatch", "Retry", StorageUnavailable.__name__),)
+    large = (LARGE, Promise(RUNNER, "ApplyUpdates", "Retry", "Runtime.ExitError"))
+    started = (Promise(RUNNER, "Round", "Retry", "States.TaskFailed"),)
     return [
         died("dies-having-drained", "ParseBatch", "ReceiveMessage"),
         died("dies-having-published", "UploadSnapshot", "PutObject", "/HEAD"),
         Scenario("dies-between-publish-and-settle", settle, never_settles, fails=True),
+        Scenario("dies-in-its-second-look", look, never_looks_again, fails=True),
+        Scenario("dies-in-a-large-round", large, large_round),
+        Scenario("round-never-starts", started, fails=True, case="Round"),
         Scenario("answer-of-publish-lost", (), unanswered),
     ]
 
 
 def _ordinary() -> list[Scenario]:
     happy = (
-        Promise("HasWork?", "Choice", "EachCollection"),
-        Promise("Changed?", "Choice", "UploadSnapshot"),
-        Promise("NeedsFold?", "Choice", "Applied"),
-        Promise("MoreWork?", "Choice", "ParseBatch"),
-        Promise("Outcome?", "Choice", "Succeeded"),
+        Promise(RUNNER, "Next?", "Choice", "Round"),
+        Promise(ROUND, "Parsed?", "Choice", "EachCollection"),
+        Promise(ROUND, "Changed?", "Choice", "UploadSnapshot"),
+        Promise(RUNNER, "Next?", "Choice", "Pause"),
+        Promise(ROUND, "Parsed?", "Choice", "ParseBatch"),
+        Promise(ROUND, "HasWork?", "Choice", "Looked"),
+        Promise(RUNNER, "Next?", "Choice", "Succeeded"),
     )
-    idle = (Promise("HasWork?", "Choice", "Outcome?"),)
-    same = (Promise("Changed?", "Choice", "Applied"),)
-    again = (Promise("MoreWork?", "Choice", "ParseBatch"),)
+    idle = (Promise(RUNNER, "Next?", "Choice", "Succeeded"),)
+    same = (Promise(ROUND, "Changed?", "Choice", "Applied"),)
     return [
         Scenario("happy", happy),
         Scenario("idle", idle, queued=False, changed=False),
         Scenario("nothing-changed", same, changed=False),
-        Scenario("more-arrives", again, _more_arrives),
     ]
 
 
-def _contended() -> list[Scenario]:
-    busy = [Promise("AcquireLock", kind, LockBusy.__name__) for kind in ("Retry", "Catch")]
-    deferred = Promise("MoreWork?", "Choice", "Outcome?")
-    conflict = Promise("UploadSnapshot", "Catch", SnapshotConflict.__name__)
+def _of_a_fold() -> list[Scenario]:
+    """What a fold's own lease meets, and a fold that is the last thing to do."""
+
+    def refused_from_settling(state: str) -> Trouble:
+        def trouble(app: DeployedApp) -> AbstractContextManager[object]:
+            every = calls(function=app.function(state))
+            return from_settling(app, app.proxy.failing(every, REFUSED, times=None))
+
+        return _with_a_fold_due(trouble)
+
+    def refused(state: str) -> Scenario:
+        ways = [("Retry", StorageUnavailable.__name__), ("Catch", "States.ALL")]
+        promises = tuple(Promise(RUNNER, state, *way) for way in ways)
+        look = Promise(RUNNER, "AfterFold?", "Choice", "Pause")
+        return Scenario(f"refused-{state}", (*promises, look), refused_from_settling(state))
+
+    busy = (Promise(RUNNER, "LockToFold", "Retry", LockBusy.__name__),)
+    last = (Promise(RUNNER, "AfterFold?", "Choice", "Succeeded"),)
+    rival = _with_a_fold_due(lambda app: from_settling(app, rival_holds(app)))
+    quiet = _with_a_fold_due(lambda _: nullcontext())
     return [
-        Scenario("busy", (*busy, deferred), _rival_holds),
-        Scenario(
-            "lease-lost-in-ApplyUpdates",
-            (Promise("ApplyUpdates", "Catch", LeaseLost.__name__),),
-            _rival_takes_from_a_worker,
-        ),
-        Scenario(
-            "lease-lost-in-UploadSnapshot",
-            (Promise("UploadSnapshot", "Catch", LeaseLost.__name__),),
-            _rival_takes_before_publish,
-        ),
-        Scenario(
-            "conflict",
-            (conflict, Promise("Attempts?", "Choice", "ApplyUpdates")),
-            _head_moves(times=1),
-        ),
-        Scenario(
-            "conflict-always",
-            (conflict, Promise("Attempts?", "Choice", "Deferred")),
-            _head_moves(times=None),
-        ),
+        refused("LockToFold"),
+        refused("ReleaseLockAfterFold"),
+        Scenario("busy-fold", busy, rival),
+        Scenario("pasted-records-and-a-fold", last, quiet, pasted=True),
     ]
 
 
-def _more_arrives(app: DeployedApp) -> AbstractContextManager[object]:
-    """While the first round settles, a message comes that says nothing new."""
-    word = {"PK": {"S": "IMAGE#more"}, "SK": {"S": "RECEIPT#00001#LINE#00001#WORD#00001"}}
-    gone = {
-        "eventID": "more",
-        "eventName": "REMOVE",
-        "awsRegion": "us-east-1",
-        "dynamodb": {"Keys": word, "OldImage": {**word, "TYPE": {"S": "RECEIPT_WORD"}}},
+def uncovered(machines: Machines) -> set[str]:
+    """Return the edges that no scenario promises, neither where they are nor where the same
+    function is called under the same clauses: as state, kind and label.
+    """
+    promised = {
+        _of_a_function(promise.find(machines)) for case in scenarios() for promise in case.promises
     }
-    settling = calls(function=app.function("SettleBatch"))
-    return app.proxy.failing(settling, LetRival(lambda: app.send(gone)))
+    return {_of_a_function(edge) for edge in edges_of(machines)} - promised
 
 
-def leases(app: DeployedApp) -> LeaseTable:
-    """Return the lock table as a rival would use it."""
-    client = app.target.client("dynamodb")
-    return LeaseTable(client, app.deployment.lock_table_name, timedelta(minutes=5))
+def _of_a_function(edge: Edge) -> str:
+    return f"{SAME_FUNCTION.get(edge.state, edge.state)}-{edge.kind}-{edge.label}"
 
 
-@contextmanager
-def _rival_holds(app: DeployedApp) -> Iterator[None]:
-    leases(app).acquire(COLLECTION, "rival")
-    try:
-        yield
-    finally:
-        leases(app).release(COLLECTION, "rival")
-
-
-@contextmanager
-def _rival_takes_before_publish(app: DeployedApp) -> Iterator[None]:
-    with app.proxy.failing(calls(function=app.function("UploadSnapshot")), LetRival(_take(app))):
-        yield
-    leases(app).release(COLLECTION, "rival")
-
-
-@contextmanager
-def _rival_takes_from_a_worker(app: DeployedApp) -> Iterator[None]:
-    """ApplyUpdates does not ask: its heartbeat finds out, so it works on until that has beaten."""
-    worker = app.function("ApplyUpdates")
-    beats = app.proxy.failing(calls("UpdateItem", function=worker), LetRival(_nothing), times=None)
-    hasty = app.functions.configured("ApplyUpdates", HEARTBEAT_INTERVAL_SECONDS="0.2")
-    with hasty, beats as beat:
-
-        def take() -> None:
-            _take(app)()
-            before = beat.hits
-            eventually(lambda: beat.hits > before, "the worker's heart beats")
-
-        with app.proxy.failing(calls("GetObject", function=worker), LetRival(take)):
-            yield
-    leases(app).release(COLLECTION, "rival")
-
-
-def _take(app: DeployedApp) -> Callable[[], None]:
-    """The lease expires, and a rival takes it."""
-
-    def take() -> None:
-        app.target.client("dynamodb").update_item(
-            TableName=app.deployment.lock_table_name,
-            Key={"collection": {"S": COLLECTION}},
-            UpdateExpression="SET expires_at = :past",
-            ExpressionAttributeValues={":past": {"N": "1"}},
-        )
-        leases(app).acquire(COLLECTION, "rival")
-
-    return take
-
-
-def _nothing() -> None:
-    """A rival that only watches the call pass."""
-
-
-def _head_moves(times: int | None) -> Trouble:
-    """Just before HEAD is written another publisher writes it: other bytes, the same snapshot."""
-
-    def trouble(app: DeployedApp) -> AbstractContextManager[object]:
-        def move() -> None:
-            s3, bucket = app.target.client("s3"), app.deployment.chromadb_bucket
-            key = f"{COLLECTION}/HEAD"
-            body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-            s3.put_object(Bucket=bucket, Key=key, Body=body + b" ")
-
-        put = calls("PutObject", function=app.function("UploadSnapshot"), path="/HEAD")
-        return app.proxy.failing(put, LetRival(move), times=times)
-
-    return trouble
-
-
-def covered(definition: Mapping[str, Any]) -> set[Edge]:
-    """Return every edge that the scenarios promise together."""
-    return {promise.find(definition) for case in scenarios() for promise in case.promises}
-
-
-def tasks_of(definition: Mapping[str, Any]) -> set[str]:
-    """Return the names of the definition's Task states."""
-    return {name for name, state in all_states(definition).items() if state["Type"] == "Task"}
+def tasks_of(machines: Machines) -> set[str]:
+    """Return the names of the Task states, of several that call one function the first."""
+    states = [all_states(definition).items() for definition in machines.values()]
+    tasks = {name for each in states for name, state in each if state["Type"] == "Task"}
+    return {SAME_FUNCTION.get(name, name) for name in tasks}

@@ -1,5 +1,5 @@
 """One local cloud a session, a fault proxy between it and the functions, the app deployed once; and
-the same definition on moto's interpreter.
+the same definitions on moto's interpreter.
 """
 
 import json
@@ -14,8 +14,9 @@ from tests.support.aws import services
 from tests.support.cloud import faulty_cloud
 from tests.support.deployed import DeployedApp
 from tests.support.interpreter import Interpreter
+from tests.support.moto_states import install
 from tests.support.pipeline import Pipeline
-from tools.diagram import definition_text
+from tools.definitions import definitions
 from tools.local_cloud.deploy import synthesize
 from tools.local_cloud.fault_proxy import FaultProxy
 from tools.local_cloud.launcher import LocalCloud
@@ -59,24 +60,21 @@ def app(deployed: DeployedApp) -> DeployedApp:
 
 
 @pytest.fixture(scope="session")
-def definition(assembly: Path) -> dict[str, Any]:
-    """The state machine of the synthesized template, functions named by their logical ids."""
+def machines(assembly: Path) -> dict[str, Any]:
+    """The synthesized definitions of runner and round, functions named by their logical ids."""
     (template,) = assembly.glob("*.template.json")
-    text = definition_text(
-        json.loads(template.read_text()), "arn:aws:lambda:us-east-1:123456789012:function:"
-    )
-    loaded: dict[str, Any] = json.loads(text)
-    return loaded
+    found = definitions(json.loads(template.read_text()))
+    return {"runner": json.loads(found.runner), "round": json.loads(found.round)}
 
 
 @pytest.fixture
 def machine(
-    definition: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    machines: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Interpreter]:
     with services(monkeypatch) as aws:
         monkeypatch.setenv("CHROMA_ROOT", str(tmp_path / "chroma"))
-        interpreter = Interpreter(Pipeline(aws), definition)
-        interpreter.install(monkeypatch)
+        interpreter = Interpreter(Pipeline(aws), machines)
+        install(interpreter, monkeypatch)
         yield interpreter
 
 

@@ -60,6 +60,23 @@ def definition() -> str:
     return json.dumps({"StartAt": "Parse", "States": states})
 
 
+@pytest.fixture(scope="module")
+def outer(target: Target, machine: str) -> Iterator[str]:
+    """A machine that starts the small one and waits for it, as the runner does its rounds."""
+    client = target.client("stepfunctions")
+    start = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::aws-sdk:sfn:startSyncExecution",
+        "Parameters": {"StateMachineArn": machine, "Input.$": "States.JsonToString($)"},
+        "Next": "Done",
+    }
+    states = {"Round": start, "Done": {"Type": "Succeed"}}
+    definition = json.dumps({"StartAt": "Round", "States": states})
+    made = client.create_state_machine(name="outer", definition=definition, roleArn=ROLE)
+    yield made["stateMachineArn"]
+    client.delete_state_machine(stateMachineArn=made["stateMachineArn"])
+
+
 def steps_of(target: Target, machine: str, collection: str) -> tuple[list[Step], Any]:
     client = target.client("stepfunctions")
     steps: list[Step] = []
@@ -98,6 +115,30 @@ def test_what_failed_and_why(target: Target, machine: str, running: tuple[Any, o
         "CompactionFailed",
         "not lines",
     )
+
+
+def test_what_a_round_did_is_shown_within_it(target: Target, outer: str) -> None:
+    steps, outcome = steps_of(target, outer, "lines")
+    assert outcome.succeeded
+    shown = [(step.what, step.state) for step in steps]
+    assert shown[0] == ("entered", "Round")
+    assert shown[-3:] == [("exited", "Round"), ("entered", "Done"), ("exited", "Done")]
+    assert [state for what, state in shown[1:-3] if what == "exited"] == [
+        "Parse",
+        "Lock",
+        "Each",
+        "Done?",
+        "Yes",
+    ]
+    assert [step.at for step in steps] == sorted(step.at for step in steps)
+
+
+def test_a_round_that_failed_says_why(target: Target, outer: str) -> None:
+    steps, _ = steps_of(target, outer, "none")
+    failed = [step for step in steps if step.what == "failed"]
+    assert [(step.state, step.error, step.cause) for step in failed] == [
+        ("Round", "CompactionFailed", "not lines")
+    ]
 
 
 def test_waiting_has_an_end(target: Target, machine: str) -> None:

@@ -2,52 +2,103 @@
 
 import pytest
 
-from instep.errors import SnapshotConflict, StorageUnavailable
+from instep.errors import LockBusy, SnapshotConflict, StorageUnavailable
 from instep.objects import Objects
 from instep.snapshot.store import SnapshotStore
 from tests.support.aws import BUCKET
 from tests.support.edges import Edge
 from tests.support.interpreter import RECEIPT, Interpreter
 
+CATCH = "States.ALL"
+
 
 @pytest.mark.invariant(1)
 @pytest.mark.usefixtures("short_of_a_fold")
 @pytest.mark.parametrize(
-    ("error", "after"),
+    ("state", "error", "after"),
     [
-        ("Runtime.ExitError", True),
-        ("States.Timeout", False),
-        (StorageUnavailable.__name__, False),
-        (SnapshotConflict.__name__, False),
+        ("FoldSnapshot", "Runtime.ExitError", True),
+        ("FoldSnapshot", "States.Timeout", False),
+        ("FoldSnapshot", StorageUnavailable.__name__, False),
+        ("FoldSnapshot", SnapshotConflict.__name__, False),
+        ("LockToFold", LockBusy.__name__, False),
+        ("LockToFold", "KeyError", True),
     ],
 )
 def test_whatever_becomes_of_a_fold_its_batch_is_applied_once(
-    machine: Interpreter, error: str, after: bool
+    machine: Interpreter, state: str, error: str, after: bool
 ) -> None:
     machine.arrive()
-    machine.pipeline.fail("fold_snapshot", error, times=20, after=after)
+    machine.fail("runner", state, error, times=20, after=after)
     execution = machine.run()
     assert execution.status == "SUCCEEDED", execution.cause
-    assert machine.clause("FoldSnapshot", "Catch", "States.ALL") in execution.edges
-    assert (execution.output["failures"], execution.output["deferred"]) == (0, 0)
+    assert machine.clause("runner", state, "Catch", CATCH) in execution.edges
+    tally = execution.output["tally"]
+    assert (tally["failures"], tally["deferred"]) == (0, 0)
     assert execution.states.count("ApplyUpdates") == 2, "once a collection"
     assert machine.pipeline.visible() == []
     machine.settled()
 
 
 @pytest.mark.usefixtures("short_of_a_fold")
+def test_a_busy_lease_is_waited_for_by_a_fold_too(machine: Interpreter) -> None:
+    machine.arrive()
+    machine.fail("runner", "LockToFold", LockBusy.__name__, times=2)
+    execution = machine.run()
+    retry = machine.clause("runner", "LockToFold", "Retry", LockBusy.__name__)
+    assert retry in execution.edges
+    assert pending(machine) == 0
+    machine.settled()
+
+
+@pytest.mark.invariant(1)
+@pytest.mark.usefixtures("short_of_a_fold")
+def test_a_folds_lease_that_cannot_be_released_expires(machine: Interpreter) -> None:
+    machine.arrive()
+    machine.fail("runner", "ReleaseLockAfterFold", "KeyError")
+    execution = machine.run()
+    assert execution.status == "SUCCEEDED", execution.cause
+    assert machine.clause("runner", "ReleaseLockAfterFold", "Catch", CATCH) in execution.edges
+    assert machine.held_leases() == ["words"]
+    assert pending(machine) == 0
+    machine.heals()
+
+
+@pytest.mark.usefixtures("short_of_a_fold")
 def test_a_fold_that_came_to_nothing_comes_due_again(machine: Interpreter) -> None:
     machine.arrive()
-    machine.pipeline.fail("fold_snapshot", "Runtime.ExitError")
+    machine.fail("runner", "FoldSnapshot", "Runtime.ExitError")
     machine.run(name="first")
     assert pending(machine) == 4
     machine.pipeline.ingest(machine.pipeline.put(RECEIPT.label(1, "TOTAL", "VALID")))
     second = machine.run(name="second")
-    assert Edge("NeedsFold?", "Choice", "FoldSnapshot") in second.edges
+    assert Edge("runner", "Next?", "Choice", "EachFold") in second.edges
+    assert Edge("runner", "AfterFold?", "Choice", "Pause") in second.edges
     assert pending(machine) == 0
     machine.pipeline.ingest(machine.pipeline.put(RECEIPT.label(2, "TOTAL", "VALID")))
     third = machine.run(name="third")
-    assert Edge("NeedsFold?", "Choice", "Applied") in third.edges
+    assert "FoldSnapshot" not in third.states
+    machine.settled()
+
+
+@pytest.mark.usefixtures("short_of_a_fold")
+@pytest.mark.parametrize("failing", [False, True], ids=["green", "red"])
+def test_a_fold_after_pasted_records_leaves_the_runs_colour_as_it_was(
+    machine: Interpreter, failing: bool
+) -> None:
+    RECEIPT.upload(machine.pipeline.aws.s3, BUCKET)
+    merchant = RECEIPT.metadata(merchant_name="shop")
+    records = machine.pipeline.put(*RECEIPT.items(), merchant, RECEIPT.run())
+    if failing:
+        machine.fail("round", "ApplyUpdates", "KeyError", collection="lines")
+    execution = machine.run({"Records": records})
+    assert (execution.status, execution.error) == (
+        ("FAILED", "CompactionFailed") if failing else ("SUCCEEDED", "")
+    )
+    assert ("KeyError" in execution.cause) is failing
+    end = "RunFailed" if failing else "Succeeded"
+    assert Edge("runner", "AfterFold?", "Choice", end) in execution.edges
+    assert pending(machine) == 0
     machine.settled()
 
 

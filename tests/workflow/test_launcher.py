@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,10 @@ def listeners(pids: set[int]) -> set[str]:
     inodes = set()
     for pid in pids:
         for link in Path(f"/proc/{pid}/fd").iterdir():
-            name = str(link.readlink())
-            if name.startswith("socket:["):
-                inodes.add(name[8:-1])
+            with suppress(FileNotFoundError):  # closed since it was listed
+                name = str(link.readlink())
+                if name.startswith("socket:["):
+                    inodes.add(name[8:-1])
     found = set()
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:

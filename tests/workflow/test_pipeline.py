@@ -9,10 +9,12 @@ import pytest
 
 from instep.errors import InputRejected
 from tests.support.cloud import eventually
+from tests.support.contention import rival_holds
 from tests.support.deployed import DeployedApp
 from tests.support.items import record
+from tests.support.phases import until_settling
 from tests.support.receipts import Receipt
-from tests.support.trouble import REFUSED, leases
+from tests.support.trouble import REFUSED
 from tools.local_cloud.faults import calls
 
 
@@ -56,7 +58,7 @@ def test_the_write_back_causes_no_second_merge(app: DeployedApp) -> None:
     seeded(app, "write-back")
     versions = {name: app.head(name) for name in ("lines", "words")}
     again = app.run()
-    assert again.states == ["ParseBatch"]
+    assert again.calls("runner") == ["ParseBatch"]
     assert {name: app.head(name) for name in ("lines", "words")} == versions
 
 
@@ -65,7 +67,7 @@ def test_an_empty_inbox_moves_nothing(app: DeployedApp) -> None:
     objects, lock = app.objects(), app.lock("words")
     run = app.run()
     assert run.outcome.succeeded
-    assert run.states == ["ParseBatch"]
+    assert run.calls("runner") == ["ParseBatch"]
     assert (app.objects(), app.lock("words")) == (objects, lock)
 
 
@@ -94,7 +96,7 @@ def test_poison_goes_to_the_dlq_with_its_reason_and_the_rest_goes_on(app: Deploy
 def test_input_of_no_accepted_shape_fails_with_the_shapes(given: object, app: DeployedApp) -> None:
     run = app.run(given)
     assert (run.outcome.status, run.outcome.error) == ("FAILED", InputRejected.__name__)
-    assert run.states == ["ParseBatch"]
+    assert run.calls("runner") == ["ParseBatch"]
     cause = json.loads(run.outcome.cause or "")["errorMessage"]
     assert "Records" in cause
     assert "{}" in cause
@@ -102,41 +104,34 @@ def test_input_of_no_accepted_shape_fails_with_the_shapes(given: object, app: De
 
 
 def test_one_collection_fails_beside_a_healthy_one(app: DeployedApp) -> None:
-    """Isolated: lines are applied, the run fails with a cause, only the words' work comes back."""
+    """Isolated: lines are applied once, only the words' work comes back, to the same run, which
+    says in the end that something had failed.
+    """
     receipt = seeded(app, "isolated")
     app.change(receipt.metadata(merchant_name="corner shop"))
     broken = calls("PutObject", function=app.function("UploadSnapshot"), path="/words/HEAD")
-    with app.proxy.failing(broken, REFUSED, times=None):
+    with until_settling(app, app.proxy.failing(broken, REFUSED, times=None)):
         run = app.run()
     assert not run.outcome.succeeded
     assert run.outcome.error == "CompactionFailed"
-    assert "words" in (run.outcome.cause or "")
-    assert merchants(app, "lines", receipt) == {"Corner Shop"}
-    assert merchants(app, "words", receipt) == set()
-    assert [message["collection"] for message in app.peek()] == ["words"]
-
-    lines = app.head("lines")
-    assert app.run().outcome.succeeded
-    assert merchants(app, "words", receipt) == {"Corner Shop"}
-    assert app.head("lines") == lines
+    assert run.outcome.cause
+    assert run.calls("round").count("ApplyUpdates") == 2
+    assert run.calls("runner").count("ApplyUpdates") == 1, "the words alone, with more patience"
+    for collection in ("lines", "words"):
+        assert merchants(app, collection, receipt) == {"Corner Shop"}
     app.drained()
 
 
 @pytest.mark.domain("wrong-count")
-def test_a_busy_lease_defers_and_its_messages_are_back_at_once(app: DeployedApp) -> None:
-    """Nobody failed: the run is green, no attempt is counted, no visibility has to run out."""
+def test_a_busy_lease_defers_and_its_messages_are_waited_for(app: DeployedApp) -> None:
+    """Nobody failed: the run is green, and ends when what it deferred is applied."""
     receipt = seeded(app, "busy")
     app.change(receipt.label(1, "TOTAL", "VALID"))
-    head = app.head("words")
-    leases(app).acquire("words", "rival")
-    try:
+    with until_settling(app, rival_holds(app)):
         run = app.run()
-        assert run.outcome.succeeded, run.outcome
-        assert [message.get("attempts", "0") for message in app.peek()] == ["0"]
-        assert app.head("words") == head
-    finally:
-        leases(app).release("words", "rival")
-    assert app.run().outcome.succeeded
+    assert run.outcome.succeeded, run.outcome
+    assert run.calls("round").count("SettleBatch") == 2
+    assert run.calls("round").count("ApplyUpdates") == 1
     labels = app.embeddings("words", receipt.word_id(1))[receipt.word_id(1)]
     assert labels["valid_labels"] == ",TOTAL,"
     app.drained()

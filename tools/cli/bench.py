@@ -1,4 +1,4 @@
-"""`instep bench`: both ways in one run on this machine, each figure beside what it should be."""
+"""`instep bench`: what it takes on this machine, each figure beside what it should be."""
 
 from enum import StrEnum
 from importlib import import_module
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tools.cli.options import Json
+from tools.cli.deploying import knobs_of
+from tools.cli.options import Context, Json
 from tools.cli.output import Refused, answers, remarks
 
 if TYPE_CHECKING:
@@ -24,6 +25,27 @@ class Benchmark(StrEnum):
     GROWTH = "growth"
     PAGES = "pages"
     DEPLOYED = "deployed"
+    DRAIN_LIMIT = "drain_limit"
+    FRESHNESS = "freshness"
+    SOAK = "soak"
+    THROUGHPUT = "throughput"
+    COST = "cost"
+
+
+# The options of each, as its `run` names them.
+TAKES = {
+    Benchmark.LABEL_UPDATES: {"sizes", "rounds"},
+    Benchmark.DELTA_MERGE: {"size", "rounds"},
+    Benchmark.READER_SYNC: {"size", "rounds"},
+    Benchmark.GROWTH: {"sizes", "rounds"},
+    Benchmark.PAGES: {"sizes", "rounds"},
+    Benchmark.DEPLOYED: {"size"},
+    Benchmark.DRAIN_LIMIT: {"size"},
+    Benchmark.FRESHNESS: {"rates", "seconds"},
+    Benchmark.SOAK: {"minutes", "seed", "context"},
+    Benchmark.THROUGHPUT: {"sizes", "context"},
+    Benchmark.COST: {"seconds", "context"},
+}
 
 
 def bench(
@@ -34,28 +56,54 @@ def bench(
         typer.Option(
             "--size",
             min=1_000,
-            help="Words in the collection; label_updates, growth and pages "
-            "take several. The published figures need the default.",
+            help="Words in the collection, or changed in throughput, or records in drain_limit's "
+            "round; label_updates, growth, pages and throughput take several. The published "
+            "figures need the default.",
         ),
     ] = None,
     rounds: Annotated[
         int | None, typer.Option("--rounds", min=1, help="Runs of each side behind a median.")
     ] = None,
+    rate: Annotated[
+        list[int] | None,
+        typer.Option("--rate", min=1, help="freshness: edits a second; may be repeated."),
+    ] = None,
+    seconds: Annotated[
+        int | None, typer.Option("--seconds", min=5, help="freshness: of each rate; cost: in all.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", min=0.1, help="soak: how long there is trouble.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="soak: which trouble, and when.")
+    ] = None,
+    context: Context = None,
     as_json: Json = False,
 ) -> None:
     """Measure the predecessor's way and Instep's over one local S3, interleaved.
 
-    `deployed` measures ours alone: the real workflow on the local cloud, its states and functions.
+    `deployed`, `freshness`, `soak`, `throughput` and `cost` measure ours alone: the real workflow
+    on a local cloud. The last four leave it to itself: how long a write takes to be readable at
+    several rates; what trouble does to it; how fast 10,000 changes are in; what a month costs.
+    `drain_limit`: the memory of functions in the largest round there is.
 
-    Nothing leaves this machine. The first run builds the collections under .build/bench: about a
-    minute for 20,000 words, five or more for 80,000. LanceDB takes part in label_updates where
-    it is installed: pip install --no-deps --require-hashes -r requirements/bench.txt
+    Nothing leaves this machine. The first run of the others builds the collections under
+    .build/bench: about a minute for 20,000 words, five or more for 80,000. LanceDB takes part in
+    label_updates where it is installed: pip install --no-deps --require-hashes -r
+    requirements/bench.txt
     """
-    if rounds is not None and name is Benchmark.DEPLOYED:
-        raise Refused("deployed runs each kind of change once, cold or warm: it takes no --rounds")
-    options: dict[str, object] = {} if rounds is None else {"rounds": rounds}
+    given: dict[str, object] = {
+        "rounds": rounds,
+        "rates": rate,
+        "seconds": seconds,
+        "minutes": minutes,
+        "seed": seed,
+        "context": knobs_of(context) if context else None,
+    }
+    options = {option: value for option, value in given.items() if value is not None}
     if size:
         options |= _sizes(name, size)
+    _require_taken(name, options)
     with remarks.status(f"measuring {name.value}: minutes, not seconds"):
         report = _measure(name, options)
     if report.left_out:
@@ -66,8 +114,14 @@ def bench(
         report.print_to(answers)
 
 
+def _require_taken(name: Benchmark, options: dict[str, object]) -> None:
+    for option in options.keys() - TAKES[name]:
+        flag = {"sizes": "size", "rates": "rate"}.get(option, option)
+        raise Refused(f"{name.value} takes no --{flag}")
+
+
 def _sizes(name: Benchmark, sizes: list[int]) -> dict[str, object]:
-    if name in (Benchmark.LABEL_UPDATES, Benchmark.GROWTH, Benchmark.PAGES):
+    if "sizes" in TAKES[name]:
         if name is Benchmark.GROWTH and len(set(sizes)) < 2:
             raise Refused("growth fits a slope: give --size at least twice, each another size")
         return {"sizes": sizes}

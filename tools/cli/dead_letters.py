@@ -1,11 +1,12 @@
 """Look into the DLQ without taking anything out of it: what lies there, and why."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from instep.envelope import attempts_of
 from tools.local_cloud.target import Target
 
 if TYPE_CHECKING:
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 LOOKED_AT = 50
-_HIDDEN_SECONDS = 30  # long enough to see each once, handed back at the end
+_A_CALL = 10  # messages that SQS takes or gives at once
+_HIDDEN_SECONDS = 60  # long enough to see each once, handed back at the end
 _BY_COUNT = "received too often without a verdict (the queue's own redrive policy)"
 
 
@@ -31,30 +33,50 @@ class DeadLetter:
 
 def dead_letters(target: Target, dlq_url: str) -> list[DeadLetter]:
     """Return up to `LOOKED_AT` messages; they stay in the DLQ and are visible again at once."""
-    sqs: SQSClient = target.client("sqs")
-    seen: dict[str, MessageTypeDef] = {}
+    return [letter_of(message) for message in peek(target.client("sqs"), dlq_url, LOOKED_AT)]
+
+
+def peek(
+    sqs: "SQSClient", dlq_url: str, limit: int, patience: int = 0
+) -> Iterator["MessageTypeDef"]:
+    """Yield up to `limit` messages, each once; in the end they are handed back, visible at once.
+
+    `patience` is how many seconds an answer may take to be empty: with 0 SQS asks few of its
+    servers, and misses what lies on the others.
+    """
+    handles: dict[str, str] = {}
     try:
-        while len(seen) < LOOKED_AT:
+        while len(handles) < limit:
             answer = sqs.receive_message(
                 QueueUrl=dlq_url,
-                MaxNumberOfMessages=10,
+                MaxNumberOfMessages=min(_A_CALL, limit - len(handles)),
                 VisibilityTimeout=_HIDDEN_SECONDS,
-                WaitTimeSeconds=0,
+                WaitTimeSeconds=patience,
                 MessageAttributeNames=["All"],
             )
-            fresh = {message["MessageId"]: message for message in answer.get("Messages", [])}
+            received = answer.get("Messages", [])
+            fresh = [message for message in received if message["MessageId"] not in handles]
+            handles |= {message["MessageId"]: message["ReceiptHandle"] for message in received}
+            yield from fresh
             if not fresh:
                 break
-            seen |= fresh
     finally:
-        for message in seen.values():
-            sqs.change_message_visibility(
-                QueueUrl=dlq_url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
-            )
-    return [_letter(message) for message in seen.values()]
+        _hand_back(sqs, dlq_url, list(handles.values()))
 
 
-def _letter(message: "MessageTypeDef") -> DeadLetter:
+def _hand_back(sqs: "SQSClient", dlq_url: str, handles: Sequence[str]) -> None:
+    for at in range(0, len(handles), _A_CALL):
+        sqs.change_message_visibility_batch(
+            QueueUrl=dlq_url,
+            Entries=[
+                {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
+                for number, handle in enumerate(handles[at : at + _A_CALL])
+            ],
+        )
+
+
+def letter_of(message: "MessageTypeDef") -> DeadLetter:
+    """Read a message of the DLQ, whoever put it there."""
     said = {
         name: value.get("StringValue", "")
         for name, value in message.get("MessageAttributes", {}).items()
@@ -63,7 +85,7 @@ def _letter(message: "MessageTypeDef") -> DeadLetter:
         message_id=said.get("message_id") or message["MessageId"],
         what=_what(message["Body"]),
         reason=said.get("reason") or said.get("error") or _BY_COUNT,
-        attempts=int(said.get("attempts") or 0),
+        attempts=attempts_of(said),
         execution=said.get("execution"),
         collection=said.get("collection"),
     )
@@ -71,8 +93,8 @@ def _letter(message: "MessageTypeDef") -> DeadLetter:
 
 def _what(body: str) -> str:
     """Name the record: the key of its item, or the beginning of what is no record."""
-    with suppress(ValueError, AttributeError, TypeError):
-        for record in _records(json.loads(body)):
+    with suppress(ValueError, AttributeError, TypeError, RecursionError):
+        for record in records_of(json.loads(body)):
             keys = record.get("dynamodb", {}).get("Keys", {})
             found = [next(iter(keys[name].values())) for name in ("PK", "SK") if name in keys]
             if found:
@@ -82,8 +104,10 @@ def _what(body: str) -> str:
     return _clipped(body)
 
 
-def _records(document: Any) -> Iterator[Mapping[str, Any]]:
-    yield from document.get("Records", []) if isinstance(document, dict) else []
+def records_of(document: Any) -> Iterator[Mapping[str, Any]]:
+    """Yield the records of a message's body, if it is one of the inbox."""
+    records = document.get("Records") if isinstance(document, dict) else None
+    yield from records if isinstance(records, list) else []
 
 
 def _clipped(text: str, width: int = 80) -> str:

@@ -17,7 +17,7 @@ def deploy_with_progress(target: Target, context: Iterable[str] = ()) -> Deploym
 
     Refused for a context entry of another form; DeployFailed names the step that failed.
     """
-    knobs = dict(_pair(entry) for entry in context)
+    knobs = knobs_of(context)
     began = monotonic()
     with remarks.status(
         "synthesizing and deploying (the first time also builds the layer)"
@@ -30,6 +30,11 @@ def deploy_with_progress(target: Target, context: Iterable[str] = ()) -> Deploym
         deployment = deploy(target, knobs, report)
     answers.print(f"[green]deployed[/] with the CDK CLI in {monotonic() - began:.1f} s")
     return deployment
+
+
+def knobs_of(context: Iterable[str]) -> dict[str, str]:
+    """Return context given as KEY=VALUE each; Refused for an entry of another form."""
+    return dict(_pair(entry) for entry in context)
 
 
 def _pair(entry: str) -> tuple[str, str]:

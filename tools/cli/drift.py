@@ -6,15 +6,18 @@ everything that had been written before the table was read.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from instep.clock import Clock, utc_now
 from instep.errors import SnapshotCorrupt
 from instep.snapshot.manifest import Manifest
 from instep.snapshot.store import SnapshotStore
+from receipt_chroma.compaction.attributes import is_alive
+from receipt_dynamo_stream.keys import parse_key
 from tools.cli.session import Session
 from tools.cli.snapshots import metadata_of
-from tools.oracle import Difference, compare, expected
+from tools.oracle import Difference, judge
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 Item = Mapping[str, Any]
 Progress = Callable[[str], None]
 
-# What the oracle and `unfinished_runs` read; geometry, letters and the rest stay in the table.
+# What the oracle and `Reading.states` read; geometry, letters and the rest stay in the table.
 _READ: Final = (
     "PK",
     "SK",
@@ -55,9 +58,11 @@ class Checked:
 class Reading:
     """One whole reading: how many embeddings were compared, and all that was found.
 
-    Every page of the heads was checked; of a collection in `damaged` nothing was compared.
+    Every page of the heads was checked; of a collection in `damaged` nothing was compared. `at` is
+    when it was over: until then an expiry may have passed.
     """
 
+    at: datetime
     items: Sequence[Item]
     versions: Mapping[str, str | None]
     compared: Mapping[str, int]
@@ -71,11 +76,14 @@ class Reading:
         return not self.differences and not self.damaged
 
     def states(self) -> dict[tuple[str, str], str]:
-        """Map (COMPACTION_RUN key, collection) to the state of that run there."""
+        """Map (COMPACTION_RUN key, collection) to the state of that run there.
+
+        A run past its time to live is passed over by whoever would merge it: nobody waits for it.
+        """
         return {
             (f"{item['PK']['S']}#{item['SK']['S']}", collection): item[f"{collection}_state"]["S"]
             for item in self.items
-            if "#COMPACTION_RUN#" in item["SK"]["S"]
+            if _is_run(item) and is_alive(item, self.at)
             for collection in self.versions
             if "S" in item.get(f"{collection}_state", {})
         }
@@ -93,8 +101,6 @@ def read_everything(
     page is held against its hash. StorageUnavailable when S3 or the table does not answer.
     """
     items = scan(session.dynamodb, session.deployment.dynamodb_table_name, progress)
-    progress("working out what every embedding should carry")
-    wanted = expected(items, now=clock())
     versions: dict[str, str | None] = dict.fromkeys(collections)
     carried: dict[str, dict[str, Mapping[str, Any]]] = {}
     checked: dict[str, Checked] = {}
@@ -111,8 +117,15 @@ def read_everything(
                 checked[collection] = _checked(store.manifest(head.version))
         except SnapshotCorrupt as error:
             damaged[collection] = error
+    progress("working out what every embedding should carry")
+    at = clock()
     compared = {collection: len(embeddings) for collection, embeddings in carried.items()}
-    return Reading(items, versions, compared, compare(wanted, carried), checked, damaged)
+    return Reading(at, items, versions, compared, judge(items, carried, at), checked, damaged)
+
+
+def _is_run(item: Item) -> bool:
+    key = parse_key(item["PK"]["S"], item["SK"]["S"])
+    return key is not None and key.entity_type == "COMPACTION_RUN"
 
 
 def _checked(manifest: Manifest) -> Checked:

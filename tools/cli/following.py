@@ -66,11 +66,11 @@ def _print_step(step: Step, seconds: float | None) -> None:
     took = "" if seconds is None else f"{seconds:6.2f} s"
     where = f"[dim]{step.collection}[/]" if step.collection else ""
     if step.what == "failed":
-        answers.print(f"  [red]✗[/] {step.state:<15} {took} {where} [red]{escape(_why(step))}[/]")
+        answers.print(f"  [red]✗[/] {step.state:<20} {took} {where} [red]{escape(_why(step))}[/]")
     elif seconds is not None and seconds < _AT_ONCE:
         answers.print(f"  [dim]· {step.state}[/]")
     else:
-        answers.print(f"  [green]✓[/] {step.state:<15} {took} {where}")
+        answers.print(f"  [green]✓[/] {step.state:<20} {took} {where}")
 
 
 def _why(step: Step) -> str:

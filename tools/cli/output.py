@@ -22,12 +22,15 @@ class Exit(IntEnum):
     NO = 1
     USAGE = 2
     REFUSED = 3
+    IN_DLQ = 4
+    """Not in step, but nothing is lost: all that differs waits in the DLQ with its reason."""
 
 
 EXIT_HELP: Final = (
     "[bold]Exit status[/]: 0 done, the answer is yes; 1 the answer is no (drift, damage, still "
     "missing, a run failed); 2 wrong usage; 3 it could not be done (no local cloud, not deployed, "
-    "AWS said no): the message says why and what to do."
+    "AWS said no): the message says why and what to do; 4 the answer is no, but all that is "
+    "missing waits in the DLQ with its reason."
 )
 
 

@@ -2,33 +2,57 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from instep.aws_errors import storage
 from instep.clock import Clock, utc_now
 from instep.inbox import Depth, Inbox
 from instep.lease import LeaseTable
+from instep.snapshot.freshness import Freshness, Lag
 from instep.snapshot.store import SnapshotStore
 from tools.cli.dead_letters import DeadLetter, dead_letters
 from tools.cli.session import Session
 
 _EXECUTIONS: Final = 5
 _NO_LEASE_IS_TAKEN: Final = timedelta(0)  # the table is only read
+_RUNNER: Final = {"collection": {"S": "#runner"}}  # beside the leases; no collection is named so
 
 
 @dataclass(frozen=True)
 class CollectionStanding:
-    """A collection: `version` is None before the first; `bytes` of the snapshot, unpacked."""
+    """A collection: `version` is None before the first; `bytes` of the snapshot, unpacked.
+
+    `watermark` is the newest stream time applied, `lag` that of the changes the version brought.
+    """
 
     collection: str
     version: str | None
     created_at: datetime | None
     embeddings: int
     bytes: int
-    watermark: str | None
+    watermark: datetime | None
+    lag: Lag | None
     leased_by: str | None
     leased_until: datetime | None
     fencing_token: int
+
+    @property
+    def freshness(self) -> Freshness:
+        """Watermark and lag together."""
+        return Freshness(self.watermark, self.lag)
+
+
+@dataclass(frozen=True)
+class RunnerStanding:
+    """The execution that drains the inbox, None for nobody, and until when unless it renews that.
+
+    `queued` counts the messages that were ever put into the inbox.
+    """
+
+    runner: str | None
+    until: datetime | None
+    queued: int
 
 
 @dataclass(frozen=True)
@@ -50,6 +74,7 @@ class Standing:
     at: datetime
     collections: Sequence[CollectionStanding]
     inbox: Depth
+    runner: RunnerStanding
     dlq: int
     dead_letters: Sequence[DeadLetter]
     executions: Sequence[Execution]
@@ -62,6 +87,7 @@ def read_standing(session: Session, collections: Sequence[str], clock: Clock = u
         at=clock(),
         collections=[_collection(session, name) for name in collections],
         inbox=inbox_of(session).depth(),
+        runner=_runner(session),
         dlq=_count(session, deployment.dlq_url),
         dead_letters=dead_letters(session.target, deployment.dlq_url),
         executions=executions(session, _EXECUTIONS),
@@ -106,6 +132,7 @@ def _collection(session: Session, name: str) -> CollectionStanding:
     store = SnapshotStore(session.objects, name)
     head = store.head()
     manifest = None if head is None else store.manifest(head.version)
+    fresh = Freshness(None, None) if head is None else head.freshness
     table = LeaseTable(session.dynamodb, session.deployment.lock_table_name, _NO_LEASE_IS_TAKEN)
     lease = table.read(name)
     return CollectionStanding(
@@ -114,10 +141,23 @@ def _collection(session: Session, name: str) -> CollectionStanding:
         created_at=None if manifest is None else datetime.fromisoformat(manifest.created_at),
         embeddings=0 if manifest is None else manifest.facts.embeddings,
         bytes=0 if manifest is None else sum(file.size for file in manifest.files.values()),
-        watermark=None if head is None else head.watermark,
+        watermark=fresh.watermark,
+        lag=fresh.lag,
         leased_by=None if lease is None else lease.owner,
         leased_until=None if lease is None else lease.expires_at,
         fencing_token=0 if lease is None else lease.fencing_token,
+    )
+
+
+def _runner(session: Session) -> RunnerStanding:
+    table = session.deployment.lock_table_name
+    with storage("read who drains the inbox"):
+        answer = session.dynamodb.get_item(TableName=table, Key=_RUNNER, ConsistentRead=True)
+    item = answer.get("Item", {})
+    return RunnerStanding(
+        runner=item["runner"]["S"] if "runner" in item else None,
+        until=datetime.fromtimestamp(float(item["until"]["N"]), UTC) if "until" in item else None,
+        queued=int(item["queued"]["N"]) if "queued" in item else 0,
     )
 
 

@@ -7,17 +7,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from receipt_dynamo_stream import ChromaDBCollection
+from tools.cli.freshness import show_freshness
 from tools.cli.options import DEFAULT_STACK, Aws, Json, Stack
 from tools.cli.output import age_text, answers, bytes_text, print_json, remarks
 from tools.cli.session import open_session
-from tools.cli.standing import Standing, read_standing
+from tools.cli.standing import RunnerStanding, Standing, read_standing
 
 EPILOG = "Example: [bold]instep status --json | jq .inbox.visible[/]"
 _SHOWN_LETTERS = 8
 
 
 def status(*, aws: Aws = False, stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
-    """Show version, embeddings, age and lease of each collection, and what waits.
+    """Show version, embeddings, freshness and lease of each collection, who drains, what waits.
 
     Looking changes nothing: messages of the DLQ are peeked at and handed back. Counts of queues
     are SQS's own, which may lag by a moment.
@@ -34,11 +35,16 @@ def status(*, aws: Aws = False, stack: Stack = DEFAULT_STACK, as_json: Json = Fa
 def show(standing: Standing) -> None:
     """Print the standing as people read it."""
     answers.print(_collections(standing))
+    heads = {each.collection: each.freshness for each in standing.collections if each.version}
+    if heads:
+        answers.print()
+    show_freshness(heads, standing.at)
     inbox = standing.inbox
     answers.print(
         f"\ninbox: {inbox.visible:,} waiting, {inbox.in_flight:,} in flight, "
         f"{inbox.delayed:,} delayed"
     )
+    answers.print(f"runner: {_runner(standing.runner, standing.at)}")
     show_dead_letters(standing)
     if standing.executions:
         answers.print(_executions(standing))
@@ -75,9 +81,20 @@ def _collections(standing: Standing) -> Table:
 def _lease(owner: str | None, until: datetime | None, at: datetime) -> str:
     if owner is None or until is None:
         return "[dim]free[/]"
+    return _holder(owner, until, at)
+
+
+def _runner(runner: RunnerStanding, at: datetime) -> str:
+    drains = "nobody drains"
+    if runner.runner is not None and runner.until is not None:
+        drains = _holder(runner.runner, runner.until, at)
+    return f"{drains}; {runner.queued:,} messages queued so far"
+
+
+def _holder(name: str, until: datetime, at: datetime) -> str:
     left = until - at
     when = f"for {age_text(left)} more" if left.total_seconds() > 0 else "[yellow]expired[/]"
-    return f"{escape(owner.rpartition(':')[2])} {when}"
+    return f"{escape(name.rpartition(':')[2])} {when}"
 
 
 def _executions(standing: Standing) -> Table:

@@ -2,7 +2,8 @@
 
 An empty inbox proves nothing: a change may still be in the table's stream. What proves it is the
 same reading that `verify` makes. A difference counts as arrived once a later reading agrees, so
-that a table that goes on changing does not keep anybody waiting.
+that a table that goes on changing does not keep anybody waiting; one that waits in the DLQ does
+not arrive by waiting for it.
 """
 
 import threading
@@ -13,8 +14,11 @@ from typing import Annotated, Final
 
 import typer
 
+from instep.clock import utc_now
 from receipt_dynamo_stream import ChromaDBCollection
 from tools.cli.drift import UNFINISHED, Progress, Reading, read_everything
+from tools.cli.freshness import read_freshness, show_freshness
+from tools.cli.letters import Letters
 from tools.cli.options import DEFAULT_STACK, Aws, Json, Stack
 from tools.cli.output import Exit, answers, complain, print_json, remarks
 from tools.cli.session import Session, open_session
@@ -23,6 +27,7 @@ from tools.oracle import Difference
 
 EPILOG = "Example: [bold]instep wait --timeout 60 && instep query words dairy[/]"
 _POLL_SECONDS: Final = 0.3
+_SHOWN: Final = 10
 _QUIET_POLLS: Final = 10  # quiet for so long, another reading may find what the stream brought
 
 
@@ -38,33 +43,68 @@ def wait(
     The proof is `verify`'s: the whole table against the heads, and no embedding run unfinished;
     so each look costs a Scan of the table, and is repeated only when a head has moved. After
     `--timeout` it says what is missing and exits 1. It cannot see a delta whose COMPACTION_RUN
-    item nobody has written yet.
+    item nobody has written yet. An expiry that has passed while its item still lies in the table
+    keeps nobody waiting.
+
+    Exits 4 instead of 1 when all that is missing waits in the DLQ: a record of the same receipt,
+    word, label, line or run lies there, with the reason that is shown. Up to 1,000 of its messages
+    are looked at.
     """
     session = open_session(aws=aws, stack=stack)
     collections = [each.value for each in ChromaDBCollection]
     with remarks.status("reading") as line:
         missing = wait_for_everything(session, collections, timeout, line.update)
     if as_json:
-        print_json(asdict(missing) | {"in_step": missing.nothing})
+        fresh = {name: asdict(each) for name, each in read_freshness(session, collections).items()}
+        print_json(missing.as_document() | {"freshness": fresh})
     elif missing.nothing:
         answers.print("[green]in step[/]: everything written so far is in the head snapshots")
+        show_freshness(read_freshness(session, collections), utc_now())
     else:
         _explain(session, missing)
     if not missing.nothing:
-        raise typer.Exit(Exit.NO)
+        raise typer.Exit(Exit.IN_DLQ if missing.is_in_dlq else Exit.NO)
 
 
 @dataclass
 class Missing:
-    """What was not there at the start and has not arrived since."""
+    """What was not there at the start and has not arrived since; `letters` as last looked at."""
 
     differences: dict[tuple[str, str, str | None], Difference] = field(default_factory=dict)
     runs: dict[tuple[str, str], str] = field(default_factory=dict)
+    letters: Letters = field(default_factory=Letters)
 
     @property
     def nothing(self) -> bool:
         """Whether all has arrived."""
         return not self.differences and not self.runs
+
+    @property
+    def is_in_dlq(self) -> bool:
+        """Whether all that is missing waits in the DLQ."""
+        return all(map(self.letters.why, self.differences.values())) and all(
+            self.letters.why_run(*run) for run in self.runs
+        )
+
+    def as_document(self) -> dict[str, object]:
+        """Return what is missing as `--json` prints it."""
+        return {
+            "in_step": self.nothing,
+            "differences": [
+                vars(each) | {"waits_in_dlq": self.letters.why(each)}
+                for each in self.differences.values()
+            ],
+            "runs": [
+                {
+                    "run": key,
+                    "collection": collection,
+                    "state": state,
+                    "waits_in_dlq": self.letters.why_run(key, collection),
+                }
+                for (key, collection), state in self.runs.items()
+            ],
+            "dlq": {"looked_at": self.letters.looked_at, "whole": self.letters.whole},
+        }
 
     def found_at_first(self, reading: Reading) -> None:
         """Take in everything the first reading found."""
@@ -98,7 +138,9 @@ def wait_for_everything(
 ) -> Missing:
     """Wait until nothing is missing or `timeout` seconds are over; return what still is.
 
-    `each_poll` is called between two looks: the demo shows executions there.
+    It ends before that when what is missing cannot arrive: runs that FAILED, and, once nothing is
+    under way, what waits in the DLQ. `each_poll` is called between two looks: the demo shows
+    executions there.
     """
     missing, ends = Missing(), monotonic() + timeout
     missing.found_at_first(_reading(session, collections, progress))
@@ -112,6 +154,12 @@ def wait_for_everything(
         if heads != moved or quiet == 2 or (quiet and quiet % _QUIET_POLLS == 0):
             moved = heads
             missing.seen_again(_reading(session, collections, progress))
+            if quiet >= _QUIET_POLLS and not missing.nothing:
+                missing.letters = Letters.read(session)
+                if missing.is_in_dlq:
+                    return missing
+    if not missing.nothing:
+        missing.letters = Letters.read(session)
     return missing
 
 
@@ -139,11 +187,26 @@ def under_way(session: Session) -> str:
 
 
 def _explain(session: Session, missing: Missing) -> None:
-    complain("not yet", f"{len(missing.differences):,} differences between table and heads")
-    for difference in list(missing.differences.values())[:5]:
-        remarks.print(f"  {difference}", markup=False)
-    for (key, collection), state in list(missing.runs.items())[:5]:
-        remarks.print(f"  {collection} of {key} is {state}", markup=False)
+    letters = missing.letters
+    found: list[tuple[str, str | None]] = [
+        *((str(each), letters.why(each)) for each in missing.differences.values()),
+        *(
+            (f"{collection} of {key} is {state}", letters.why_run(key, collection))
+            for (key, collection), state in missing.runs.items()
+        ),
+    ]
+    waiting = sum(reason is not None for _, reason in found)
+    complain(
+        "in the DLQ" if missing.is_in_dlq else "not yet",
+        f"{len(missing.differences):,} differences between table and heads, {len(missing.runs):,} "
+        f"runs open; {waiting:,} of them wait in the DLQ",
+    )
+    for what, reason in sorted(found, key=lambda one: one[1] is not None)[:_SHOWN]:
+        remarks.print(f"  {what}", markup=False)
+        if reason is not None:
+            remarks.print(f"    waits in the DLQ: {reason}", markup=False)
+    if more := letters.shortfall():
+        complain("not all", more)
     rest = "nothing; `instep status` shows the last runs and the DLQ"
     remarks.print(f"under way: {under_way(session) or rest}", markup=False)
 

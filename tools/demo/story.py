@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tools.cli.drift import read_everything
+from tools.cli.letters import Letters
 from tools.cli.output import answers
 from tools.cli.query import hits_table, nearest
 from tools.cli.session import Session
@@ -110,5 +111,5 @@ class Story:
         with chapter("verify: every embedding against the table"):
             with working("reading") as progress:
                 reading = read_everything(self._session, COLLECTIONS, progress)
-            show(reading)
+            show(reading, Letters())
         return reading.in_step

@@ -1,7 +1,8 @@
 """Start an execution and follow it a state at a time, on AWS and on the local cloud.
 
-AWS's history names every state, Map items included. MiniStack's has no states inside a Map but the
-calls of their functions, so there a state is known by the function it calls.
+AWS's history names every state, Map items included, and has none of a round, which is an Express
+execution. MiniStack's has no states inside a Map but the calls of their functions, so there a state
+is known by the Map and the function it calls; and it keeps a round's history as any other's.
 """
 
 import json
@@ -11,10 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from tools.definitions import inner_machine, states_of
+
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 _POLL_SECONDS = 0.2
+START_ROUND = "startSyncExecution"
 _FAILURES = ("LambdaFunctionFailed", "LambdaFunctionTimedOut", "LambdaFunctionScheduleFailed")
 
 
@@ -87,16 +91,15 @@ def follow(
 
 
 class StepReader:
-    """Turns an execution's history into steps, each given once."""
+    """Turns an execution's history into steps, each given once; a round's when it has ended."""
 
     def __init__(self, client: "SFNClient", arn: str) -> None:
         self._client, self._arn = client, arn
         self._seen = 0
         self._where: dict[int, tuple[str, str | None]] = {}
         found = client.describe_state_machine_for_execution(executionArn=arn)
-        definition = json.loads(found["definition"])
-        self._top = frozenset(definition["States"])
-        self._by_function = dict(_functions(definition))
+        self._states: Mapping[str, Any] = json.loads(found["definition"])["States"]
+        self._entered = ""  # of the states outside Maps, the last
 
     def new_steps(self) -> Iterator[Step]:
         """Yield the steps that were not yielded before."""
@@ -114,6 +117,8 @@ class StepReader:
         if kind.endswith("StateEntered"):
             details = event["stateEnteredEventDetails"]
             where = (details["name"], _collection(details.get("input")))
+            if where[0] in self._states:
+                self._entered = where[0]
             yield Step("entered", where[0], at, collection=where[1])
         elif kind.endswith("StateExited"):
             details = event["stateExitedEventDetails"]
@@ -124,30 +129,50 @@ class StepReader:
             error, cause = details.get("error", kind), details.get("cause")
             yield Step("failed", where[0], at, error, cause, where[1])
         elif kind.startswith("Task"):
-            yield from self._task_steps(kind, event, at)
+            details = event.get(f"{kind[0].lower()}{kind[1:]}EventDetails", {})
+            if details.get("resource", "").endswith(START_ROUND):
+                yield from self._round_steps(kind, details, at)
+            else:
+                yield from self._function_steps(kind, details, at)
         self._where[event["id"]] = where
 
-    def _task_steps(self, kind: str, event: Mapping[str, Any], at: datetime) -> Iterator[Step]:
+    def _function_steps(
+        self, kind: str, details: Mapping[str, Any], at: datetime
+    ) -> Iterator[Step]:
         """MiniStack's events of a function's call, by the function's ARN."""
-        details = event.get(f"{kind[0].lower()}{kind[1:]}EventDetails", {})
-        state = self._by_function.get(details.get("resource", ""))
+        state = called(self._states, self._entered, details.get("resource", ""))
         if state is None:
             return
         if kind == "TaskFailed":
             yield Step("failed", state, at, details.get("error"), details.get("cause"))
-        elif state not in self._top and kind == "TaskScheduled":
+        elif state not in self._states and kind == "TaskScheduled":
             yield Step("entered", state, at)
-        elif state not in self._top and kind == "TaskSucceeded":
+        elif state not in self._states and kind == "TaskSucceeded":
             yield Step("exited", state, at, collection=_collection(details.get("output")))
 
+    def _round_steps(self, kind: str, details: Mapping[str, Any], at: datetime) -> Iterator[Step]:
+        """The steps of the round that ended, where its history is kept, and why it failed."""
+        answer = json.loads(details.get("output") or "{}")
+        failed = answer.get("Status", "SUCCEEDED") != "SUCCEEDED"
+        if kind == "TaskSucceeded" and keeps_history(answer["ExecutionArn"]):
+            yield from StepReader(self._client, answer["ExecutionArn"]).new_steps()
+        if kind == "TaskFailed":
+            yield Step("failed", self._entered, at, details.get("error"), details.get("cause"))
+        elif failed:
+            yield Step("failed", self._entered, at, answer.get("Error"), answer.get("Cause"))
 
-def _functions(machine: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, state in machine["States"].items():
-        if state["Type"] == "Task":
-            yield state["Resource"], name
-        inner = state.get("ItemProcessor") or state.get("Iterator")
-        if inner:
-            yield from _functions(inner)
+
+def keeps_history(execution_arn: str) -> bool:
+    """Whether the history of a round can be asked for: AWS keeps none of an Express execution."""
+    return ":express:" not in execution_arn
+
+
+def called(states: Mapping[str, Any], entered: str, function_arn: str) -> str | None:
+    """Return which state calls this function, when `entered` is the last state outside Maps."""
+    state = states.get(entered, {})
+    inner = inner_machine(state)
+    candidates = [(entered, state)] if inner is None else states_of(inner)
+    return next((name for name, one in candidates if one.get("Resource") == function_arn), None)
 
 
 def _collection(payload: str | None) -> str | None:

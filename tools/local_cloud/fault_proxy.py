@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
+from typing import Self
 from urllib.parse import urlsplit
 
 from tools.local_cloud.faults import Delay, Fault, Hold, Kill, LetRival, Moment, Refuse, Rule
 from tools.local_cloud.wire import AwsCall, read_call
+
+_OURS = {"expect", "transfer-encoding", "content-length"}  # http.client says how long the body is
 
 
 class FaultProxy:
@@ -38,7 +41,7 @@ class FaultProxy:
         """The URL that functions are given as AWS_ENDPOINT_URL."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
-    def __enter__(self) -> "FaultProxy":
+    def __enter__(self) -> Self:
         """Begin to answer."""
         self._thread.start()
         return self
@@ -62,11 +65,13 @@ class FaultProxy:
     ) -> Iterator[Rule]:
         """Let `fault` strike matching calls inside the block; the rule counts its hits."""
         rule = Rule(matches, fault, times)
-        self._rules.append(rule)
+        with self._lock:
+            self._rules.append(rule)
         try:
             yield rule
         finally:
-            self._rules.remove(rule)
+            with self._lock:
+                self._rules.remove(rule)
             rule.lifted.set()
 
     def struck(self, call: AwsCall) -> Rule | None:
@@ -77,6 +82,13 @@ class FaultProxy:
                     rule.hits += 1
                     return rule
         return None
+
+    def passed_on(self, call: AwsCall) -> bytes:
+        """Return the body that the cloud gets: the caller's own. A subclass may ask for more."""
+        return call.body
+
+    def answered(self, call: AwsCall, answer: bytes) -> None:
+        """Take notice of the cloud's answer before the caller gets it. A subclass may count."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -106,7 +118,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if rule and rule.fault.moment is Moment.BEFORE and not self._survives(call, rule):
             return
-        status, headers, answer = self._forward(body)
+        status, headers, answer = self._forward(self.proxy.passed_on(call))
+        self.proxy.answered(call, answer)
         if rule and rule.fault.moment is Moment.AFTER and not self._survives(call, rule):
             return
         self._answer(status, headers, answer)
@@ -145,14 +158,12 @@ class _Handler(BaseHTTPRequestHandler):
             parts.append(self.rfile.read(size))
             self.rfile.readline()
         self.rfile.readline()
-        del self.headers["Transfer-Encoding"]
-        self.headers["Content-Length"] = str(sum(map(len, parts)))
         return b"".join(parts)
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         if self._connection is None:
             self._connection = HTTPConnection(urlsplit(self.proxy.upstream).netloc, timeout=900)
-        kept = {name: value for name, value in self.headers.items() if name.lower() != "expect"}
+        kept = {name: value for name, value in self.headers.items() if name.lower() not in _OURS}
         try:
             self._connection.request(self.command, self.path, body, kept)
             answer = self._connection.getresponse()

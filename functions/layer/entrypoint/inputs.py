@@ -1,12 +1,15 @@
 """Which execution inputs are accepted, and the answer that teaches whoever sent another.
 
 The rule is the README's "start it from the console": `{}` or an event drains the inbox, `Records`
-are worked on as they are. All else is InputRejected, never guessed at.
+are worked on as they are, and `Ended` tells of an execution that ended red (stacks/triggers.py).
+All else is InputRejected, never guessed at.
 """
 
-import json
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
+from instep.encoding import written
 from instep.envelope import Record
 from instep.errors import InputRejected
 
@@ -21,25 +24,49 @@ _SHAPES: Final = (
 )
 
 
-def accepted_records(content: Any) -> list[Record] | None:
-    """Return the records of an execution's input, or None when the inbox is to be drained."""
+@dataclass(frozen=True)
+class Drain:
+    """Drain the inbox."""
+
+
+@dataclass(frozen=True)
+class Pasted:
+    """Work on these records, beside whoever drains the inbox."""
+
+    records: Sequence[Record]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Another execution failed, timed out or was aborted: see what it left behind."""
+
+    execution: str
+
+
+Given: TypeAlias = Drain | Pasted | Ended
+
+
+def read_input(content: Any) -> Given:
+    """Return what an execution's input asks for; InputRejected shows the accepted shapes."""
     if not isinstance(content, dict):
         raise InputRejected(f"the input is {_kind(content)}. {_SHAPES}")
     if not content or {"source", "detail-type"} <= content.keys():
-        return None
+        return Drain()
+    if content.keys() == {"Ended"} and isinstance(content["Ended"], str):
+        return Ended(content["Ended"])
     if content.keys() != {"Records"}:
         names = _bounded(", ".join(sorted(content)))
         raise InputRejected(f"the input is an object with the keys {names}. {_SHAPES}")
     records = content["Records"]
     if not isinstance(records, list):
         raise InputRejected(f"`Records` is {_kind(records)}. {_SHAPES}")
-    return records
+    return Pasted(records)
 
 
 def _kind(content: Any) -> str:
     names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
     name = names.get(type(content), "null" if content is None else "a number")
-    return f"{name}, {_bounded(json.dumps(content))}"
+    return f"{name}, {_bounded(written(content))}"
 
 
 def _bounded(text: str) -> str:

@@ -1,27 +1,49 @@
 """From records to a batch: unpack, parse one by one, set poison aside with its reason, coalesce.
 
 The rules are docs/domain.md, "Messages in the queue": one bad record never takes the rest with
-it, and a record that nothing needs is done with.
+it, and a record that nothing needs is done with. A round may hold a hundred thousand records: they
+are kept as compressed text, and what else a drain brought waits for the next round.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from logging import DEBUG
+from typing import Any, Final
 
 from entrypoint.telemetry import logger
-from instep.batch import Deliveries, Entry, Held, Origin, Signal, coalesce
-from instep.envelope import Delivery, Record, Rejection, records_of, unpack
+from instep.batch import Entry, Signal, coalesce
+from instep.encoding import Json, TooDeep, encode, size_of, written
+from instep.envelope import BYTES_PER_MESSAGE, Delivery, Record, Rejection, records_of, unpack
 from instep.metrics import Metrics
-from receipt_dynamo_stream import RecordRejected, parse_record
+from instep.parking import Held, Lines
+from receipt_dynamo_stream import RecordRejected, StreamMessage, parse_record
+
+RECORDS_PER_ROUND: Final = 100_000
 
 
 @dataclass(frozen=True)
 class Intake:
-    """What a round took in. `finished` are handles with no work left once poison is in the DLQ."""
+    """What a round took in.
 
-    deliveries: Deliveries
+    `records` are those of `held`, or the input's, in order. `finished` are handles with no work
+    left once poison is in the DLQ; `left_over` are handles of what was too much for one round.
+    """
+
+    held: Sequence[Held]
+    records: Lines
     batches: Mapping[str, Sequence[Entry]]
     poison: Sequence[Rejection]
     finished: Sequence[str]
+    left_over: Sequence[str]
+
+
+def take_in(records: Iterable[Record], deliveries: Sequence[Delivery], metrics: Metrics) -> Intake:
+    """Parse the input's `records` and the queue's `deliveries` into one batch a collection."""
+    taking = _Taking(metrics)
+    batches = coalesce(taking.signals(records, deliveries))
+    return Intake(
+        taking.held, taking.records, batches, taking.poison, taking.finished, taking.left_over
+    )
 
 
 @dataclass(frozen=True)
@@ -30,37 +52,64 @@ class _Piece:
 
     record: Record
     restriction: str | None
-    delivery: int | None = None
     attempts: int = 0
     message_id: str | None = None
 
 
-def take_in(records: Iterable[Record], deliveries: Sequence[Delivery], metrics: Metrics) -> Intake:
-    """Parse the input's `records` and the queue's `deliveries` into one batch a collection."""
-    origins: list[Origin] = []
-    signals: list[Signal] = []
-    poison: list[Rejection] = []
-    for piece in [*_of_input(records), *_of_queue(deliveries)]:
-        metrics.count("CompactionRecordsReceived")
+@dataclass
+class _Taking:
+    """What is set aside while signals stream by."""
+
+    metrics: Metrics
+    records: Lines = field(default_factory=Lines)
+    held: list[Held] = field(default_factory=list)
+    poison: list[Rejection] = field(default_factory=list)
+    finished: list[str] = field(default_factory=list)
+    left_over: list[str] = field(default_factory=list)
+    seen: int = 0
+
+    def signals(
+        self, records: Iterable[Record], deliveries: Sequence[Delivery]
+    ) -> Iterator[Signal]:
+        for piece in _of_input(records):
+            yield from self._piece(piece)
+        for delivery in deliveries:
+            if self.seen >= RECORDS_PER_ROUND:
+                self.left_over.append(delivery.handle)
+            else:
+                yield from self._delivery(delivery)
+
+    def _delivery(self, delivery: Delivery) -> Iterator[Signal]:
+        first, poison = self.records.count, len(self.poison)
+        for record in unpack(delivery):
+            piece = _Piece(record, delivery.collection, delivery.attempts, delivery.message_id)
+            yield from self._piece(piece)
+        mine = self.records.count - first
+        if mine:
+            is_whole = len(self.poison) == poison
+            name, attempts = delivery.message_id, delivery.attempts
+            self.held.append(Held(delivery.handle, name, attempts, first, mine, is_whole))
+        else:
+            self.finished.append(delivery.handle)
+
+    def _piece(self, piece: _Piece) -> Iterator[Signal]:
+        self.seen += 1
+        self.metrics.count("CompactionRecordsReceived")
         try:
-            found = list(_signals(piece, len(origins)))
+            messages = _messages(piece)
         except RecordRejected as rejected:
             logger.warning("Failed to parse SQS message", extra={"reason": str(rejected)})
-            metrics.count("CompactionMessageParseError")
-            poison.append(_rejection(piece, str(rejected)))
-            continue
-        if not found:
-            metrics.count("StreamRecordsSkipped")
-        else:
-            metrics.count("CompactionStreamMessage", len(found))
-            origins.append(Origin(piece.record, piece.delivery))
-            signals += found
-    pending = {origin.delivery for origin in origins}
-    held = tuple(
-        Held(delivery.handle, delivery.message_id, delivery.attempts) for delivery in deliveries
-    )
-    finished = [one.handle for index, one in enumerate(held) if index not in pending]
-    return Intake(Deliveries(held, tuple(origins)), coalesce(signals), poison, finished)
+            self.metrics.count("CompactionMessageParseError")
+            self.poison.append(_rejection(piece, str(rejected)))
+            return
+        if not messages:
+            self.metrics.count("StreamRecordsSkipped")
+            return
+        self.metrics.count("CompactionStreamMessage", len(messages))
+        for text, about in _kept(piece.record, messages):
+            origin = self.records.add(text)
+            for message in about:
+                yield _signal(piece, message, origin)
 
 
 def _of_input(records: Iterable[Record]) -> Iterator[_Piece]:
@@ -73,12 +122,6 @@ def _of_input(records: Iterable[Record]) -> Iterator[_Piece]:
             yield from (_Piece(one, _restriction(record)) for one in inner)
 
 
-def _of_queue(deliveries: Sequence[Delivery]) -> Iterator[_Piece]:
-    for index, delivery in enumerate(deliveries):
-        for record in unpack(delivery):
-            yield _Piece(record, delivery.collection, index, delivery.attempts, delivery.message_id)
-
-
 def _restriction(record: Record) -> str | None:
     """Return the `collection` of a wrapped inbox message, in Lambda's spelling or SQS's."""
     attributes = record.get("messageAttributes") or record.get("MessageAttributes")
@@ -86,26 +129,66 @@ def _restriction(record: Record) -> str | None:
     if not isinstance(attribute, dict):
         return None
     value = attribute.get("stringValue", attribute.get("StringValue"))
-    return str(value) if value else None
+    return value if isinstance(value, str) and value else None
 
 
-def _signals(piece: _Piece, origin: int) -> Iterator[Signal]:
+def _messages(piece: _Piece) -> list[StreamMessage]:
+    """Return the messages of a record, none when nothing follows from it; or RecordRejected."""
     messages = parse_record(piece.record)
     fed = {collection.value for message in messages for collection in message.collections}
     if messages and piece.restriction is not None and piece.restriction not in fed:
         raise RecordRejected(
-            f"the message is for the collection {piece.restriction!r}, its record feeds "
+            f"the message is for the collection {piece.restriction!r:.80}, its record feeds "
             f"{', '.join(sorted(fed))}"
         )
-    for message in messages:
-        payload = message.to_payload()
-        logger.debug("signal", extra={"identity": message.identity, "changes": payload["changes"]})
-        collections = [one.value for one in message.collections]
-        if piece.restriction is not None:
-            collections = [name for name in collections if name == piece.restriction]
-        at = message.timestamp if "dynamodb" in piece.record else None  # others' cannot be trusted
-        yield Signal(message.identity, collections, payload, origin, at)
+    return messages
+
+
+def _signal(piece: _Piece, message: StreamMessage, origin: int) -> Signal:
+    if message.changes and logger.log_level <= DEBUG:
+        changes = message.to_payload()["changes"]
+        logger.debug("signal", extra={"identity": message.identity, "changes": changes})
+    collections = [one.value for one in message.collections]
+    if piece.restriction is not None:
+        collections = [name for name in collections if name == piece.restriction]
+    at = message.timestamp if "dynamodb" in piece.record else None  # others' cannot be trusted
+    return Signal(message.identity, collections, encode(_bare(message)), origin, at)
+
+
+def _kept(
+    record: Record, messages: Sequence[StreamMessage]
+) -> Iterator[tuple[Json, Sequence[StreamMessage]]]:
+    """Yield what is kept of a record, to be sent again if need be, and the messages it stands for.
+
+    That is the record; or, when a message cannot carry it, its signals, which are all that matters.
+    """
+    try:
+        text = encode(record)
+    except TooDeep:
+        text = written(record)
+        fits = False
+    else:
+        fits = size_of(text) <= BYTES_PER_MESSAGE
+    if fits or not all(map(_reads_back, messages)):
+        yield text, messages
+    else:
+        for message in messages:
+            yield encode(_bare(message)), [message]
+
+
+def _reads_back(message: StreamMessage) -> bool:
+    """Say whether a message can be sent itself; an older delta notice cannot."""
+    try:
+        return bool(parse_record(_bare(message)))
+    except RecordRejected:
+        return False
+
+
+def _bare(message: StreamMessage) -> dict[str, Any]:
+    """Return a message without its changes, which are logged and never applied."""
+    return replace(message, changes={}).to_payload()
 
 
 def _rejection(piece: _Piece, reason: str) -> Rejection:
-    return Rejection(piece.record, reason, piece.attempts, piece.message_id, piece.restriction)
+    record = written(piece.record)
+    return Rejection(record, reason, piece.attempts, piece.message_id, piece.restriction)

@@ -1,12 +1,15 @@
 """The engine's parts over boto3 clients, made from the settings once a cold start."""
 
+from datetime import timedelta
+
 import boto3
 
 from entrypoint import settings
 from instep.inbox import Inbox
 from instep.lease import LeaseTable
 from instep.objects import Objects
-from instep.wake import Starter, WakeFlag
+from instep.runner import RunnerTable
+from instep.starter import Starter
 
 
 def inbox() -> Inbox:
@@ -21,15 +24,17 @@ def leases() -> LeaseTable:
     return LeaseTable(client, settings.lock_table(), settings.lock_duration())
 
 
-def wake_flag() -> WakeFlag:
-    """Return the flag that coalesces starts."""
-    return WakeFlag(boto3.client("dynamodb", config=settings.CLIENT), settings.lock_table())
+def runner() -> RunnerTable:
+    """Return the one item that says who drains the inbox."""
+    client = boto3.client("dynamodb", config=settings.CLIENT)
+    pause = timedelta(seconds=settings.pace().seconds)
+    return RunnerTable(client, settings.lock_table(), pause)
 
 
 def starter() -> Starter:
     """Return what announces queued work on the event bus."""
     client = boto3.client("events", config=settings.CLIENT)
-    return Starter(wake_flag(), client, settings.event_bus())
+    return Starter(runner(), client, settings.event_bus())
 
 
 def objects() -> Objects:

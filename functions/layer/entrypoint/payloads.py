@@ -4,72 +4,102 @@ The shapes are the payloads of stacks/workflow.py and stacks/collection_path.py.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
-from instep.batch import BatchRef
 from instep.lease import Lease
+from instep.parking import BatchRef, ResultRef
 from instep.settlement import Fate
 
 Payload = Mapping[str, Any]
 
 
+class Next(StrEnum):
+    """Where the runner goes from a round (stacks/workflow.py, `Next?`)."""
+
+    WORK = "work"  # on within the round, which is small
+    LARGE = "large"  # the same, by the runner itself, which has the time
+    FOLD = "fold"
+    LOOK = "look"  # into the inbox again, after a pause
+    END = "end"
+
+
 @dataclass(frozen=True)
 class Tally:
-    """What the execution has come to so far; `round` numbers the current loop from 0."""
+    """What the execution has come to so far; carried from round to round."""
 
-    round: int
-    failures: int
-    deferred: int
-    rejected: int
+    looks: int = 0  # into the inbox
+    rounds: int = 0  # of them that found work and settled it
+    failures: int = 0
+    deferred: int = 0
+    rejected: int = 0
+    busy: int = 0  # rounds in a row in which a collection was deferred
+    stuck: int = 0  # rounds in a row in which a collection failed as a whole
 
     @classmethod
     def from_payload(cls, payload: Payload) -> "Tally":
         """Read the counters that every looping state carries."""
-        names = ("round", "failures", "deferred", "rejected")
-        return cls(*(int(payload[name]) for name in names))
+        return cls(**{name: int(payload[name]) for name in cls.__dataclass_fields__})
 
     def to_payload(self) -> dict[str, Any]:
         """Return the counters as JSON."""
-        return {
-            "round": self.round,
-            "failures": self.failures,
-            "deferred": self.deferred,
-            "rejected": self.rejected,
-        }
+        return asdict(self)
 
 
 @dataclass(frozen=True)
 class ParseRequest:
-    """ParseBatch: the execution's own input counts in round 0, the queue in every other."""
+    """ParseBatch: `content` is the execution's own input, `started` when it began."""
 
     execution: str
+    started: datetime
     content: Any
     tally: Tally
 
     @classmethod
     def from_payload(cls, payload: Payload) -> "ParseRequest":
         """Read what the state sends."""
-        return cls(payload["execution"], payload["input"], Tally.from_payload(payload))
+        return cls(
+            payload["execution"],
+            datetime.fromisoformat(payload["started"]),
+            payload["input"],
+            Tally.from_payload(payload["tally"]),
+        )
 
 
 @dataclass(frozen=True)
 class ParseAnswer:
-    """ParseBatch: references only, so that the payload is as small for any batch."""
+    """ParseBatch: references only, so that the payload is as small for any batch.
 
+    `began` is when the round did, `pause` the seconds until the next look. `drains`: the batch is
+    the inbox's, otherwise it is the execution's own input. `more`: it was cut by a limit.
+    """
+
+    execution: str
+    started: datetime
     tally: Tally
-    source: str
-    deliveries: BatchRef | None
-    batches: Mapping[str, BatchRef]
+    next: Next
+    began: datetime
+    pause: int = 0
+    drains: bool = True
+    more: bool = False
+    deliveries: BatchRef | None = None
+    batches: Mapping[str, BatchRef] = field(default_factory=dict)
 
     def to_payload(self) -> dict[str, Any]:
-        """Return what replaces the execution's state."""
+        """Return the round's state."""
         failures = self.tally.failures
         cause = f"{failures} records failed in an earlier round; see `instep status`"
         return {
-            **self.tally.to_payload(),
-            "has_work": bool(self.batches),
-            "source": self.source,
+            "execution": self.execution,
+            "started": self.started.isoformat(),
+            "tally": self.tally.to_payload(),
+            "next": self.next.value,
+            "began": self.began.isoformat(),
+            "pause": self.pause,
+            "drains": self.drains,
+            "more": self.more,
             "cause": cause if failures else "",
             "deliveries": self.deliveries.to_payload() if self.deliveries else None,
             "collections": [
@@ -81,15 +111,30 @@ class ParseAnswer:
 
 @dataclass(frozen=True)
 class LockRequest:
-    """AcquireLock and ReleaseLock: the execution is the owner."""
+    """AcquireLock: the execution is the owner; `request` names this pass of the Map alone."""
 
     collection: str
     execution: str
+    request: str
 
     @classmethod
     def from_payload(cls, payload: Payload) -> "LockRequest":
         """Read what the state sends."""
-        return cls(payload["collection"], payload["execution"])
+        return cls(payload["collection"], payload["execution"], payload["request"])
+
+
+@dataclass(frozen=True)
+class ReleaseRequest:
+    """ReleaseLock: `lease` is None when AcquireLock failed, though it may have taken one."""
+
+    asked: LockRequest
+    lease: Lease | None
+
+    @classmethod
+    def from_payload(cls, payload: Payload) -> "ReleaseRequest":
+        """Read what the state sends: `{}` where no lease is known."""
+        lease = payload["lease"]
+        return cls(LockRequest.from_payload(payload), Lease.from_payload(lease) if lease else None)
 
 
 @dataclass(frozen=True)
@@ -116,12 +161,12 @@ class ApplyRequest:
 
 @dataclass(frozen=True)
 class ApplyAnswer:
-    """ApplyUpdates: what was staged (engine's own fields), and where its result is parked."""
+    """ApplyUpdates: what was staged (engine's own fields), and what that came to."""
 
     staged: Payload
     changed: bool
     attempt: int
-    result: BatchRef
+    result: ResultRef
 
     def to_payload(self) -> dict[str, Any]:
         """Return `$.staged`."""
@@ -181,7 +226,8 @@ class CollectionOutcome:
     batch: BatchRef
     fate: Fate
     reason: str
-    result: BatchRef | None
+    result: ResultRef | None
+    fold_due: bool
 
     @classmethod
     def from_payload(cls, payload: Payload) -> "CollectionOutcome":
@@ -195,7 +241,8 @@ class CollectionOutcome:
             batch=BatchRef.from_payload(payload["batch"]),
             fate=fate,
             reason=reason[:500],
-            result=BatchRef.from_payload(result) if result else None,
+            result=ResultRef.from_payload(result) if result else None,
+            fold_due=payload.get("published", {}).get("fold", False),
         )
 
 
@@ -204,7 +251,11 @@ class SettleRequest:
     """SettleBatch: everything by reference."""
 
     execution: str
+    started: datetime
     tally: Tally
+    began: datetime
+    drains: bool
+    more: bool
     deliveries: BatchRef
     outcomes: Sequence[CollectionOutcome]
 
@@ -213,7 +264,11 @@ class SettleRequest:
         """Read what the state sends."""
         return cls(
             payload["execution"],
-            Tally.from_payload(payload),
+            datetime.fromisoformat(payload["started"]),
+            Tally.from_payload(payload["tally"]),
+            datetime.fromisoformat(payload["began"]),
+            bool(payload["drains"]),
+            bool(payload["more"]),
             BatchRef.from_payload(payload["deliveries"]),
             [CollectionOutcome.from_payload(outcome) for outcome in payload["outcomes"]],
         )
@@ -221,12 +276,27 @@ class SettleRequest:
 
 @dataclass(frozen=True)
 class SettleAnswer:
-    """SettleBatch: whether another round is worth it, and the cause should the run be red."""
+    """SettleBatch: what follows (`then`, after the folds that are due), and the cause if red."""
 
+    execution: str
+    started: datetime
     tally: Tally
-    more: bool
+    then: Next
+    pause: int
+    folds: Sequence[str]
     cause: str
 
     def to_payload(self) -> dict[str, Any]:
-        """Return what replaces the execution's state."""
-        return {**self.tally.to_payload(), "more": self.more, "cause": self.cause[:1000]}
+        """Return the round's state."""
+        return {
+            "execution": self.execution,
+            "started": self.started.isoformat(),
+            "tally": self.tally.to_payload(),
+            "next": Next.FOLD.value if self.folds else self.then.value,
+            "then": self.then.value,
+            "pause": self.pause,
+            "folds": [
+                {"collection": name, "request": f"fold/{self.tally.looks}"} for name in self.folds
+            ],
+            "cause": self.cause[:1000],
+        }

@@ -6,7 +6,8 @@ The rules are docs/domain.md's relevance rules, as the parser holds them.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from instep.envelope import Record, Rejection
+from instep.encoding import Json, cut, size_of, written
+from instep.envelope import BYTES_PER_MESSAGE, Record, Rejection
 from receipt_dynamo_stream import RecordRejected, is_relevant, trim
 
 
@@ -29,5 +30,13 @@ def screen(records: Iterable[Record]) -> Screened:
             else:
                 screened.skipped += 1
         except RecordRejected as rejected:
-            screened.poison.append(Rejection(record, str(rejected)))
+            screened.poison.append(Rejection(_to_look_at(record), str(rejected)))
     return screened
+
+
+def _to_look_at(record: Record) -> Record | Json:
+    """Return a record for the DLQ; of a large one its keys and what shows the error, for the table
+    has the item.
+    """
+    text = written(record)
+    return record if size_of(text) <= BYTES_PER_MESSAGE else cut(record, BYTES_PER_MESSAGE)

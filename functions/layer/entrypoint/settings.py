@@ -11,6 +11,7 @@ from typing import Final
 from botocore.config import Config
 
 from instep.errors import ConfigurationMissing
+from instep.pace import Pace
 from instep.snapshot.retention import Retention
 
 # Short timeouts and few tries here: what lasts longer is the workflow's to retry.
@@ -39,18 +40,23 @@ def delta_buckets() -> list[str]:
 
 
 def lock_table() -> str:
-    """Return the table of leases and the wake flag."""
+    """Return the table of leases and of the runner's item."""
     return _required("LOCK_TABLE_NAME")
 
 
 def lock_duration() -> timedelta:
     """Return for how long a lease lasts unless renewed."""
-    return timedelta(minutes=float(os.environ.get("LOCK_DURATION_MINUTES", "5")))
+    return timedelta(minutes=float(os.environ.get("LOCK_DURATION_MINUTES", "1")))
+
+
+def pace() -> Pace:
+    """Return how far apart rounds start."""
+    return Pace(int(os.environ.get("ROUND_SECONDS", "10")))
 
 
 def heartbeat_interval() -> timedelta:
     """Return how often a working function renews its lease."""
-    return timedelta(seconds=float(os.environ.get("HEARTBEAT_INTERVAL_SECONDS", "30")))
+    return timedelta(seconds=float(os.environ.get("HEARTBEAT_INTERVAL_SECONDS", "15")))
 
 
 def inbox_url() -> str:

@@ -4,7 +4,7 @@ Names of log messages, metrics and annotations are docs/domain.md's. Counts are 
 call and written once; the correlation id of every line is the execution's name.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 
 from aws_lambda_powertools import Logger, Tracer
 from aws_lambda_powertools import Metrics as EmbeddedMetrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from instep.errors import CompactionError
@@ -22,6 +22,8 @@ from instep.memory import peak_memory_mb
 
 Payload = dict[str, Any]
 Handler = Callable[[Payload, LambdaContext], Payload]
+
+_NAMESPACE: Final = "EmbeddingWorkflow"
 
 logger: Final = Logger()
 tracer: Final = Tracer(auto_patch=False)  # the workflow's own trace names each state already
@@ -33,20 +35,33 @@ class Counts:
     def __init__(self) -> None:
         self._lock = Lock()
         self._counts: Counter[str] = Counter()
-        self._embedded = EmbeddedMetrics(namespace="EmbeddingWorkflow")
+        self._gauges: dict[str, dict[str, int]] = defaultdict(dict)
+        self._embedded = EmbeddedMetrics(namespace=_NAMESPACE)
 
     def count(self, name: str, value: int = 1) -> None:
         """Add `value` to the metric `name`."""
         with self._lock:
             self._counts[name] += value
 
+    def gauge(self, name: str, value: int, collection: str) -> None:
+        """Say what `name` is for a collection, which is a dimension of its own; the last counts."""
+        with self._lock:
+            self._gauges[collection][name] = value
+
     def flush(self) -> None:
-        """Write one EMF line with everything counted since the last flush."""
+        """Write all since the last flush: one EMF line of counts, and one a collection of gauges"""
         with self._lock:
             counts, self._counts = self._counts, Counter()
+            gauges, self._gauges = self._gauges, defaultdict(dict)
         for name, value in counts.items():
             self._embedded.add_metric(name=name, unit=MetricUnit.Count, value=value)
         self._embedded.flush_metrics()
+        for collection, values in gauges.items():
+            of_collection = EphemeralMetrics(namespace=_NAMESPACE)
+            of_collection.add_dimension("collection", collection)
+            for name, value in values.items():
+                of_collection.add_metric(name=name, unit=MetricUnit.Count, value=value)
+            of_collection.flush_metrics()
 
 
 metrics: Final = Counts()

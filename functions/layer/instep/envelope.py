@@ -7,12 +7,16 @@ are one record each, wrapped as Lambda wraps them.
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-Record = Mapping[str, Any]
+from instep.encoding import Json, size_of
+
+Record: TypeAlias = Mapping[str, Any]
 
 RECORDS_PER_MESSAGE: Final = 50
 BYTES_PER_MESSAGE: Final = 200_000
+
+_MOST_DIGITS: Final = 9
 
 
 @dataclass(frozen=True)
@@ -35,26 +39,31 @@ class Delivery:
 class Rejection:
     """One record for the DLQ, and why."""
 
-    record: Record
+    record: Record | Json
     reason: str
     attempts: int = 0
     message_id: str | None = None
     collection: str | None = None
 
 
-def pack(records: Iterable[Record]) -> Iterator[str]:
-    """Yield message bodies of at most 50 records and 200 KB (a larger record travels alone)."""
-    texts: list[str] = []
-    size = 0
+def pack(records: Iterable[Json]) -> Iterator[tuple[Json, ...]]:
+    """Yield a message's records: at most 50 and 200 KB (a larger record travels alone)."""
+    packed: list[Json] = []
+    total = 0
     for record in records:
-        text = json.dumps(record, separators=(",", ":"))
-        if texts and (len(texts) == RECORDS_PER_MESSAGE or size + len(text) > BYTES_PER_MESSAGE):
-            yield _body(texts)
-            texts, size = [], 0
-        texts.append(text)
-        size += len(text) + 1
-    if texts:
-        yield _body(texts)
+        size = size_of(record)
+        if packed and (len(packed) == RECORDS_PER_MESSAGE or total + size > BYTES_PER_MESSAGE):
+            yield tuple(packed)
+            packed, total = [], 0
+        packed.append(record)
+        total += size + 1
+    if packed:
+        yield tuple(packed)
+
+
+def body_of(records: Iterable[Json]) -> str:
+    """Return the body of a message that holds these records."""
+    return f'{{"Records":[{",".join(records)}]}}'
 
 
 def unpack(delivery: Delivery) -> list[Record]:
@@ -78,11 +87,14 @@ def records_of(body: str) -> list[Record] | None:
     """Return the records of an inbox body `{"Records": […]}`; None when it is anything else."""
     try:
         content = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # RecursionError: 5,000 brackets are a legal message
         return None
     records = content.get("Records") if isinstance(content, dict) else None
     return records if isinstance(records, list) else None
 
 
-def _body(texts: Iterable[str]) -> str:
-    return f'{{"Records":[{",".join(texts)}]}}'
+def attempts_of(attributes: Mapping[str, str]) -> int:
+    """Return how often a message's records failed; what is no sensible number counts as never."""
+    text = attributes.get("attempts", "")
+    sensible = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    return int(text) if sensible else 0

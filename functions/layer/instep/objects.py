@@ -109,6 +109,14 @@ class Objects:
         self.traffic.add(down=len(body))
         return Fetched(body, answer["ETag"])
 
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        """Return `length` bytes (1 or more) of the object from `start` on, or as many as it has."""
+        where = f"bytes={start}-{start + length - 1}"
+        with self._reading(key, None, Range=where) as answer:
+            body = answer["Body"].read()
+        self.traffic.add(down=len(body))
+        return body
+
     def download(self, key: str, path: Path, limit: int, each: Callable[[bytes], None]) -> None:
         """Write the object to a new file, a chunk at a time; `each` is given every chunk.
 
@@ -176,12 +184,14 @@ class Objects:
                 )
 
     @contextmanager
-    def _reading(self, key: str, limit: int | None) -> "Iterator[GetObjectOutputTypeDef]":
+    def _reading(
+        self, key: str, limit: int | None, **part: Any
+    ) -> "Iterator[GetObjectOutputTypeDef]":
         """Open an object; what breaks off on the way is StorageUnavailable."""
         where = f"s3://{self.bucket}/{key}"
         try:
             with storage(f"GET {where}"):
-                answer = self.client.get_object(Bucket=self.bucket, Key=key)
+                answer = self.client.get_object(Bucket=self.bucket, Key=key, **part)
                 with answer["Body"]:
                     if limit is not None and answer["ContentLength"] > limit:
                         raise ObjectTooLarge(

@@ -1,30 +1,39 @@
 """What becomes of every delivery once its collections are through: pure, decided record by record.
 
-The rules are docs/design.md, "SettleBatch" and invariant 1: an applied record is acknowledged, a
-deferred one comes back untouched, a failed one comes back for its collection alone with its error
-and one attempt more, and poison or a record that failed too often goes to the DLQ with its reason.
+The rules are docs/design.md, "SettleBatch", and invariants 1 and 8. An applied record is
+acknowledged. One whose collection was busy, or failed as a whole, did nothing wrong: it waits and
+comes back as it is, however often, for its receives and its collection's failures are no attempts
+of its own. One that failed itself comes back for its collection alone, with its error and one
+attempt more. Poison, or what failed too often itself, goes to the DLQ with its reason.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, TypeAlias
 
-from instep.batch import Deliveries, Entry
-from instep.envelope import Record
+from instep.parking import Deliveries
 
 MAX_ATTEMPTS: Final = 5
-RETRY_DELAYS: Final = (0, 30, 120, 480)  # seconds, after the first, second … failure
+RETRY_DELAYS: Final = (0, 30, 120, 480)  # seconds, after the first, second … own failure
 
 
 class Fate(Enum):
-    """What became of an entry in its collection."""
+    """What became of an entry in its collection, from best to worst."""
 
     APPLIED = "applied"
-    DEFERRED = "deferred"  # it was nobody's fault: a busy or lost lease, a moved head
-    FAILED = "failed"  # a later attempt may succeed
-    REJECTED = "rejected"  # no attempt can
+    DEFERRED = "deferred"  # its collection was busy: a lease held or lost, a moved head
+    STALLED = "stalled"  # its collection failed as a whole: it could not open, its function died
+    FAILED = "failed"  # itself, and a later attempt may succeed
+    REJECTED = "rejected"  # itself, and no attempt can
+
+
+WAITING: Final = frozenset({Fate.DEFERRED, Fate.STALLED})
+Waits: TypeAlias = Mapping[Fate, int]
+"""Seconds until what waits comes back, by why it does."""
+
+_WORST_LAST: Final = list(Fate)
 
 
 @dataclass(frozen=True)
@@ -34,19 +43,20 @@ class Verdict:
     fate: Fate
     reason: str = ""
 
+    def worse_of(self, other: "Verdict | None") -> "Verdict":
+        """Return what counts of two verdicts about one record."""
+        if other is None or _WORST_LAST.index(self.fate) >= _WORST_LAST.index(other.fate):
+            return self
+        return other
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one collection's entries: one verdict each, in order."""
 
-    collection: str
-    entries: Sequence[Entry]
-    verdicts: Sequence[Verdict]
+Verdicts: TypeAlias = Mapping[str, Mapping[int, Verdict]]
+"""Collection -> index of a record -> what became of it there."""
 
 
 @dataclass(frozen=True)
 class Resend:
-    """How a group of records goes back into the inbox."""
+    """How a group of records goes back into the inbox; `delay` in seconds."""
 
     collection: str
     attempts: int
@@ -56,9 +66,9 @@ class Resend:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A record for the DLQ: the index of its origin, where, why, and after how many failures."""
+    """A record for the DLQ: its index, where, why, and after how many failures of its own."""
 
-    origin: int
+    record: int
     collection: str
     reason: str
     attempts: int
@@ -68,13 +78,27 @@ class Refusal:
 class Settlement:
     """What to do, in this order: send again, refuse, then acknowledge or hand back."""
 
-    resend: dict[Resend, list[Record]] = field(default_factory=lambda: defaultdict(list))
+    resend: dict[Resend, list[int]] = field(default_factory=lambda: defaultdict(list))
     refuse: list[Refusal] = field(default_factory=list)
     acknowledge: list[str] = field(default_factory=list)  # handles
-    hand_back: list[str] = field(default_factory=list)  # handles
+    hand_back: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Seconds until they are visible -> handles."""
     deferred: int = 0  # records and collections, as are the next two
-    failed: int = 0
     rejected: int = 0
+    given_up: int = 0  # of the rejected, those that had failed too often
+    failures: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Collection and reason -> how many records failed so: themselves, or all of it."""
+
+    @property
+    def failed(self) -> int:
+        """How many records failed, counted once a collection."""
+        return self.failures.total()
+
+    @property
+    def waits(self) -> int:
+        """Seconds until the last of what comes back is there; 0: nothing will."""
+        delays = [*self.hand_back, *(how.delay for how in self.resend)]
+        return max([1, *delays]) if delays else 0
 
 
 def final_fate(verdict: Verdict, attempts: int) -> Fate:
@@ -84,66 +108,63 @@ def final_fate(verdict: Verdict, attempts: int) -> Fate:
     return verdict.fate
 
 
-def attempts_of(entry: Entry, deliveries: Deliveries) -> int:
-    """Return the fewest failures counted on a record of the entry: while one returns, all do."""
-    return min((_attempts(origin, deliveries) for origin in entry.origins), default=0)
+def settle(deliveries: Deliveries, verdicts: Verdicts, waits: Waits) -> Settlement:
+    """Decide for every record; a record without a verdict has nothing left to do.
 
-
-def settle(deliveries: Deliveries, outcomes: Sequence[Outcome]) -> Settlement:
-    """Decide for every record of every outcome; a delivery is acknowledged only when all is."""
+    A delivery all of whose records wait is handed back; else what waits of it is sent again, and
+    it is acknowledged.
+    """
     settlement = Settlement()
-    verdicts = _by_origin(outcomes)
-    brought: dict[int | None, list[int]] = defaultdict(list)
-    for at, origin in enumerate(deliveries.origins):
-        brought[origin.delivery].append(at)
-    for index, held in enumerate(deliveries.held):
-        mine = brought[index]
-        fates = {verdict.fate for at in mine for verdict in verdicts[at].values()}
-        if fates == {Fate.DEFERRED}:
-            settlement.hand_back.append(held.handle)
-            settlement.deferred += sum(len(verdicts[at]) for at in mine)
-            continue
-        settlement.acknowledge.append(held.handle)
-        for at in mine:
-            _return(settlement, deliveries, at, verdicts[at])
-    for at in brought[None]:
-        _return(settlement, deliveries, at, verdicts[at])
+    for held in deliveries.held:
+        mine = _of(range(held.first, held.first + held.records), verdicts)
+        fates = {one.fate for _, _, one in mine}
+        if fates and held.is_whole and fates <= WAITING:
+            settlement.hand_back[max(waits[fate] for fate in fates)].append(held.handle)
+            _count(settlement, mine)
+        else:
+            settlement.acknowledge.append(held.handle)
+            _return(settlement, held.attempts, mine, waits)
+    if not deliveries.held:  # the records are the input's own
+        given = sorted({at for found in verdicts.values() for at in found})
+        _return(settlement, 0, _of(given, verdicts), waits)
     return settlement
 
 
-def _return(
-    settlement: Settlement, deliveries: Deliveries, at: int, verdicts: Mapping[str, Verdict]
-) -> None:
-    """Put one record where each of its collections' verdicts sends it."""
-    record, attempts = deliveries.origins[at].record, _attempts(at, deliveries)
-    for collection, verdict in verdicts.items():
+_Found: TypeAlias = Sequence[tuple[int, str, Verdict]]
+
+
+def _of(records: Sequence[int], verdicts: Verdicts) -> _Found:
+    return [
+        (at, collection, found[at])
+        for at in records
+        for collection, found in verdicts.items()
+        if at in found
+    ]
+
+
+def _return(settlement: Settlement, attempts: int, found: _Found, waits: Waits) -> None:
+    """Put records where each of their collections' verdicts sends them."""
+    _count(settlement, found)
+    for at, collection, verdict in found:
         fate = final_fate(verdict, attempts)
-        if fate is Fate.DEFERRED:
-            settlement.resend[Resend(collection, attempts, None, 0)].append(record)
-            settlement.deferred += 1
-        elif fate is Fate.FAILED:
-            again = Resend(collection, attempts + 1, verdict.reason, RETRY_DELAYS[attempts])
-            settlement.resend[again].append(record)
-            settlement.failed += 1
-        elif fate is Fate.REJECTED:
+        if fate is Fate.REJECTED:
             settlement.refuse.append(Refusal(at, collection, verdict.reason, attempts + 1))
-            settlement.failed += verdict.fate is Fate.FAILED
             settlement.rejected += 1
+            settlement.given_up += verdict.fate is Fate.FAILED
+        elif fate is not Fate.APPLIED:
+            again = _again(collection, attempts, fate, verdict.reason, waits)
+            settlement.resend[again].append(at)
 
 
-def _by_origin(outcomes: Sequence[Outcome]) -> dict[int, dict[str, Verdict]]:
-    """Return each record's verdict a collection; of several messages of it the worst counts."""
-    worst = [Fate.APPLIED, Fate.DEFERRED, Fate.FAILED, Fate.REJECTED]
-    found: dict[int, dict[str, Verdict]] = defaultdict(dict)
-    for outcome in outcomes:
-        for entry, verdict in zip(outcome.entries, outcome.verdicts, strict=True):
-            for at in entry.origins:
-                before = found[at].get(outcome.collection, verdict)
-                if worst.index(verdict.fate) >= worst.index(before.fate):
-                    found[at][outcome.collection] = verdict
-    return found
+def _again(collection: str, attempts: int, fate: Fate, reason: str, waits: Waits) -> Resend:
+    """Return how a record goes back: only its own failure counts an attempt."""
+    if fate is Fate.FAILED:
+        return Resend(collection, attempts + 1, reason, RETRY_DELAYS[attempts])
+    return Resend(collection, attempts, reason if fate is Fate.STALLED else None, waits[fate])
 
 
-def _attempts(at: int, deliveries: Deliveries) -> int:
-    index = deliveries.origins[at].delivery
-    return 0 if index is None else deliveries.held[index].attempts
+def _count(settlement: Settlement, found: _Found) -> None:
+    for _, collection, verdict in found:
+        settlement.deferred += verdict.fate is Fate.DEFERRED
+        if verdict.fate in {Fate.STALLED, Fate.FAILED}:
+            settlement.failures[collection, verdict.reason] += 1

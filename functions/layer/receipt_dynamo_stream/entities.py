@@ -1,10 +1,12 @@
 """An item's image in DynamoDB JSON becomes the fields that feed Chroma (docs/domain.md).
 
-NULL, absent and the empty string all mean no value. Ids come from the key alone.
+Ids come from the key alone.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final
+
+from receipt_dynamo_stream.attributes import TTL_ATTRIBUTE, Unreadable, Value, read, read_expiry
 
 METADATA_FIELDS: Final = (
     "place_id",
@@ -31,37 +33,49 @@ LABEL_FIELDS: Final = (
 RUN_FIELDS: Final = ("lines_delta_prefix", "words_delta_prefix")
 
 FEEDING: Final[Mapping[str, tuple[str, ...]]] = {
-    "RECEIPT": (),
-    "RECEIPT_LINE": (),
-    "RECEIPT_WORD": (),
-    "RECEIPT_METADATA": METADATA_FIELDS,
-    "RECEIPT_PLACE": PLACE_FIELDS,
-    "RECEIPT_WORD_LABEL": LABEL_FIELDS,
-    "COMPACTION_RUN": RUN_FIELDS,
+    entity_type: (*fields, TTL_ATTRIBUTE)
+    for entity_type, fields in {
+        "RECEIPT": (),
+        "RECEIPT_LINE": (),
+        "RECEIPT_WORD": (),
+        "RECEIPT_METADATA": METADATA_FIELDS,
+        "RECEIPT_PLACE": PLACE_FIELDS,
+        "RECEIPT_WORD_LABEL": LABEL_FIELDS,
+        "COMPACTION_RUN": RUN_FIELDS,
+    }.items()
 }
-"""Mirrored entity types, and the attributes of each that a change may matter in."""
+"""The truth's inputs: the mirrored entity types, and the attributes of each that it follows from.
 
-Fields = Mapping[str, str | None]
+The expiry feeds all of them, for an item past it counts as gone.
+"""
+
+Fields = Mapping[str, Value]
 
 
 class RecordRejected(ValueError):
     """One record that cannot be read. The message is the reason that goes to the DLQ with it."""
 
 
-def read_fields(entity_type: str, image: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the feeding fields of an image; RecordRejected for an attribute of another type."""
-    return {name: _text(name, image.get(name)) for name in FEEDING[entity_type]}
+def read_fields(entity_type: str, image: Mapping[str, Any]) -> dict[str, Value]:
+    """Return the feeding fields of an image; one of another type is Unreadable."""
+    return {name: _read(name, image.get(name)) for name in FEEDING[entity_type]}
 
 
-def _text(name: str, attribute: Any) -> str | None:
-    if attribute is None:
-        return None
-    if not isinstance(attribute, Mapping) or len(attribute) != 1:
-        raise RecordRejected(f"attribute {name} is no DynamoDB value such as {{'S': 'text'}}")
-    if attribute.get("NULL") is True:
-        return None
-    for kind in ("S", "N"):
-        value = attribute.get(kind)
-        if isinstance(value, str):
-            return value or None
-    raise RecordRejected(f"attribute {name} is a {next(iter(attribute))!r}, expected a string (S)")
+def written(name: str, value: str | Unreadable) -> dict[str, str]:
+    """Return an attribute that `read_fields` reads as `value`, or as unreadable like it."""
+    if isinstance(value, Unreadable):
+        return {"B": ""}  # the type is what matters: it differs from every text
+    return {"N" if name == TTL_ATTRIBUTE else "S": value}
+
+
+def demand_readable(fields: Fields) -> None:
+    """Raise RecordRejected for a field of another type than it has."""
+    for name, value in fields.items():
+        if isinstance(value, Unreadable):
+            raise RecordRejected(f"attribute {name} is {value}")
+
+
+def _read(name: str, attribute: Any) -> Value:
+    if name != TTL_ATTRIBUTE:
+        return read(attribute)
+    return None if read_expiry(attribute) is None else str(attribute["N"])

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final
 
+ARRIVING: Final = frozenset({"RECEIPT", "RECEIPT_LINE", "RECEIPT_WORD"})
+"""Entities that an embedding lives with: as one (re)appears, vectors merged before may be due."""
+
 _IDENTIFYING: Final = ("image_id", "receipt_id", "line_id", "word_id", "label", "run_id")
 
 
@@ -39,11 +42,21 @@ class StreamMessage:
     aws_region: str | None = None
 
     @property
-    def identity(self) -> str:
-        """Which entity this is about: signals of one identity stand for each other.
+    def is_arrival(self) -> bool:
+        """Whether a receipt, a line or a word (re)appeared."""
+        return self.event_name == "INSERT" and self.entity_type in ARRIVING
 
-        An older delta notice names no entity; then it is the delta itself.
+    @property
+    def identity(self) -> str:
+        """What this is about: signals of one identity stand for each other.
+
+        That is the entity, whatever became of it; but all arrivals of one receipt stand for each
+        other, so that a new receipt's hundreds are one, and none of them stands for a removal. An
+        older delta notice names no entity; then it is the delta itself.
         """
+        if self.is_arrival:
+            receipt = (self.entity_data["image_id"], self.entity_data["receipt_id"])
+            return "/".join(["ARRIVED", *map(repr, receipt)])
         ids = [repr(self.entity_data[name]) for name in _IDENTIFYING if name in self.entity_data]
         return "/".join([self.entity_type, *(ids or [repr(self.entity_data["delta_s3_prefix"])])])
 

@@ -1,7 +1,9 @@
 """One record of the table's stream: is it relevant, what of it matters, which messages it gives.
 
-The rules are docs/domain.md, "A record is relevant when"; an item past its TTL is a REMOVE like
-any other. What has no place here (letters, image-level lines, other partitions) is no error.
+The rules are docs/domain.md, "A record is relevant when": first whether such an event of such an
+entity can matter at all, and only then what judging it needs. An item that its TTL removed is a
+REMOVE like any other. What has no place here (letters, image-level lines, other partitions) is no
+error.
 """
 
 import hashlib
@@ -10,10 +12,27 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from receipt_dynamo_stream.changes import get_chromadb_relevant_changes, may_matter
-from receipt_dynamo_stream.entities import FEEDING, RUN_FIELDS, RecordRejected, read_fields
+from receipt_dynamo_stream.attributes import Unreadable
+from receipt_dynamo_stream.changes import (
+    get_chromadb_relevant_changes,
+    lives_longer,
+    may_matter,
+)
+from receipt_dynamo_stream.entities import (
+    RUN_FIELDS,
+    Fields,
+    RecordRejected,
+    demand_readable,
+    read_fields,
+    written,
+)
 from receipt_dynamo_stream.keys import LONGEST_PK, LONGEST_SK, EntityKey, fits, parse_key
-from receipt_dynamo_stream.messages import ChromaDBCollection, FieldChange, StreamMessage
+from receipt_dynamo_stream.messages import (
+    ARRIVING,
+    ChromaDBCollection,
+    FieldChange,
+    StreamMessage,
+)
 
 EVENTS: Final = ("INSERT", "MODIFY", "REMOVE")
 BOTH: Final = (ChromaDBCollection.LINES, ChromaDBCollection.WORDS)
@@ -34,30 +53,35 @@ _LONG: Final = 1100  # characters; a longer value is queued as what shows that i
 
 @dataclass(frozen=True)
 class StreamRecord:
-    """A readable record of a mirrored entity."""
+    """A relevant record: `before` and `after` are its images' fields, None without the item."""
 
     key: EntityKey
     event_name: str
-    changes: Mapping[str, FieldChange]
+    before: Fields | None
+    after: Fields | None
 
     @property
-    def is_relevant(self) -> bool:
-        """Whether anything in Chroma may have to follow."""
-        if not may_matter(self.key.entity_type, self.event_name):
-            return False
-        return self.event_name != "MODIFY" or bool(self.changes)
+    def changes(self) -> Mapping[str, FieldChange]:
+        """The feeding fields that differ."""
+        return get_chromadb_relevant_changes(self.key.entity_type, self.before, self.after)
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether an item that counted as gone may count again, without an INSERT."""
+        return (
+            self.key.entity_type in ARRIVING
+            and self.before is not None
+            and self.after is not None
+            and lives_longer(self.before, self.after)
+        )
 
 
 def read_stream_record(record: Mapping[str, Any]) -> StreamRecord | None:
-    """Read a stream record; None when its key is none of a mirrored entity.
+    """Read a stream record; None when nothing in Chroma can follow from it, whatever it holds.
 
-    RecordRejected when it cannot be read.
+    RecordRejected when what judging it needs cannot be read.
     """
-    event_name, change = record.get("eventName"), record.get("dynamodb")
-    if event_name not in EVENTS:
-        raise RecordRejected(
-            f"eventName is {event_name!r:.80}, expected one of {', '.join(EVENTS)}"
-        )
+    change = record.get("dynamodb")
     if not isinstance(change, Mapping):
         raise RecordRejected("`dynamodb` is no object with Keys and images")
     keys = change.get("Keys")
@@ -66,42 +90,44 @@ def read_stream_record(record: Mapping[str, Any]) -> StreamRecord | None:
     key = parse_key(_key_text(keys, "PK", LONGEST_PK), _key_text(keys, "SK", LONGEST_SK))
     if key is None:
         return None
-    old, new = _image(change, "OldImage"), _image(change, "NewImage")
-    if event_name == "MODIFY" and (old is None or new is None) and FEEDING[key.entity_type]:
-        raise RecordRejected("MODIFY without both images: set the stream to NEW_AND_OLD_IMAGES")
-    before = None if old is None else read_fields(key.entity_type, old)
-    after = None if new is None else read_fields(key.entity_type, new)
-    if event_name == "INSERT":
-        before = None
-    elif event_name == "REMOVE":
-        after = None
-    changes = get_chromadb_relevant_changes(key.entity_type, before, after)
-    return StreamRecord(key, event_name, changes)
+    event_name = record.get("eventName")
+    if event_name not in EVENTS:
+        raise RecordRejected(
+            f"eventName is {event_name!r:.80}, expected one of {', '.join(EVENTS)}"
+        )
+    if not may_matter(key.entity_type, event_name):
+        return None
+    read = StreamRecord(key, event_name, *_fields(key.entity_type, event_name, change))
+    if event_name == "MODIFY" and not read.changes:
+        return None
+    if read.after is not None:
+        demand_readable(read.after)
+    return read
 
 
 def is_relevant(record: Mapping[str, Any]) -> bool:
     """Return whether a stream record matters to Chroma; RecordRejected when it cannot be read."""
-    read = read_stream_record(record)
-    return read is not None and read.is_relevant
+    return read_stream_record(record) is not None
 
 
 def trim(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a relevant record with keys and feeding fields alone, still a stream record."""
+    """Return a relevant record with keys and feeding fields alone, still a stream record.
+
+    Who reads it again comes to the same messages.
+    """
     read = read_stream_record(record)
     if read is None:
-        raise RecordRejected("not a record of a mirrored entity")
+        raise RecordRejected("not a relevant record of a mirrored entity")
     change = record["dynamodb"]
     kept = {
         name: change[name]
         for name in ("Keys", "ApproximateCreationDateTime", "SequenceNumber")
         if name in change
     }
-    for name in ("OldImage", "NewImage"):
-        image = _image(change, name)
-        if image is not None:
-            fields = read_fields(read.key.entity_type, image)
+    for name, fields in (("OldImage", read.before), ("NewImage", read.after)):
+        if fields is not None:
             kept[name] = {
-                field: {"S": _shortened(value)} for field, value in fields.items() if value
+                field: written(field, _shortened(value)) for field, value in fields.items() if value
             }
     envelope = {
         name: record[name] for name in ("eventID", "eventName", "awsRegion") if name in record
@@ -110,19 +136,23 @@ def trim(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def messages_of_stream_record(record: Mapping[str, Any]) -> list[StreamMessage]:
-    """Return the messages of a stream record, none when it is not relevant."""
+    """Return the messages of a stream record, none when it is not relevant.
+
+    Mostly one. A run gives one a collection; a receipt, line or word that is to live longer gives
+    an arrival too, for it may have counted as gone.
+    """
     read = read_stream_record(record)
-    if read is None or not read.is_relevant:
+    if read is None:
         return []
+    changes = read.changes
     if read.key.entity_type == "COMPACTION_RUN":
         prefixes = {
-            name: delta_prefix(name, read.changes[name].new)
-            for name in RUN_FIELDS
-            if name in read.changes
+            name: delta_prefix(name, changes[name].new) for name in RUN_FIELDS if name in changes
         }
         return _run_messages(read, prefixes, record)
+    events = [read.event_name, "INSERT"] if read.comes_back else [read.event_name]
     fed = FED[read.key.entity_type]
-    return [_message(read, read.key.data(), read.changes, fed, record)]
+    return [_message(read.key.data(), changes, event, fed, record) for event in events]
 
 
 def delta_prefix(name: str, value: str) -> str:
@@ -140,13 +170,13 @@ def _run_messages(
         raise RecordRejected("a COMPACTION_RUN without lines_delta_prefix and words_delta_prefix")
     return [
         _message(
-            read,
             {
                 **read.key.data(),
                 **prefixes,
                 "delta_s3_prefix": prefixes[f"{collection.value}_delta_prefix"],
             },
             {},
+            read.event_name,
             (collection,),
             record,
         )
@@ -156,17 +186,17 @@ def _run_messages(
 
 
 def _message(
-    read: StreamRecord,
     data: Mapping[str, Any],
     changes: Mapping[str, FieldChange],
+    event_name: str,
     collections: tuple[ChromaDBCollection, ...],
     record: Mapping[str, Any],
 ) -> StreamMessage:
     return StreamMessage(
-        entity_type=read.key.entity_type,
+        entity_type=data["entity_type"],
         entity_data=data,
         changes=changes,
-        event_name=read.event_name,
+        event_name=event_name,
         collections=collections,
         timestamp=_made_at(record["dynamodb"].get("ApproximateCreationDateTime")),
         stream_record_id=_text_or_none(record.get("eventID")),
@@ -184,11 +214,23 @@ def _key_text(keys: Mapping[str, Any], name: str, limit: int) -> str:
     return value
 
 
-def _image(change: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    image = change.get(name)
-    if image is not None and not isinstance(image, Mapping):
-        raise RecordRejected(f"`dynamodb.{name}` is no object")
-    return image
+def _fields(
+    entity_type: str, event_name: str, change: Mapping[str, Any]
+) -> tuple[Fields | None, Fields | None]:
+    """Return the fields before and after, of the images that the event is judged by.
+
+    That something arrived or went is said by its key: an image that is missing is no trouble then.
+    """
+    old, new = (change.get(name) for name in ("OldImage", "NewImage"))
+    if event_name == "REMOVE":
+        return read_fields(entity_type, old if isinstance(old, Mapping) else {}), None
+    if new is not None and not isinstance(new, Mapping):
+        raise RecordRejected("`dynamodb.NewImage` is no object")
+    if event_name == "INSERT":
+        return None, read_fields(entity_type, new or {})
+    if not isinstance(old, Mapping) or new is None:
+        raise RecordRejected("MODIFY without both images: set the stream to NEW_AND_OLD_IMAGES")
+    return read_fields(entity_type, old), read_fields(entity_type, new)
 
 
 def _made_at(seconds: Any) -> str | None:
@@ -205,9 +247,9 @@ def _text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _shortened(value: str) -> str:
+def _shortened(value: str | Unreadable) -> str | Unreadable:
     """Keep a long value's difference, not its length: `reasoning` may fill a whole item."""
-    if len(value) <= _LONG:
+    if isinstance(value, Unreadable) or len(value) <= _LONG:
         return value
     digest = hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{value[:100]}… sha256:{digest}"

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from benchmarks import delta_merge, growth, label_updates, pages, reader_sync
+from benchmarks import delta_merge, drain_limit, growth, label_updates, pages, reader_sync
 from benchmarks.report import Report
 from benchmarks.source import directory_bytes, source_directory
 from benchmarks.stage import Stage
@@ -73,3 +73,12 @@ def test_growth(stage: Stage) -> None:
     assert report.targets.keys() <= report.figures.keys()
     assert report.figures["peak_memory_mb_1k"] > 20
     assert report.figures["predecessor_bytes_exponent"] > 0.5  # its cost follows the collection
+
+
+def test_drain_limit(stage: Stage) -> None:
+    report = drain_limit.run(stage, size=200)
+    require_numbers(report)
+    assert report.targets.keys() <= report.figures.keys()
+    assert (report.figures["records"], report.figures["parked_objects"]) == (200, 1)
+    for key in report.targets:
+        assert 20 < report.figures[key] < 200

@@ -1,18 +1,21 @@
 """`instep bench`: what it takes, what it prints, what it refuses before anything starts."""
 
+import inspect
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import label_updates
+from benchmarks import freshness, label_updates, soak
 from benchmarks import stage as stages
 from benchmarks.report import Report, at_least
 from tools.cli.app import app
+from tools.cli.bench import TAKES, Benchmark
 
 FOUND = Report("label_updates", "1,000 words", {"speedup_warm_1k": 25.0}, {"x": at_least(1)})
 
@@ -55,6 +58,7 @@ def test_without_options_the_published_workload_is_measured(asked: dict[str, Any
     [
         (["growth", "--size", "5000", "--size", "5000"], "at least twice"),
         (["delta_merge", "--size", "1000", "--size", "2000"], "takes one --size"),
+        (["drain_limit", "--rounds", "2"], "takes no --rounds"),
     ],
 )
 def test_sizes_that_make_no_sense_are_refused(arguments: list[str], answer: str) -> None:
@@ -72,3 +76,45 @@ def test_figures_left_out_are_a_remark_beside_the_figures(
     assert json.loads(result.stdout) == FOUND.figures
     assert "install it" in result.stderr
     assert asked == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (["deployed", "--rounds", "3"], "deployed takes no --rounds"),
+        (["cost", "--rate", "10"], "cost takes no --rate"),
+        (["freshness", "--size", "1000"], "freshness takes no --size"),
+        (["label_updates", "-c", "roundSeconds=0"], "label_updates takes no --context"),
+        (["soak", "-c", "roundSeconds"], "-c takes KEY=VALUE"),
+    ],
+)
+def test_an_option_that_a_benchmark_would_ignore_is_refused(
+    arguments: list[str], answer: str
+) -> None:
+    result = CliRunner().invoke(app, ["bench", *arguments])
+    assert result.exit_code == 3
+    assert answer in result.stderr
+
+
+@pytest.mark.parametrize("name", list(Benchmark))
+def test_every_benchmark_takes_the_options_the_command_offers_for_it(name: Benchmark) -> None:
+    run = import_module(f"benchmarks.{name.value}").run
+    assert TAKES[name] <= inspect.signature(run).parameters.keys()
+
+
+def test_rates_seconds_and_context_reach_the_benchmark(
+    asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(_: object, **given: object) -> Report:
+        asked.update(given)
+        return FOUND
+
+    monkeypatch.setattr(freshness, "run", run)
+    monkeypatch.setattr(soak, "run", run)
+    timed = ["bench", "freshness", "--rate", "5", "--rate", "10", "--seconds", "8"]
+    assert CliRunner().invoke(app, timed).exit_code == 0
+    assert asked == {"rates": [5, 10], "seconds": 8}
+    asked.clear()
+    soaked = ["bench", "soak", "--minutes", "0.5", "--seed", "7", "-c", "roundSeconds=0"]
+    assert CliRunner().invoke(app, soaked).exit_code == 0
+    assert asked == {"minutes": 0.5, "seed": 7, "context": {"roundSeconds": "0"}}

@@ -1,9 +1,9 @@
 """A deployment on moto that commands act on with `--aws`, and ways to fill its table and heads."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,24 @@ from typer.testing import CliRunner, Result
 
 from instep.lease import LeaseTable
 from instep.objects import Objects
+from instep.snapshot.freshness import ChangeTimes
 from instep.snapshot.publish import publish
 from instep.snapshot.store import SnapshotStore
 from instep.snapshot.workspace import open_workspace
 from tests.support.aws import BUCKET, BUS, ENTITIES, LOCKS, Services, services
 from tools.cli.app import app
 from tools.demo.embeddings import WIDTH
+from tools.demo.items import Item, items_of, word_key
+from tools.demo.receipts import Receipt, generate
+from tools.demo.vectors import vectors_of
 from tools.local_cloud.deploy import Deployment
+from tools.oracle import expected
 
 Metadata = Mapping[str, Any]
+
+RECEIPT = generate(count=1)[0]
+WORD = next(word for word in RECEIPT.words if word.label)
+WORD_ID = f"IMAGE#{RECEIPT.image_id}#{word_key(RECEIPT, WORD)}"
 
 
 @dataclass
@@ -48,13 +57,19 @@ class Cli:
             self.made.dynamodb.put_item(TableName=ENTITIES, Item=item)
 
     def publish(
-        self, collection: str, embeddings: Mapping[str, Metadata], width: int = WIDTH
+        self,
+        collection: str,
+        embeddings: Mapping[str, Metadata],
+        width: int = WIDTH,
+        made: Sequence[datetime] = (),
     ) -> str:
-        """Publish a version that holds exactly these embeddings; return its name."""
+        """Publish a version that holds exactly these embeddings, from changes `made` then; return
+        its name.
+        """
         self._written += 1
         store = SnapshotStore(Objects(self.made.s3, BUCKET), collection)
         leases = LeaseTable(self.made.dynamodb, LOCKS, timedelta(minutes=5))
-        lease = leases.acquire(collection, "test")
+        lease = leases.acquire(collection, "test", f"{collection} {self._written}")
         with open_workspace(store, self.scratch / collection) as workspace:
             held: Any = workspace.client.get_collection(collection)
             gone = set(held.get(include=[])["ids"])
@@ -67,9 +82,11 @@ class Cli:
                     metadatas=[dict(each) for each in embeddings.values()],
                     documents=[str(each.get("text", id_)) for id_, each in embeddings.items()],
                 )
-            staged = workspace.stage("test", lease.fencing_token, None, {})
+            newest = max(made).isoformat() if made else None
+            times = ChangeTimes.of(made)
+            staged = workspace.stage("test", lease.fencing_token, newest, {}, times)
         version: str = publish(store, staged, lease, leases).version
-        leases.release(collection, "test")
+        leases.release(lease)
         return version
 
 
@@ -95,6 +112,29 @@ def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cli]:
         )
         monkeypatch.setattr(Deployment, "read", classmethod(lambda *_: deployment))
         yield Cli(made, deployment, tmp_path / "warm")
+
+
+def in_step(receipt: Receipt, items: list[Item]) -> dict[str, dict[str, dict[str, Any]]]:
+    """What the heads hold once everything in `items` has arrived."""
+    wanted = expected(items)
+    carried: dict[str, dict[str, dict[str, Any]]] = {}
+    for collection, vectors in vectors_of([receipt]).items():
+        carried[collection] = {
+            id_: {"text": fields["text"], **wanted[collection][id_]}
+            for id_, fields in zip(vectors.ids, vectors.metadatas, strict=True)
+        }
+    return carried
+
+
+@pytest.fixture
+def heads(cli: Cli) -> dict[str, dict[str, dict[str, Any]]]:
+    """A table with one receipt and heads in step with it; the heads may be edited further."""
+    items = list(items_of(RECEIPT))
+    cli.put(*items)
+    carried = in_step(RECEIPT, items)
+    for collection, embeddings in carried.items():
+        cli.publish(collection, embeddings)
+    return carried
 
 
 ROLE = "arn:aws:iam::123456789012:role/machine"

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tools.oracle import Difference, compare, expected
+from tools.oracle import Difference, compare, expected, judge
 
 PK = "IMAGE#3f2b"
+RECEIPT = "RECEIPT#00001"
 LINE = "RECEIPT#00001#LINE#00002"
 WORD = f"{LINE}#WORD#00003"
 
@@ -29,8 +30,11 @@ def label(name: str, status: str | None, at: str, by: str | None = "ocr") -> dic
     )
 
 
+BODY = [item(RECEIPT), item(LINE), item(WORD)]
+
+
 def word_fields(*items: dict[str, Any]) -> dict[str, Any]:
-    return expected([item(LINE), item(WORD), *items])["words"][f"{PK}#{WORD}"]
+    return expected([*BODY, *items])["words"][f"{PK}#{WORD}"]
 
 
 def test_only_lines_and_words_of_receipts_can_have_an_embedding() -> None:
@@ -38,10 +42,13 @@ def test_only_lines_and_words_of_receipts_can_have_an_embedding() -> None:
         item(f"{WORD}#LETTER#00001"),
         item("RECEIPT#00001#SECTION#HEADER"),
         item("LINE#00002"),
+        item(RECEIPT, pk="LOCK#3f2b"),
         item(LINE, pk="LOCK#3f2b"),
-        item("RECEIPT#00001"),
+        item(f"{RECEIPT}#LINE#0000000000000000001"),
+        item("RECEIPT#1000000000000000000"),
+        item("RECEIPT#1000000000000000000#LINE#00001"),  # 19 digits: no key has so many
     ]
-    assert expected([item(LINE), item(WORD), *ignored]) == {
+    assert expected([*BODY, *ignored]) == {
         "lines": {f"{PK}#{LINE}": {}},
         "words": {f"{PK}#{WORD}": {}},
     }
@@ -108,9 +115,15 @@ def test_without_valid_or_pending_a_word_is_unvalidated(status: str | None) -> N
 
 def test_an_item_past_its_time_to_live_counts_as_gone() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    gone = item(WORD) | {"TimeToLive": {"N": str(int(now.timestamp()) - 1)}}
-    lives = item(LINE) | {"TimeToLive": {"N": str(int(now.timestamp()) + 1)}}
-    assert expected([gone, lives], now=now) == {"lines": {f"{PK}#{LINE}": {}}, "words": {}}
+    gone, lives = until(now, -1, item(WORD)), until(now, 1, item(LINE))
+    there: dict[str, Any] = {"lines": {f"{PK}#{LINE}": {}}, "words": {}}
+    assert expected([item(RECEIPT), gone, lives], now=now) == there
+    assert expected([until(now, -1, item(RECEIPT)), gone, lives], now=now)["lines"] == {}
+
+
+def until(now: datetime, seconds: int, made: dict[str, Any]) -> dict[str, Any]:
+    """The item with an expiry so many seconds from now."""
+    return made | {"TimeToLive": {"N": str(int(now.timestamp()) + seconds)}}
 
 
 def carried(**fields: object) -> dict[str, dict[str, dict[str, object]]]:
@@ -118,18 +131,18 @@ def carried(**fields: object) -> dict[str, dict[str, dict[str, object]]]:
 
 
 def test_what_only_producers_write_is_not_judged() -> None:
-    assert compare(expected([item(LINE), item(WORD)]), carried()) == []
+    assert compare(expected(BODY), carried()) == []
 
 
 @pytest.mark.domain("visual-row")
 def test_a_word_without_an_embedding_is_no_drift() -> None:
-    assert compare(expected([item(LINE), item(WORD)]), {"lines": {}, "words": {}}) == []
+    assert compare(expected(BODY), {"lines": {}, "words": {}}) == []
 
 
 def test_producers_unvalidated_with_empty_strings_is_no_drift_unless_a_label_exists() -> None:
     said = carried(label_status="unvalidated", valid_labels="", invalid_labels="")
-    assert compare(expected([item(LINE), item(WORD)]), said) == []
-    labelled = expected([item(LINE), item(WORD), label("TOTAL", "VALID", "2025-06-01")])
+    assert compare(expected(BODY), said) == []
+    labelled = expected([*BODY, label("TOTAL", "VALID", "2025-06-01")])
     assert {difference.field for difference in compare(labelled, said)} == {
         "label_status",
         "valid_labels",
@@ -138,10 +151,19 @@ def test_producers_unvalidated_with_empty_strings_is_no_drift_unless_a_label_exi
     }
 
 
-def test_an_embedding_whose_word_is_gone_is_drift() -> None:
-    found = compare(expected([item(LINE)]), carried())
+@pytest.mark.domain("lives-with-its-item")
+@pytest.mark.parametrize("gone", [WORD, RECEIPT])
+def test_an_embedding_whose_word_or_receipt_is_gone_is_drift(gone: str) -> None:
+    left = [one for one in BODY if one["SK"]["S"] != gone]
+    found = compare(expected(left), carried())
     assert found == [Difference("words", f"{PK}#{WORD}", None, None, None)]
-    assert str(found[0]).endswith("no such item in the table")
+    assert found == judge(left, carried(), NOW)
+    assert str(found[0]).endswith("its item or its receipt's is not in the table")
+
+
+@pytest.mark.domain("lives-with-its-item")
+def test_a_word_whose_line_item_is_gone_is_none() -> None:
+    assert compare(expected([item(RECEIPT), item(WORD)]), carried()) == []
 
 
 @pytest.mark.parametrize(
@@ -154,7 +176,7 @@ def test_an_embedding_whose_word_is_gone_is_drift() -> None:
     ],
 )
 def test_a_field_the_table_does_not_give_is_drift(fields: dict[str, Any], drifted: str) -> None:
-    found = compare(expected([item(LINE), item(WORD)]), carried(**fields))
+    found = compare(expected(BODY), carried(**fields))
     assert [difference.field for difference in found] == [drifted]
     assert "the table says None" in str(found[0])
 
@@ -162,11 +184,82 @@ def test_a_field_the_table_does_not_give_is_drift(fields: dict[str, Any], drifte
 def test_the_order_of_a_list_is_not_judged() -> None:
     wanted = expected(
         [
-            item(LINE),
-            item(WORD),
+            *BODY,
             label("A", "VALID", "2025-01-01"),
             label("B", "VALID", "2025-02-01"),
         ]
     )
     fields = dict(wanted["words"][f"{PK}#{WORD}"], valid_labels_array=["B", "A"])
     assert compare(wanted, carried(**fields)) == []
+
+
+def test_two_labels_of_one_name_and_time_are_told_apart_by_their_keys() -> None:
+    same = "2025-06-01T00:00:00+00:00"
+    both = [label("total", "PENDING", same, by="a"), label("TOTAL", "PENDING", same, by="b")]
+    for order in (both, both[::-1]):
+        assert word_fields(*order)["label_proposed_by"] == "a"
+
+
+@pytest.mark.domain("number-is-text", "other-types")
+def test_a_number_is_its_text_and_any_other_type_is_no_value() -> None:
+    metadata = item(f"{RECEIPT}#METADATA", merchant_name="x") | {
+        "phone_number": {"N": "5551234567"},
+        "place_id": {"SS": ["p1"]},
+        "address": {"B": b"1"},
+        "merchant_category": {"BOOL": True},
+    }
+    assert word_fields(metadata) == {"merchant_name": "X", "phone_number": "5551234567"}
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+A = {"valid_labels": ",A,", "valid_labels_array": ["A"], "invalid_labels": ""}
+VALID_A = {"label_status": "validated", "label_validated_at": "2025-01-01", **A}
+
+
+@pytest.mark.domain("expiry-pending")
+@pytest.mark.parametrize(
+    ("labels", "in_step"),
+    [
+        ({"A", "B", "C"}, True),  # looked up before any of them expired
+        ({"B", "C"}, True),
+        ({"C"}, True),  # or since
+        ({"A", "C"}, False),  # B went after A: nobody ever saw A without B
+        ({"A", "B"}, False),  # C has not expired
+        (set(), False),
+    ],
+)
+def test_labels_whose_expiry_is_pending_may_be_there_as_of_any_moment(
+    labels: set[str], in_step: bool
+) -> None:
+    ends = {"A": -20, "B": -10, "C": 10}
+    made = {name: until(NOW, at, label(name, "VALID", "2025-01-01")) for name, at in ends.items()}
+    seen = word_fields(*(made[name] for name in sorted(labels)))
+    assert (judge([*BODY, *made.values()], carried(**seen), NOW) == []) is in_step
+
+
+@pytest.mark.domain("expiry-pending")
+@pytest.mark.parametrize("merchant", ["there", "gone", "half"])
+@pytest.mark.parametrize("labelled", [True, False])
+def test_what_is_looked_up_apart_may_be_of_different_moments(merchant: str, labelled: bool) -> None:
+    place = until(NOW, -10, item(f"{RECEIPT}#PLACE", merchant_name="new", place_id="p2"))
+    metadata = item(f"{RECEIPT}#METADATA", merchant_name="old", address="here")
+    table = [*BODY, metadata, place, until(NOW, -20, label("A", "VALID", "2025-01-01"))]
+    names = {
+        "there": {"merchant_name": "New", "place_id": "p2"},
+        "gone": {"merchant_name": "Old", "address": "here"},
+        "half": {"merchant_name": "Old", "place_id": "p2"},
+    }
+    found = judge(table, carried(**names[merchant], **(VALID_A if labelled else {})), NOW)
+    assert {one.field for one in found} == (
+        {"place_id", "address"} if merchant == "half" else set()
+    )
+
+
+@pytest.mark.domain("expiry-pending")
+@pytest.mark.parametrize("expired", [RECEIPT, WORD])
+@pytest.mark.parametrize("there", [True, False])
+def test_the_embedding_of_an_expired_item_may_be_there_or_not(expired: str, there: bool) -> None:
+    table = [until(NOW, -1, one) if one["SK"]["S"] == expired else one for one in BODY]
+    assert judge(table, carried() if there else {"words": {}}, NOW) == []
+    (found,) = judge(table, carried(merchant_name="Stale"), NOW)
+    assert found.field == "merchant_name"

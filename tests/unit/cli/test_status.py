@@ -1,9 +1,13 @@
 """`status`: what it counts, what it says of the DLQ, and that looking changes nothing."""
 
+from datetime import timedelta
+
 import boto3
 
+from instep.clock import utc_now
 from instep.envelope import Rejection
 from instep.inbox import Inbox
+from tests.support.aws import LOCKS
 from tests.unit.cli.conftest import Cli
 from tools.local_cloud.executions import follow
 
@@ -37,6 +41,45 @@ def test_a_version_with_its_embeddings_and_its_lease(cli: Cli) -> None:
     assert words["bytes"] > 0
 
 
+def test_how_fresh_each_head_is(cli: Cli) -> None:
+    made = [utc_now() - timedelta(minutes=minutes) for minutes in (3, 5, 5)]
+    cli.publish("words", {"a": {"text": "milk"}}, made=made)
+    cli.publish("lines", {"a": {"text": "milk"}})
+    lines, words = cli.json("status")["collections"]
+    assert (lines["watermark"], lines["lag"]) == (None, None)
+    assert words["watermark"] == made[0].isoformat()
+    lag = words["lag"]
+    assert lag["changes"] == 3
+    assert 300_000 <= lag["p50_ms"] <= lag["p95_ms"] <= lag["max_ms"]
+    shown = " ".join(cli.run("status").stdout.split())
+    assert "words: newest change applied is 3 min old; lag of the last 3 changes: p50 5" in shown
+    assert "lines: no change of the table's stream applied yet" in shown
+
+
+def test_who_drains_and_until_when(cli: Cli) -> None:
+    nobody = cli.json("status")["runner"]
+    assert nobody == {"runner": None, "until": None, "queued": 0}
+    assert "runner: nobody drains; 0 messages queued so far" in cli.run("status").stdout
+    cli.made.dynamodb.put_item(
+        TableName=LOCKS,
+        Item={
+            "collection": {"S": "#runner"},
+            "runner": {"S": "execution-7"},
+            "until": {"N": "4102444800"},
+            "queued": {"N": "1234"},
+            "due": {"N": "4102444800"},
+        },
+    )
+    assert cli.json("status")["runner"] == {
+        "runner": "execution-7",
+        "until": "2100-01-01T00:00:00+00:00",
+        "queued": 1234,
+    }
+    shown = cli.run("status").stdout
+    assert "runner: execution-7 for" in shown
+    assert "1,234 messages queued so far" in shown
+
+
 def test_dead_letters_are_shown_with_their_reason_and_stay(cli: Cli) -> None:
     inbox = Inbox(cli.made.sqs, cli.made.inbox_url, cli.made.dlq_url)
     record = {"eventName": "MODIFY", "dynamodb": {"Keys": LABEL_KEYS}}
@@ -50,6 +93,24 @@ def test_dead_letters_are_shown_with_their_reason_and_stay(cli: Cli) -> None:
     assert "DLQ: 1" in shown
     assert "no [bold]ids[/bold] in it" in shown
     assert len(cli.made.messages(cli.made.dlq_url)) == 1
+
+
+def test_a_dead_letter_that_was_cut_is_named_by_its_key_and_hostile_ones_by_their_beginning(
+    cli: Cli,
+) -> None:
+    inbox = Inbox(cli.made.sqs, cli.made.inbox_url, cli.made.dlq_url)
+    record = {"dynamodb": {"Keys": LABEL_KEYS, "NewImage": {"text": {"S": "\x00" * 390_000}}}}
+    inbox.reject([Rejection(record, "first"), Rejection({"body": "x" * 2_000_000}, "second")], "r")
+    for body in ("[" * 5_000, '{"Records": [7]}', '{"Records": 7}'):
+        cli.made.sqs.send_message(
+            QueueUrl=cli.made.dlq_url,
+            MessageBody=body,
+            MessageAttributes={"attempts": {"DataType": "String", "StringValue": "9" * 5_000}},
+        )
+    letters = {each["reason"]: each["what"] for each in cli.json("status")["dead_letters"]}
+    assert letters["first"].startswith("IMAGE#i#RECEIPT#00001#LINE#00001")
+    assert letters["second"].startswith("xxx")
+    assert len(letters) == 3
 
 
 def test_a_message_that_is_no_record_is_named_by_its_text(cli: Cli) -> None:

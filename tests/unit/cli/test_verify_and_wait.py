@@ -2,45 +2,18 @@
 
 import json
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from instep.clock import utc_now
 from instep.objects import Objects
 from instep.snapshot.store import SnapshotStore
 from tests.support.aws import BUCKET
-from tests.unit.cli.conftest import Cli
-from tools.demo.items import Item, items_of, label, metadata, run, word_key
-from tools.demo.receipts import Receipt, generate
-from tools.demo.vectors import vectors_of
-from tools.oracle import expected
-
-RECEIPT = generate(count=1)[0]
-WORD = next(word for word in RECEIPT.words if word.label)
-WORD_ID = f"IMAGE#{RECEIPT.image_id}#{word_key(RECEIPT, WORD)}"
-
-
-def in_step(receipt: Receipt, items: list[Item]) -> dict[str, dict[str, dict[str, Any]]]:
-    """What the heads hold once everything in `items` has arrived."""
-    wanted = expected(items)
-    carried: dict[str, dict[str, dict[str, Any]]] = {}
-    for collection, vectors in vectors_of([receipt]).items():
-        carried[collection] = {
-            id_: {"text": fields["text"], **wanted[collection][id_]}
-            for id_, fields in zip(vectors.ids, vectors.metadatas, strict=True)
-        }
-    return carried
-
-
-@pytest.fixture
-def heads(cli: Cli) -> dict[str, dict[str, dict[str, Any]]]:
-    """A table with one receipt and heads in step with it; the heads may be edited further."""
-    items = list(items_of(RECEIPT))
-    cli.put(*items)
-    carried = in_step(RECEIPT, items)
-    for collection, embeddings in carried.items():
-        cli.publish(collection, embeddings)
-    return carried
+from tests.unit.cli.conftest import RECEIPT, WORD, WORD_ID, Cli
+from tools.demo.items import items_of, label, metadata, run
+from tools.oracle import LABEL_FIELDS, MIRRORED
 
 
 def test_in_step_is_status_0_with_the_count(cli: Cli, heads: dict[str, Any]) -> None:
@@ -116,6 +89,17 @@ def test_wait_returns_at_once_when_all_has_arrived(cli: Cli, heads: dict[str, An
     assert "in step" in result.stdout
 
 
+def test_wait_says_how_fresh_what_has_arrived_is(cli: Cli, heads: dict[str, Any]) -> None:
+    made = [utc_now() - timedelta(hours=2)]
+    cli.publish("words", heads["words"], made=made)
+    fresh = cli.json("wait", "--timeout", "5")["freshness"]
+    assert fresh["words"]["watermark"] == made[0].isoformat()
+    assert fresh["words"]["lag"]["changes"] == 1
+    assert fresh["lines"] == {"watermark": None, "lag": None}
+    shown = " ".join(cli.run("wait", "--timeout", "5").stdout.split())
+    assert "words: newest change applied is 2 h old; lag of the last 1 change: p50 2 h" in shown
+
+
 def test_wait_says_which_change_has_not_arrived(cli: Cli, heads: dict[str, Any]) -> None:
     assert heads
     cli.put(label(RECEIPT, WORD, str(WORD.label), "VALID"))
@@ -132,6 +116,26 @@ def test_wait_counts_a_run_that_is_not_finished(cli: Cli, heads: dict[str, Any])
     found = cli.run("wait", "--timeout", "0")
     assert found.exit_code == 1
     assert "PENDING" in found.stderr
+
+
+@pytest.mark.domain("expiry-pending")
+def test_an_expiry_that_passed_while_the_item_is_still_there_is_no_drift(
+    cli: Cli, heads: dict[str, Any]
+) -> None:
+    """DynamoDB deletes it hours or days later; until then nobody has anything to do."""
+    long_ago = {"TimeToLive": {"N": "1000000000"}}
+    expired = run(RECEIPT, "r1", {"lines": "lines/delta/r1", "words": "words/delta/r1"})
+    cli.put(*(one | long_ago for one in (*items_of(RECEIPT), expired)))
+    for command in ("verify", "wait"):
+        assert cli.run(command, *["--timeout", "0"][: 2 * (command == "wait")]).exit_code == 0
+    for fields in heads["words"].values():
+        for name in (*MIRRORED, *LABEL_FIELDS):
+            fields.pop(name, None)
+    cli.publish("words", heads["words"])
+    assert cli.run("verify").exit_code == 0
+    heads["words"][WORD_ID]["merchant_name"] = "Nobody Ever"
+    cli.publish("words", heads["words"])
+    assert cli.run("verify").exit_code == 1
 
 
 def test_wait_ends_when_the_head_moves_to_what_was_written(cli: Cli, heads: dict[str, Any]) -> None:

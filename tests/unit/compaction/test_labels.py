@@ -92,6 +92,16 @@ def test_ties_go_by_label_name_and_labels_without_a_time_are_oldest() -> None:
     assert given["label_proposed_by"] == "b"
 
 
+@pytest.mark.domain("times")
+def test_two_labels_of_one_name_and_time_are_told_apart_by_their_keys() -> None:
+    both = [
+        Label.of(PAPER.label(1, 1, name, "PENDING", by=name))
+        for name in ("total", "TOTAL", "Total")
+    ]
+    for order in (both, both[::-1]):
+        assert fields(*order)["label_proposed_by"] == "total"
+
+
 @pytest.mark.domain("label-newest")
 def test_proposed_by_and_validated_at_are_absent_without_pending_or_valid() -> None:
     given = label_fields([Label("TOTAL", "INVALID", proposed_by="x", added="2026-01-01")])
@@ -109,6 +119,16 @@ def test_a_status_that_is_null_or_empty_is_none(status: str | None) -> None:
 def test_the_name_is_everything_behind_label_upper_cased() -> None:
     label = Label.of(PAPER.label(1, 1, "net total #LABEL#, gross", "VALID"))
     assert label.name == "NET TOTAL #LABEL#, GROSS"
+
+
+@pytest.mark.domain("label-name")
+def test_an_item_with_no_name_behind_label_is_no_label(
+    cloud: Any, words: Any, apply: Apply
+) -> None:
+    cloud.put(PAPER.word(1, 1), PAPER.label(1, 1, "", "VALID"))
+    embed(words, [PAPER.word_id(1, 1)])
+    apply(label_message())
+    assert not carried(words, PAPER.word_id(1, 1)).keys() & set(LABEL_FIELDS)
 
 
 @pytest.mark.domain("label-confidence")

@@ -54,6 +54,15 @@ def test_null_absent_and_empty_all_mean_no_value() -> None:
     assert given(merchant_name="   ") == {}
 
 
+@pytest.mark.domain("number-is-text", "other-types")
+def test_a_number_is_its_text_and_any_other_type_no_value() -> None:
+    item = PAPER.metadata(phone_number=5551234567) | {"place_id": {"B": b"1"}, "address": {"L": []}}
+    fields = merchant_fields(item, None)
+    assert {key: value for key, value in fields.items() if value is not None} == {
+        "phone_number": "5551234567"
+    }
+
+
 @pytest.mark.domain("receipt-place")
 def test_place_wins_whole_and_its_formatted_address_is_the_address() -> None:
     place = PAPER.place(merchant_name="costco", formatted_address="2 Side St", address="no")

@@ -5,7 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support.aws import Services, services
+from instep.lease import LeaseTable
+from tests.support.aws import LOCKS, Services, services
+
+MINUTES = timedelta(minutes=5)
 
 
 class Hands:
@@ -30,3 +33,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
 @pytest.fixture
 def clock() -> Hands:
     return Hands()
+
+
+@pytest.fixture
+def leases(aws: Services, clock: Hands) -> LeaseTable:
+    return LeaseTable(aws.dynamodb, LOCKS, MINUTES, clock)

@@ -1,12 +1,22 @@
 """The inbox: packed, drained whole, and nothing acknowledged that was not done."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from instep.envelope import BYTES_PER_MESSAGE, Rejection, pack, unpack
+from instep.encoding import encode
+from instep.envelope import (
+    BYTES_PER_MESSAGE,
+    Delivery,
+    Rejection,
+    attempts_of,
+    body_of,
+    pack,
+    unpack,
+)
 from instep.errors import StorageUnavailable
 from instep.inbox import Inbox
 from tests.support.aws import Services
@@ -22,9 +32,12 @@ def numbered(count: int, **more: Any) -> list[dict[str, Any]]:
     return [{"eventID": str(number), **more} for number in range(count)]
 
 
+def taken(inbox: Inbox, clock: Hands, limit: int = 5000) -> Sequence[Delivery]:
+    return inbox.drain(limit, clock() + timedelta(seconds=20)).deliveries
+
+
 def drained(inbox: Inbox, clock: Hands, limit: int = 5000) -> list[dict[str, Any]]:
-    deliveries = inbox.drain(limit, clock() + timedelta(seconds=20))
-    return [dict(record) for delivery in deliveries for record in unpack(delivery)]
+    return [dict(record) for delivery in taken(inbox, clock, limit) for record in unpack(delivery)]
 
 
 def test_records_are_packed_fifty_a_message(inbox: Inbox, aws: Services) -> None:
@@ -34,9 +47,11 @@ def test_records_are_packed_fifty_a_message(inbox: Inbox, aws: Services) -> None
 
 
 def test_messages_stay_under_200_kb_and_a_larger_record_travels_alone() -> None:
-    bodies = list(pack([*numbered(3, text="x" * 90_000), {"text": "y" * 300_000}, {"last": True}]))
-    assert [len(json.loads(body)["Records"]) for body in bodies] == [2, 1, 1, 1]
-    assert all(len(body) <= BYTES_PER_MESSAGE + 100 for body in bodies if "yyy" not in body)
+    records = [*numbered(3, text="領" * 30_000), {"text": "y" * 300_000}, {"last": True}]
+    packed = list(pack(map(encode, records)))
+    assert [len(json.loads(body_of(few))["Records"]) for few in packed] == [2, 1, 1, 1]
+    sizes = [len(body_of(few).encode()) for few in packed if "yyy" not in few[0]]
+    assert max(sizes) <= BYTES_PER_MESSAGE + 100
 
 
 def test_packing_nothing_sends_nothing(inbox: Inbox) -> None:
@@ -55,18 +70,22 @@ def test_thousands_of_messages_are_drained_each_once(inbox: Inbox, clock: Hands)
 def test_a_drain_is_bounded_by_count(inbox: Inbox, clock: Hands) -> None:
     for _ in range(8):
         inbox.send(numbered(500))  # ten messages each
-    assert 20 <= len(inbox.drain(20, clock() + timedelta(seconds=20))) <= 60
+    drained = inbox.drain(20, clock() + timedelta(seconds=20))
+    assert 20 <= len(drained.deliveries) <= 60
+    assert drained.is_cut
 
 
 def test_a_drain_is_bounded_by_time(inbox: Inbox, clock: Hands) -> None:
     inbox.send(numbered(1500))
-    assert len(inbox.drain(5000, until=clock())) <= 10
+    drained = inbox.drain(5000, until=clock())
+    assert len(drained.deliveries) <= 10
+    assert drained.is_cut
 
 
 @pytest.mark.domain("spellings")
 def test_attributes_travel_with_what_is_sent_again(inbox: Inbox, clock: Hands) -> None:
     inbox.send(numbered(1), collection="words", attempts=3, error="boom\x00\u2028 über")
-    (delivery,) = inbox.drain(10, clock() + timedelta(seconds=5))
+    (delivery,) = taken(inbox, clock)
     assert (delivery.collection, delivery.attempts) == ("words", 3)
     assert delivery.attributes["error"] == "boom   \\xfcber"
 
@@ -89,27 +108,37 @@ def test_attempts_that_are_no_number_count_as_none(
     aws.sqs.send_message(
         QueueUrl=aws.inbox_url,
         MessageBody="{}",
-        MessageAttributes={"attempts": {"DataType": "String", "StringValue": "many"}},
+        MessageAttributes={"attempts": {"DataType": "String", "StringValue": "9" * 5_000}},
     )
-    (delivery,) = inbox.drain(10, clock() + timedelta(seconds=5))
+    (delivery,) = taken(inbox, clock)
     assert delivery.attempts == 0
 
 
-def test_deleted_is_gone_and_handed_back_is_visible_at_once(inbox: Inbox, clock: Hands) -> None:
+@pytest.mark.parametrize("text", ["many", "-1", "²", "٣", "1.5", "", "1" * 10])
+def test_only_a_sensible_number_of_attempts_is_one(text: str) -> None:
+    assert attempts_of({"attempts": text}) == 0
+    assert (attempts_of({"attempts": "4"}), attempts_of({})) == (4, 0)
+
+
+def test_deleted_is_gone_and_handed_back_is_visible_when_it_was_told(
+    inbox: Inbox, aws: Services, clock: Hands
+) -> None:
     inbox.send(numbered(1100))  # 22 messages, more than two calls of each kind
-    deliveries = inbox.drain(100, clock() + timedelta(seconds=20))
-    handles = [delivery.handle for delivery in deliveries]
+    handles = [delivery.handle for delivery in taken(inbox, clock)]
     inbox.delete(handles[:11])
-    inbox.hand_back(handles[11:])
+    inbox.hand_back(handles[11:], 0)
     assert (inbox.depth().visible, inbox.depth().in_flight) == (11, 0)
+    inbox.hand_back([delivery.handle for delivery in taken(inbox, clock)], 60)
+    assert (inbox.depth().visible, inbox.depth().in_flight) == (0, 11)
+    assert aws.returning_in() == [60] * 11
 
 
 def test_settling_twice_is_no_error(inbox: Inbox, clock: Hands) -> None:
     inbox.send(numbered(60))
-    first, second = inbox.drain(100, clock() + timedelta(seconds=20))
+    first, second = taken(inbox, clock)
     for _ in range(2):
         inbox.delete([first.handle])
-        inbox.hand_back([second.handle])
+        inbox.hand_back([second.handle], 0)
     assert inbox.depth().visible == 1
 
 
@@ -170,9 +199,9 @@ def test_a_delete_that_failed_raises_but_a_handle_gone_stale_does_not() -> None:
     with pytest.raises(StorageUnavailable, match="delete messages: Refused"):
         over(Partial("0")).delete(["a", "b"])
     with pytest.raises(StorageUnavailable, match="hand messages back"):
-        over(Partial("0")).hand_back(["a", "b"])
+        over(Partial("0")).hand_back(["a", "b"], 60)
     over(Partial("0", sender_fault=True)).delete(["a", "b"])
-    over(Partial("0", sender_fault=True)).hand_back(["a", "b"])
+    over(Partial("0", sender_fault=True)).hand_back(["a", "b"], 60)
 
 
 def test_calls_stay_under_a_mebibyte() -> None:

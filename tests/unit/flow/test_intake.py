@@ -7,9 +7,11 @@ import pytest
 
 from entrypoint.intake import Intake, take_in
 from entrypoint.screening import screen
-from instep.envelope import Delivery
+from instep.envelope import BYTES_PER_MESSAGE, Delivery
 from instep.metrics import NoMetrics
-from tests.support.items import record
+from instep.parking import fetch_deliveries, park
+from tests.support.items import Paper, record
+from tests.support.parking import Shelf
 from tests.support.receipts import Receipt
 
 RECEIPT = Receipt("image-1")
@@ -49,6 +51,13 @@ def taken(*deliveries: Delivery, records: Any = ()) -> Intake:
     return take_in(records, deliveries, NoMetrics())
 
 
+def kept(intake: Intake) -> list[Any]:
+    """Return the records as SettleBatch finds them."""
+    shelf = Shelf()
+    reference, _ = park(shelf, "round", intake.held, intake.records, intake.batches)
+    return [json.loads(record) for record in fetch_deliveries(shelf, reference).records()]
+
+
 def test_two_signals_about_one_label_are_one_entry_of_two_records() -> None:
     intake = taken(delivery(LABEL, LABEL_LATER))
     (entry,) = intake.batches["words"]
@@ -69,21 +78,22 @@ def test_a_restricted_delivery_feeds_its_collection_alone() -> None:
 def test_a_restriction_to_what_the_record_does_not_feed_is_poison(collection: str) -> None:
     (rejection,) = taken(delivery(LABEL, collection=collection)).poison
     assert collection in rejection.reason
-    assert rejection.record == LABEL
+    assert json.loads(str(rejection.record)) == LABEL
 
 
 @pytest.mark.domain("message-body")
 def test_a_domain_message_is_taken_with_its_attribute() -> None:
     intake = taken(delivery(body=json.dumps(DOMAIN), collection="words"))
     assert list(intake.batches) == ["words"]
-    assert json.loads(intake.deliveries.origins[0].record["body"]) == DOMAIN
+    (record,) = kept(intake)
+    assert json.loads(record["body"]) == DOMAIN
 
 
 @pytest.mark.domain("bad-record")
 @pytest.mark.invariant(1)
 def test_one_bad_record_does_not_take_its_message_with_it() -> None:
     intake = taken(delivery(LABEL, {"eventName": "INSERT", "dynamodb": 7}, "text", attempts="2"))
-    assert [rejection.record for rejection in intake.poison] == [
+    assert [json.loads(str(rejection.record)) for rejection in intake.poison] == [
         {"eventName": "INSERT", "dynamodb": 7},
         "text",
     ]
@@ -96,7 +106,7 @@ def test_one_bad_record_does_not_take_its_message_with_it() -> None:
 def test_a_body_of_no_known_shape_is_poison(body: str) -> None:
     intake = taken(delivery(body=body))
     (rejection,) = intake.poison
-    assert rejection.record["body"] == body
+    assert json.loads(str(rejection.record))["body"] == body
     assert intake.finished == ["h-1"]
 
 
@@ -119,14 +129,122 @@ def test_a_wrapped_inbox_message_in_the_input_is_unpacked_with_its_restriction(
     )
     intake = taken(records=[wrapped])
     assert list(intake.batches) == ["words"]
-    assert [origin.delivery for origin in intake.deliveries.origins] == [None]
-    assert [str(one.record) for one in intake.poison] == ["poison"]
+    assert intake.held == []
+    assert kept(intake) == [METADATA]
+    assert [one.record for one in intake.poison] == ['"poison"']
 
 
 @pytest.mark.parametrize("attributes", [[], 7, {"collection": 7}, {"collection": {}}, None])
 def test_attributes_of_no_known_shape_restrict_nothing(attributes: Any) -> None:
     wrapped = {"body": json.dumps({"Records": [METADATA]}), "messageAttributes": attributes}
     assert list(taken(records=[wrapped]).batches) == ["lines", "words"]
+
+
+LARGE = {"raw_text": "x" * BYTES_PER_MESSAGE}
+PAPER = Paper("image-1")
+DOMAIN_LARGE = {**DOMAIN, "changes": {"reasoning": {"old": None, "new": LARGE["raw_text"]}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "fed"),
+    [
+        (record(PAPER.metadata(merchant_name="shop", **LARGE)), ["lines", "words"]),
+        (record(PAPER.label(1, 2, "a, b#c", "VALID", **LARGE)), ["words"]),
+        (record(None, PAPER.receipt(**LARGE)), ["lines", "words"]),
+        (record(None, PAPER.line(1, **LARGE)), ["lines"]),
+        (record(None, PAPER.place(**LARGE)), ["lines", "words"]),
+        (record(PAPER.run(**LARGE)), ["lines", "words"]),
+        ({"body": json.dumps(DOMAIN_LARGE)}, ["words"]),
+    ],
+)
+@pytest.mark.invariant(1)
+def test_what_a_message_cannot_carry_again_is_kept_as_its_signals(
+    given: Any, fed: list[str]
+) -> None:
+    """So it can wait, and come back, however large it came."""
+    first = taken(records=[given])
+    assert list(first.batches) == fed
+    signals = kept(first)
+    assert all(len(json.dumps(one)) < 1_500 for one in signals)
+    again = taken(delivery(*signals))
+    assert again.batches.keys() == first.batches.keys()
+    for collection in fed:
+        assert [one.message for one in again.batches[collection]] == [
+            one.message for one in first.batches[collection]
+        ]
+    for collection in fed:
+        restricted = taken(delivery(*signals, collection=collection))
+        assert collection in restricted.batches
+
+
+def test_a_large_delta_notice_is_kept_as_it_is_for_it_is_about_no_entity() -> None:
+    notice = {"delta_key": "words/delta/1", "collection": "words", "more": LARGE["raw_text"]}
+    assert kept(taken(records=[{"body": json.dumps(notice)}])) == [{"body": json.dumps(notice)}]
+
+
+def test_a_message_says_which_entity_changed_and_not_how() -> None:
+    (entry,) = taken(delivery(LABEL_LATER)).batches["words"]
+    assert entry.message["changes"] == {}
+    assert entry.message["entity_data"]["label"] == "TOTAL"
+
+
+def test_what_is_too_much_for_one_round_is_left_for_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("entrypoint.intake.RECORDS_PER_ROUND", 3)
+    deliveries = [
+        Delivery(f"m{at}", f"h{at}", json.dumps({"Records": [LABEL] * 2}), {}, 0) for at in range(4)
+    ]
+    intake = take_in([], deliveries, NoMetrics())
+    assert [(one.handle, one.first, one.records) for one in intake.held] == [
+        ("h0", 0, 2),
+        ("h1", 2, 2),
+    ]
+    assert intake.left_over == ["h2", "h3"]
+
+
+def test_a_delivery_with_poison_in_it_is_no_longer_whole() -> None:
+    intake = taken(delivery(LABEL), delivery(METADATA, "poison"), delivery(LETTER, LABEL))
+    assert [(one.first, one.records, one.is_whole) for one in intake.held] == [
+        (0, 1, True),
+        (1, 1, False),
+        (2, 1, True),
+    ]
+
+
+def nested(levels: int) -> Any:
+    value: Any = []
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.domain("bad-record")
+@pytest.mark.parametrize("levels", [101, 700, 5_000, 100_000])
+@pytest.mark.parametrize("shape", ["bare", "in body", "in attributes", "beside a good body"])
+def test_a_record_nested_to_any_depth_is_poison_at_worst(levels: int, shape: str) -> None:
+    deep, good = nested(levels), json.dumps(LABEL)
+    records = {
+        "bare": [deep, {"dynamodb": deep}, {"eventName": "INSERT", "dynamodb": {"Keys": deep}}],
+        "in body": [{"body": deep}, {"body": "[" * levels}, {"Body": {"Records": deep}}],
+        "in attributes": [{"body": "{}", "messageAttributes": {"collection": deep}}],
+        "beside a good body": [{"body": good, "more": deep}],
+    }[shape]
+    intake = taken(records=[*records, LABEL])
+    assert list(intake.batches) == ["words"]
+    if shape != "beside a good body":
+        assert len(intake.poison) == len(records)
+    for one in intake.poison:
+        assert json.loads(str(one.record)) is not None
+
+
+@pytest.mark.parametrize(
+    "item", [None, 7, True, "text", [], [[]], {}, {"body": None}, {"body": 7}, {"body": [LABEL]}]
+)
+def test_an_item_of_any_kind_in_the_input_is_poison_and_no_error(item: Any) -> None:
+    intake = taken(records=[item, LABEL])
+    assert len(intake.poison) == 1
+    assert list(intake.batches) == ["words"]
 
 
 def test_screening_keeps_trims_skips_and_sets_poison_aside() -> None:

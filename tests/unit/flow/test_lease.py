@@ -1,55 +1,110 @@
 """The lease: one owner at a time, an expiry, and a fencing token that only grows."""
 
-from datetime import timedelta
-from threading import Event
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from instep.errors import LeaseLost, LockBusy, StorageUnavailable
-from instep.heartbeat import Heartbeat
 from instep.lease import Lease, LeaseTable
 from tests.support.aws import LOCKS, Services
-from tests.unit.flow.conftest import Hands
-
-MINUTES = timedelta(minutes=5)
+from tests.unit.flow.conftest import MINUTES, Hands
 
 
-@pytest.fixture
-def leases(aws: Services, clock: Hands) -> LeaseTable:
-    return LeaseTable(aws.dynamodb, LOCKS, MINUTES, clock)
+def acquire(leases: LeaseTable, owner: str) -> Lease:
+    """Take the lease for a pass of its own."""
+    return leases.acquire("words", owner, uuid4().hex)
 
 
 def test_a_held_lease_is_busy_and_says_who_holds_it(leases: LeaseTable, clock: Hands) -> None:
-    leases.acquire("words", "first")
+    acquire(leases, "first")
     with pytest.raises(LockBusy, match="leased by first") as refused:
-        leases.acquire("words", "second")
+        acquire(leases, "second")
     assert refused.value.owner == "first"
     assert refused.value.expires_at == clock() + MINUTES
 
 
 def test_collections_do_not_share_a_lease(leases: LeaseTable) -> None:
-    leases.acquire("words", "first")
-    assert leases.acquire("lines", "second").owner == "second"
+    acquire(leases, "first")
+    assert leases.acquire("lines", "second", "pass 2").owner == "second"
 
 
-def test_acquiring_again_after_a_crashed_answer_is_no_conflict_with_oneself(
+def test_a_second_try_of_a_request_gets_the_lease_of_the_first(
+    leases: LeaseTable, clock: Hands
+) -> None:
+    """Whichever comes first: a try that was paused takes nothing from the one that is used."""
+    used = leases.acquire("words", "first", "pass 1")
+    clock.move(minutes=1)
+    assert leases.acquire("words", "first", "pass 1") == used
+    clock.move(hours=1)
+    assert leases.acquire("words", "first", "pass 1") == used, "expired, and nobody took it"
+    leases.confirm(used)
+
+
+def test_the_next_pass_takes_what_an_earlier_one_of_its_own_left(leases: LeaseTable) -> None:
+    left = leases.acquire("words", "first", "pass 1")
+    taken = leases.acquire("words", "first", "pass 2")
+    assert taken.fencing_token > left.fencing_token
+    assert taken.taken_from is None
+    with pytest.raises(LeaseLost):
+        leases.confirm(left)
+
+
+def test_a_paused_first_try_never_frees_the_lease_of_a_later_pass(leases: LeaseTable) -> None:
+    earlier = leases.acquire("words", "first", "pass 1")
+    assert leases.release(earlier) is not None
+    later = leases.acquire("words", "first", "pass 2")
+    assert leases.release(earlier) is None
+    assert leases.release_unanswered("words", "first", "pass 1") is None
+    leases.confirm(later)
+
+
+def test_what_an_acquire_without_an_answer_has_taken_is_freed_by_its_request(
     leases: LeaseTable,
 ) -> None:
-    lost_answer = leases.acquire("words", "first")
-    again = leases.acquire("words", "first")
-    assert again.fencing_token > lost_answer.fencing_token
-    assert again.taken_from is None
-    leases.confirm(again)
+    assert leases.release_unanswered("words", "first", "pass 1") is None, "it took nothing"
+    leases.acquire("words", "first", "pass 1")
+    assert leases.release_unanswered("words", "second", "pass 1") is None
+    released = leases.release_unanswered("words", "first", "pass 1")
+    assert released is not None
+    assert released.owner == "first"
+    acquire(leases, "second")
+
+
+def test_a_try_that_comes_after_its_pass_takes_nothing(leases: LeaseTable) -> None:
+    """Nobody would give back what it took: everybody would wait until that expires."""
+    leases.release(leases.acquire("words", "first", "pass 1"))
+    with pytest.raises(LeaseLost, match="it was released"):
+        leases.acquire("words", "first", "pass 1")
+    acquire(leases, "second")
+
+
+def test_an_item_from_before_there_were_requests_is_taken_and_busy(
+    leases: LeaseTable, aws: Services, clock: Hands
+) -> None:
+    aws.dynamodb.put_item(
+        TableName=LOCKS,
+        Item={
+            "collection": {"S": "words"},
+            "owner": {"S": "old"},
+            "fencing_token": {"N": "7"},
+            "expires_at": {"N": str(int(clock().timestamp()))},
+        },
+    )
+    with pytest.raises(LockBusy, match="leased by old"):
+        acquire(leases, "first")
+    clock.move(minutes=1)
+    assert acquire(leases, "first").fencing_token == 8
 
 
 def test_the_token_grows_over_release_and_takeover(leases: LeaseTable, clock: Hands) -> None:
-    tokens = [leases.acquire("words", "first").fencing_token]
-    leases.release("words", "first")
-    tokens.append(leases.acquire("words", "second").fencing_token)
+    first = acquire(leases, "first")
+    leases.release(first)
+    tokens = [first.fencing_token, acquire(leases, "second").fencing_token]
     clock.move(minutes=6)
-    third = leases.acquire("words", "third")
+    third = acquire(leases, "third")
     tokens.append(third.fencing_token)
     assert tokens == sorted(set(tokens))
     assert third.taken_from == "second"
@@ -58,9 +113,9 @@ def test_the_token_grows_over_release_and_takeover(leases: LeaseTable, clock: Ha
 def test_a_taken_lease_can_neither_be_renewed_nor_confirmed(
     leases: LeaseTable, clock: Hands
 ) -> None:
-    old = leases.acquire("words", "first")
+    old = acquire(leases, "first")
     clock.move(minutes=6)
-    leases.acquire("words", "second")
+    acquire(leases, "second")
     with pytest.raises(LeaseLost, match="second holds it"):
         leases.renew(old)
     with pytest.raises(LeaseLost, match="second holds it"):
@@ -68,50 +123,50 @@ def test_a_taken_lease_can_neither_be_renewed_nor_confirmed(
 
 
 def test_a_released_lease_is_lost_to_who_still_works(leases: LeaseTable) -> None:
-    lease = leases.acquire("words", "first")
-    leases.release("words", "first")
+    lease = acquire(leases, "first")
+    leases.release(lease)
     for act in (leases.renew, leases.confirm):
         with pytest.raises(LeaseLost, match="released"):
             act(lease)
 
 
 def test_an_expired_lease_that_nobody_took_still_serves(leases: LeaseTable, clock: Hands) -> None:
-    lease = leases.acquire("words", "first")
+    lease = acquire(leases, "first")
     clock.move(hours=3)
     leases.confirm(lease)
     renewed = leases.renew(lease)
     with pytest.raises(LockBusy):
-        leases.acquire("words", "second")
+        acquire(leases, "second")
     assert renewed.fencing_token == lease.fencing_token
 
 
 def test_release_is_for_the_owner_only_and_keeps_item_and_token(leases: LeaseTable) -> None:
-    lease = leases.acquire("words", "first")
-    assert leases.release("words", "second") is None
+    lease = acquire(leases, "first")
+    assert leases.release(replace(lease, owner="second")) is None
     leases.confirm(lease)
-    released = leases.release("words", "first")
+    released = leases.release(lease)
     assert released is not None
     assert released.owner == "first"
-    assert leases.release("words", "first") is None
+    assert leases.release(lease) is None
     state = leases.read("words")
     assert state is not None
     assert (state.owner, state.fencing_token) == (None, lease.fencing_token)
 
 
-def test_releasing_and_reading_what_never_was(leases: LeaseTable) -> None:
-    assert leases.release("words", "first") is None
+def test_releasing_and_reading_what_never_was(leases: LeaseTable, clock: Hands) -> None:
+    assert leases.release(Lease("words", "first", 1, clock())) is None
     assert leases.read("words") is None
 
 
 def test_a_lease_edited_by_hand_is_lost(leases: LeaseTable, aws: Services) -> None:
-    lease = leases.acquire("words", "first")
+    lease = acquire(leases, "first")
     aws.dynamodb.delete_item(TableName=LOCKS, Key={"collection": {"S": "words"}})
     with pytest.raises(LeaseLost):
         leases.confirm(lease)
 
 
 def test_payload_round_trip(leases: LeaseTable) -> None:
-    lease = leases.acquire("words", "first")
+    lease = acquire(leases, "first")
     assert Lease.from_payload(lease.to_payload()) == lease
 
 
@@ -147,10 +202,11 @@ def test_what_a_retry_can_cure_is_storage_unavailable(error: Exception) -> None:
     leases = LeaseTable(Refusing(error), LOCKS, MINUTES)  # type: ignore[arg-type]
     lease = Lease("words", "first", 1, Hands()())
     for act in (
-        lambda: leases.acquire("words", "first"),
+        lambda: acquire(leases, "first"),
         lambda: leases.renew(lease),
         lambda: leases.confirm(lease),
-        lambda: leases.release("words", "first"),
+        lambda: leases.release(lease),
+        lambda: leases.release_unanswered("words", "first", "pass 1"),
     ):
         with pytest.raises(StorageUnavailable, match="lease"):
             act()
@@ -161,76 +217,10 @@ def test_a_missing_permission_is_no_outage() -> None:
     leases = LeaseTable(Refusing(error), LOCKS, MINUTES)  # type: ignore[arg-type]
     lease = Lease("words", "first", 1, Hands()())
     for act in (
-        lambda: leases.acquire("words", "first"),
+        lambda: acquire(leases, "first"),
         lambda: leases.renew(lease),
-        lambda: leases.release("words", "first"),
+        lambda: leases.release(lease),
+        lambda: leases.release_unanswered("words", "first", "pass 1"),
     ):
         with pytest.raises(ClientError):
             act()
-
-
-class Beats:
-    """A lease table that lets a test wait for renewals."""
-
-    def __init__(self, leases: LeaseTable, *outages: Exception) -> None:
-        self.leases, self.outages, self.begun = leases, list(outages), Event()
-
-    def renew(self, lease: Lease) -> Lease:
-        if self.outages:
-            raise self.outages.pop(0)
-        self.begun.set()
-        return self.leases.renew(lease)
-
-
-def heartbeat_over(beats: Beats, lease: Lease) -> Heartbeat:
-    return Heartbeat(beats, lease, timedelta(milliseconds=1))  # type: ignore[arg-type]
-
-
-@pytest.mark.domain("wrong-lock")
-def test_a_heartbeat_renews_while_work_goes_on(leases: LeaseTable, clock: Hands) -> None:
-    lease = leases.acquire("words", "first")
-    clock.move(minutes=4)
-    beats = Beats(leases, StorageUnavailable("a throttle is left to the next beat"))
-    with heartbeat_over(beats, lease) as heartbeat:
-        assert beats.begun.wait(10)
-        heartbeat.check()
-    assert heartbeat.lease.expires_at == clock() + MINUTES
-
-
-def test_leaving_the_block_tells_that_the_lease_was_lost(leases: LeaseTable, clock: Hands) -> None:
-    lease = leases.acquire("words", "first")
-    clock.move(minutes=6)
-    leases.acquire("words", "second")
-    beats = Beats(leases)
-    with pytest.raises(LeaseLost), heartbeat_over(beats, lease):
-        assert beats.begun.wait(10)
-
-
-def test_an_error_of_the_work_is_not_hidden_by_a_lost_lease(
-    leases: LeaseTable,
-) -> None:
-    lease = leases.acquire("words", "first")
-    leases.release("words", "first")
-    beats = Beats(leases)
-
-    def work() -> None:
-        with heartbeat_over(beats, lease):
-            assert beats.begun.wait(10)
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        work()
-
-
-def test_a_heartbeat_without_permission_ends_the_work(leases: LeaseTable) -> None:
-    lease = leases.acquire("words", "first")
-    beats = Beats(leases, client_error("AccessDeniedException", 400))
-
-    def work() -> None:
-        with heartbeat_over(beats, lease) as heartbeat:
-            while True:
-                heartbeat.check()
-                beats.begun.wait(0.01)
-
-    with pytest.raises(ClientError):
-        work()

@@ -2,43 +2,53 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from entrypoint import settings
-from entrypoint.applying import watermark
 from entrypoint.deadline import LONGEST, MARGIN, Deadline
-from entrypoint.payloads import CollectionOutcome, ParseAnswer, Tally
+from entrypoint.payloads import CollectionOutcome, Next, ParseAnswer, Tally
 from entrypoint.settling import cause_of
-from instep.batch import BatchRef, Deliveries, Entry, Held, Origin
 from instep.errors import ConfigurationMissing
-from instep.settlement import Fate, Outcome, Verdict, settle
+from instep.parking import Deliveries, Held, ResultRef
+from instep.settlement import Fate, Verdict, settle
 from tests.support.aws import Context
 
-BATCH = {"key": "batches/run/0/words.json", "count": 2}
+BATCH = {"key": "batches/run/0/a.jsonl.gz", "start": 10, "bytes": 90, "count": 2}
+RESULT: dict[str, Any] = {"inline": {"failures": [], "merges": []}}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def test_an_answer_without_work_says_so_and_carries_no_reference() -> None:
-    payload = ParseAnswer(Tally(3, 0, 1, 2), "queue", None, {}).to_payload()
+def test_an_answer_without_work_says_what_follows_and_carries_no_reference() -> None:
+    tally = Tally(looks=3, rounds=2, deferred=1, rejected=2)
+    payload = ParseAnswer("run", NOW, tally, Next.LOOK, NOW, pause=7).to_payload()
     assert payload == {
-        "round": 3,
-        "failures": 0,
-        "deferred": 1,
-        "rejected": 2,
-        "has_work": False,
-        "source": "queue",
+        "execution": "run",
+        "started": NOW.isoformat(),
+        "tally": {
+            "looks": 3,
+            "rounds": 2,
+            "failures": 0,
+            "deferred": 1,
+            "rejected": 2,
+            "busy": 0,
+            "stuck": 0,
+        },
+        "next": "look",
+        "began": NOW.isoformat(),
+        "pause": 7,
+        "drains": True,
+        "more": False,
         "cause": "",
         "deliveries": None,
         "collections": [],
     }
 
 
-def test_an_earlier_rounds_failure_still_has_a_cause_when_the_last_round_was_idle() -> None:
-    assert (
-        "2 records failed"
-        in ParseAnswer(Tally(1, 2, 0, 0), "queue", None, {}).to_payload()["cause"]
-    )
+def test_an_earlier_rounds_failure_still_has_a_cause_when_the_last_look_found_nothing() -> None:
+    answer = ParseAnswer("run", NOW, Tally(looks=2, failures=2), Next.END, NOW)
+    assert "2 records failed" in answer.to_payload()["cause"]
 
 
 def test_an_outcome_names_the_error_that_ended_it() -> None:
@@ -59,7 +69,7 @@ def test_a_result_of_an_attempt_that_lost_its_race_is_not_used() -> None:
     item = {
         "collection": "words",
         "batch": BATCH,
-        "staged": {"attempt": 3, "result": BATCH},
+        "staged": {"attempt": 3, "result": RESULT},
         "outcome": {"status": "deferred"},
         "conflict": {"Error": "SnapshotConflict", "Cause": "HEAD moved"},
     }
@@ -67,32 +77,32 @@ def test_a_result_of_an_attempt_that_lost_its_race_is_not_used() -> None:
     assert outcome.result is None
     assert outcome.reason == "SnapshotConflict: HEAD moved"
     applied = CollectionOutcome.from_payload({**item, "outcome": {"status": "applied"}})
-    assert applied.result == BatchRef.from_payload(BATCH)
+    assert applied.result == ResultRef(RESULT["inline"])
 
 
 def test_the_cause_says_what_failed_where_its_records_are_and_what_to_do() -> None:
-    deliveries = Deliveries((Held("h", "m", 4), Held("i", "n")), (Origin({}, 0), Origin({}, 1)))
-    entries = [Entry({}, (0,)), Entry({}, (1,))]
+    deliveries = Deliveries([Held("h", "m", 4, 0, 1), Held("i", "n", 0, 1, 1)])
     failed = Verdict(Fate.FAILED, "StorageUnavailable: S3 is down " + "x" * 2000)
-    outcomes = [Outcome("words", entries, [failed, failed])]
-    cause = cause_of(outcomes, settle(deliveries, outcomes))
+    cause = cause_of(settle(deliveries, {"words": {0: failed, 1: failed}}, {}))
     assert "words: 2 changes failed with StorageUnavailable: S3 is down" in cause
     assert "1 records are in the inbox again and 1 in the DLQ" in cause
     assert "`instep redrive`" in cause
     assert len(cause) < 1000
 
 
+def test_what_waits_for_its_collection_needs_nobody_to_redrive_it() -> None:
+    stalled = Verdict(Fate.STALLED, "SnapshotCorrupt: a pack is gone")
+    cause = cause_of(
+        settle(Deliveries([Held("h", "m", 0, 0, 2)]), {"words": {0: stalled}}, {Fate.STALLED: 5})
+    )
+    assert "words: 1 changes failed with SnapshotCorrupt: a pack is gone" in cause
+    assert "1 records are in the inbox and come back by themselves" in cause
+    assert "redrive" not in cause
+
+
 def test_no_cause_without_failure() -> None:
-    deliveries = Deliveries((Held("h", "m"),), (Origin({}, 0),))
-    outcomes = [Outcome("words", [Entry({}, (0,))], [Verdict(Fate.REJECTED, "poison")])]
-    assert cause_of(outcomes, settle(deliveries, outcomes)) == ""
-
-
-def test_the_watermark_is_the_newest_time_and_never_goes_back() -> None:
-    entries = [Entry({}, (), "2026-01-02"), Entry({}, (), None), Entry({}, (), "2026-01-01")]
-    assert watermark(entries, None) == "2026-01-02"
-    assert watermark(entries, "2026-03-01") == "2026-03-01"
-    assert watermark([Entry({}, ())], None) is None
+    poison = Verdict(Fate.REJECTED, "poison")
+    assert cause_of(settle(Deliveries([Held("h", "m", 0, 0, 1)]), {"words": {0: poison}}, {})) == ""
 
 
 @pytest.mark.domain("wrong-timer")

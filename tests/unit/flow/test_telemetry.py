@@ -68,6 +68,30 @@ def test_counts_are_one_line_a_call_of_the_data_contracts_namespace(
     assert metric["CompactionLambdaExecutionTime"][0] >= 0
 
 
+@pytest.mark.domain("emf")
+def test_a_gauge_has_its_collection_for_a_dimension_and_its_last_value(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A percentile cannot be added up, and two collections must not be mixed."""
+    for collection, value in (("words", 7), ("lines", 2), ("words", 9)):
+        metrics.gauge("SnapshotLagMaxMs", value, collection)
+    works(EVENT, Context("acquire_lock"))
+    counts, *gauges = read(capsys.readouterr().out)
+    assert "SnapshotLagMaxMs" not in counts
+    assert "collection" not in counts
+    assert {one["collection"]: one["SnapshotLagMaxMs"] for one in gauges} == {
+        "words": [9.0],
+        "lines": [2.0],
+    }
+    for one in gauges:
+        described = one["_aws"]["CloudWatchMetrics"][0]
+        assert described["Namespace"] == "EmbeddingWorkflow"
+        assert [set(names) - {"service"} for names in described["Dimensions"]] == [{"collection"}]
+        assert described["Metrics"] == [{"Name": "SnapshotLagMaxMs", "Unit": "Count"}]
+    works(EVENT, Context("acquire_lock"))
+    assert len(read(capsys.readouterr().out)) == 1
+
+
 @pytest.mark.domain("wrong-answer")
 def test_a_failure_is_logged_counted_and_goes_up(
     lines: io.StringIO, capsys: pytest.CaptureFixture[str]

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.edges import Call, Edge, RunNotOfDefinition, edges_of, edges_taken
+from tests.support.edges import Call, Edge, Flow, RunNotOfDefinition, edges_of, edges_taken
 
 RETRY_BUSY = {"ErrorEquals": ["Busy"], "MaxAttempts": 1}
 RETRY_DEATH = {"ErrorEquals": ["Died", "TimedOut"], "MaxAttempts": 2}
+RETRY_START = {"ErrorEquals": ["States.TaskFailed"], "MaxAttempts": 3}
 DEFINITION: dict[str, Any] = {
     "StartAt": "Parse",
     "States": {
@@ -58,9 +59,15 @@ DEFINITION: dict[str, Any] = {
         "Settle": {"Type": "Task", "Next": "More?"},
         "More?": {
             "Type": "Choice",
-            "Choices": [{"Variable": "$.more", "BooleanEquals": True, "Next": "Parse"}],
+            "Choices": [
+                {"Variable": "$.more", "BooleanEquals": True, "Next": "Parse"},
+                {"Variable": "$.later", "BooleanEquals": True, "Next": "Pause"},
+                {"Variable": "$.round", "BooleanEquals": True, "Next": "Round"},
+            ],
             "Default": "Outcome?",
         },
+        "Pause": {"Type": "Wait", "SecondsPath": "$.pause", "Next": "Round"},
+        "Round": {"Type": "Task", "Next": "Outcome?", "Retry": [RETRY_START]},
         "Outcome?": {
             "Type": "Choice",
             "Choices": [{"Variable": "$.f", "NumericGreaterThan": 0, "Next": "Failed"}],
@@ -72,19 +79,67 @@ DEFINITION: dict[str, Any] = {
 }
 
 
+CHILD: dict[str, Any] = {
+    "StartAt": "Look",
+    "States": {
+        "Look": {"Type": "Task", "Next": "Found?"},
+        "Found?": {
+            "Type": "Choice",
+            "Choices": [{"Variable": "$.work", "BooleanEquals": True, "Next": "Work"}],
+            "Default": "Nothing",
+        },
+        "Nothing": {"Type": "Succeed"},
+        "Work": {"Type": "Task", "End": True},
+    },
+}
+MACHINES = {"main": DEFINITION, "child": CHILD}
+
+
 def taken(*calls: str, succeeded: bool = True) -> set[str]:
+    """Return the edges of the main machine that these calls take (`State!Error`)."""
     made = [Call(*call.split("!")) for call in calls]
-    return {str(edge) for edge in edges_taken(DEFINITION, made, succeeded=succeeded)}
+    edges = edges_taken(MACHINES, [Flow("main", made, succeeded)])
+    assert {edge.machine for edge in edges} <= {"main"}
+    return {str(edge).removeprefix("main-") for edge in edges}
 
 
 def test_every_clause_and_branch_is_an_edge() -> None:
-    assert len(edges_of(DEFINITION)) == 2 + 3 + 5 * 2
-    assert Edge("Lock", "Retry", "Died|TimedOut") in edges_of(DEFINITION)
-    assert Edge("Changed?", "Choice", "Done") in edges_of(DEFINITION)
+    assert len(edges_of(MACHINES)) == 3 + 3 + 4 * 2 + 4 + 2
+    assert Edge("main", "Lock", "Retry", "Died|TimedOut") in edges_of(MACHINES)
+    assert Edge("main", "Changed?", "Choice", "Done") in edges_of(MACHINES)
+    assert Edge("child", "Found?", "Choice", "Nothing") in edges_of(MACHINES)
 
 
 def test_an_idle_run() -> None:
     assert taken("Parse") == {"Work?-Choice-Outcome?", "Outcome?-Choice-Succeeded"}
+
+
+def test_a_wait_tells_one_way_from_the_other() -> None:
+    item = ["Lock", "Apply", "Release"]
+    assert "More?-Choice-Pause" in taken("Parse", *item, "Settle", "Pause", "Round")
+    assert "More?-Choice-Round" in taken("Parse", *item, "Settle", "Round")
+
+
+def test_an_execution_that_was_started_has_edges_of_its_own() -> None:
+    item = ["Lock", "Apply", "Release"]
+    flows = [
+        Flow("child", [Call("Look")], succeeded=True),
+        Flow("child", [Call("Look"), Call("Work", "Bad")], succeeded=False),
+        Flow("main", [Call(one) for one in ["Parse", *item, "Settle", "Round"]], succeeded=True),
+    ]
+    found = {edge for edge in edges_taken(MACHINES, flows) if edge.machine == "child"}
+    assert {edge.label for edge in found} == {"Nothing", "Work"}
+
+
+def test_a_start_is_tried_again_but_what_was_started_and_failed_is_the_end() -> None:
+    before = ["Parse", "Lock", "Apply", "Release", "Settle"]
+    edges = taken(*before, "Round!Throttled", "Round!States.Runtime", succeeded=False)
+    assert "Round-Retry-States.TaskFailed" in edges
+    assert "Round-Retry-States.TaskFailed" not in taken(
+        *before, "Round!States.Timeout", succeeded=False
+    )
+    with pytest.raises(RunNotOfDefinition):
+        taken(*before, "Round!States.Runtime", "Round")
 
 
 def test_retries_are_told_from_the_catch_that_ends_them() -> None:
@@ -119,8 +174,8 @@ def test_items_that_interleave_are_told_apart_by_name() -> None:
         Call("Release", item="words"),
         Call("Settle"),
     ]
-    edges = edges_taken(DEFINITION, calls, succeeded=True)
-    assert {Edge("Changed?", "Choice", "Done"), Edge("Changed?", "Choice", "Upload")} <= edges
+    edges = edges_taken(MACHINES, [Flow("main", calls, succeeded=True)])
+    assert {Edge("main", "Changed?", "Choice", to) for to in ("Done", "Upload")} <= edges
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from instep.errors import SnapshotUnsupported
 from instep.snapshot import document
 from instep.snapshot.document import DocumentDamaged
+from instep.snapshot.freshness import ChangeTimes
 from instep.snapshot.manifest import (
     SQLITE,
     Facts,
@@ -43,7 +45,9 @@ def manifest(**changes: Any) -> Manifest:
 
 
 def test_what_is_written_is_read() -> None:
-    assert parse(manifest().to_bytes()) == manifest()
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    for one in (manifest(), manifest(watermark=at.isoformat(), times=ChangeTimes(3, at, at, at))):
+        assert parse(one.to_bytes()) == one
     assert manifest().packs() == {"b" * 64, "d" * 64}
     assert (manifest().files[SQLITE].size, manifest().files[SQLITE].digest) == (8192, "c" * 64)
 
@@ -85,6 +89,10 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a version of another form": lambda content: content.update(version="1/2"),
     "a parent of another form": lambda content: content.update(parent="x"),
     "a token that is text": lambda content: content.update(fencing_token="7"),
+    "a watermark that is no time": lambda content: content.update(watermark="yesterday"),
+    "a moment that is no time": lambda content: content.update(created_at="then"),
+    "times that are a number": lambda content: content.update(times=7),
+    "times of nothing": lambda content: content.update(times={"changes": 1}),
     "no facts": lambda content: content.pop("facts"),
     "facts that are a list": lambda content: content.update(facts=[]),
     "a note that is a list": lambda content: content.update(note=[]),

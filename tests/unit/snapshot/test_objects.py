@@ -53,6 +53,15 @@ def test_a_409_without_end_is_unavailable_and_not_lost(objects: Objects) -> None
     assert calls.met == 5
 
 
+def test_a_range_is_as_many_bytes_as_asked_for_or_as_there_are(objects: Objects) -> None:
+    objects.put("key", b"0123456789")
+    assert objects.get_range("key", 0, 1) == b"0"
+    assert objects.get_range("key", 3, 4) == b"3456"
+    assert objects.get_range("key", 8, 100) == b"89"
+    with pytest.raises(ObjectMissing):
+        objects.get_range("no such key", 0, 1)
+
+
 @pytest.mark.parametrize("operation", ["PutObject", "GetObject"])
 def test_throttles_and_timeouts_are_unavailable(objects: Objects, operation: str) -> None:
     def act() -> None:

@@ -231,3 +231,44 @@ def test_signals_of_one_entity_share_an_identity_and_others_do_not() -> None:
 
     assert label == removed
     assert label != another
+
+
+@pytest.mark.domain("arrived")
+def test_all_arrivals_of_a_receipt_share_an_identity_that_nothing_else_has() -> None:
+    word = "RECEIPT#00001#LINE#00002#WORD#00003"
+    keys = {
+        "RECEIPT": "RECEIPT#00001",
+        "RECEIPT_LINE": "RECEIPT#00001#LINE#00002",
+        "RECEIPT_WORD": word,
+    }
+
+    def identities(event: str, pk: str = PK, number: str = "00001") -> dict[str, str]:
+        found = {}
+        for entity, sk in keys.items():
+            sk = sk.replace("RECEIPT#00001", f"RECEIPT#{number}")
+            image = item(pk, sk, entity)
+            new = None if event == "REMOVE" else image
+            old = None if event == "INSERT" else item(pk, sk, entity, TimeToLive=1)
+            (message, *_) = parse_record(stream_record(event, pk, sk, old=old, new=new))
+            found[entity] = message.identity
+        return found
+
+    arrived = set(identities("INSERT").values())
+    assert len(arrived) == 1
+    assert identities("REMOVE") == identities("MODIFY")
+    assert len(set(identities("REMOVE").values()) | arrived) == 4
+    assert not arrived & set(identities("INSERT", number="00010").values())
+    assert not arrived & set(identities("INSERT", pk="IMAGE#7c1").values())
+
+
+@pytest.mark.domain("arrived")
+def test_an_arrival_keeps_its_own_entity_and_feeds_what_that_feeds() -> None:
+    word = "RECEIPT#00001#LINE#00002#WORD#00003"
+    new = item(PK, word, "RECEIPT_WORD", text="milk")
+    (message,) = parse_record(stream_record("INSERT", PK, word, new=new))
+
+    assert (message.entity_type, message.event_name) == ("RECEIPT_WORD", "INSERT")
+    assert message.collections == (ChromaDBCollection.WORDS,)
+    assert message.is_arrival
+    assert message.entity_data["word_id"] == 3
+    assert parse_record({"body": json.dumps(message.to_payload())}) == [message]

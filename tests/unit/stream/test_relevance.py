@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from receipt_dynamo_stream import RecordRejected, build_messages_from_records, is_relevant, trim
-from receipt_dynamo_stream.stream_filter import stream_filters
-from tests.support.items import item, stream_record
+from tests.support.filters import lets_through
+from tests.support.items import Attribute, item, stream_record
 
 PK = "IMAGE#7c1f"
 WORD = "RECEIPT#00001#LINE#00002#WORD#00003"
@@ -52,12 +52,12 @@ MIRRORED = {
 def record(
     entity: str,
     event: str,
-    old: Mapping[str, str | None] | None = None,
-    new: Mapping[str, str | None] | None = None,
+    old: Mapping[str, Attribute] | None = None,
+    new: Mapping[str, Attribute] | None = None,
 ) -> dict[str, Any]:
     sk = KEYS[entity]
     run = {"lines_delta_prefix": "a/", "words_delta_prefix": "b/"}
-    base: Mapping[str, str | None] = run if entity == "COMPACTION_RUN" else {}
+    base: Mapping[str, Attribute] = run if entity == "COMPACTION_RUN" else {}
     return stream_record(
         event,
         PK,
@@ -77,16 +77,16 @@ RULES = [
     ("RECEIPT_WORD_LABEL", "INSERT", True),
     ("COMPACTION_RUN", "INSERT", True),
     ("COMPACTION_RUN", "MODIFY", False),
-    ("RECEIPT", "INSERT", False),
-    ("RECEIPT_LINE", "INSERT", False),
-    ("RECEIPT_WORD", "INSERT", False),
+    ("RECEIPT", "INSERT", True),
+    ("RECEIPT_LINE", "INSERT", True),
+    ("RECEIPT_WORD", "INSERT", True),
     ("RECEIPT_LETTER", "INSERT", False),
     ("LINE", "INSERT", False),
     *((entity, "MODIFY", False) for entity in KEYS),
 ]
 
 
-@pytest.mark.domain("relevant", "first-insert", "run-write-back")
+@pytest.mark.domain("relevant", "first-insert", "arrived", "run-write-back")
 @pytest.mark.parametrize(("entity", "event", "relevant"), RULES)
 def test_the_rules_of_relevance(entity: str, event: str, relevant: bool) -> None:
     made = record(entity, event)
@@ -161,25 +161,157 @@ def test_the_stream_filter_lets_every_relevant_record_through(
     made = record(entity, event)
 
     if relevant:
-        assert any(_matches(pattern, made) for pattern in stream_filters())
+        assert lets_through(made)
     if entity in {"RECEIPT_LETTER", "LINE"}:
-        assert not any(_matches(pattern, made) for pattern in stream_filters())
+        assert not lets_through(made)
 
 
-def test_a_modify_without_images_is_poison_not_a_guess() -> None:
-    made = stream_record("MODIFY", PK, KEYS["RECEIPT_METADATA"])
+EXPIRIES = [
+    ({}, {"TimeToLive": 4_000_000_000}),
+    ({"TimeToLive": 1_000_000_000}, {"TimeToLive": 4_000_000_000}),
+    ({"TimeToLive": 4_000_000_000}, {"TimeToLive": 1_000_000_000}),
+    ({"TimeToLive": 1_000_000_000}, {}),
+]
 
-    with pytest.raises(RecordRejected, match="NEW_AND_OLD_IMAGES"):
-        is_relevant(made)
+
+@pytest.mark.domain("expiry-signal", "run-write-back")
+@pytest.mark.parametrize(("old", "new"), EXPIRIES)
+@pytest.mark.parametrize("entity", sorted(KEYS))
+def test_an_expiry_that_is_set_moved_or_taken_back_is_a_change_of_every_entity_but_a_run(
+    entity: str, old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    made = record(entity, "MODIFY", old=old, new=new)
+    relevant = entity not in {"COMPACTION_RUN", "RECEIPT_LETTER", "LINE"}
+
+    assert is_relevant(made) is relevant
+    if not relevant:
+        return
+    assert lets_through(made)
+    first, *_ = messages = build_messages_from_records([made])
+    assert (first.entity_type, first.event_name) == (entity, "MODIFY")
+    assert set(first.changes) == {"TimeToLive"}
+    assert build_messages_from_records([trim(made)]) == messages
 
 
-def _matches(pattern: Any, value: Any) -> bool:
-    """Lambda's filter rules, as far as ours use them: names, lists of values, prefix."""
-    if isinstance(pattern, dict):
-        return isinstance(value, dict) and all(
-            name in value and _matches(rule, value[name]) for name, rule in pattern.items()
-        )
-    return any(
-        value.startswith(rule["prefix"]) if isinstance(rule, dict) else value == rule
-        for rule in pattern
+@pytest.mark.domain("expiry-signal", "arrived")
+@pytest.mark.parametrize("entity", ["RECEIPT", "RECEIPT_LINE", "RECEIPT_WORD"])
+@pytest.mark.parametrize(("old", "new"), EXPIRIES)
+def test_a_receipt_line_or_word_that_lives_longer_arrives_too(
+    entity: str, old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    """It may have counted as gone, and vectors merged long ago may be due again."""
+    messages = build_messages_from_records([record(entity, "MODIFY", old=old, new=new)])
+    longer = "TimeToLive" in old and old["TimeToLive"] < new.get("TimeToLive", 5_000_000_000)
+
+    assert [one.event_name for one in messages] == ["MODIFY", *["INSERT"] * longer]
+    assert len({one.identity for one in messages}) == len(messages)
+
+
+@pytest.mark.domain("expiry-signal")
+@pytest.mark.parametrize("expiry", [{"S": "1000000000"}, {"NULL": True}, {"N": "soon"}, "never", 7])
+def test_an_expiry_that_is_no_number_is_none_as_dynamodb_has_it(expiry: Any) -> None:
+    before = item(PK, KEYS["RECEIPT_METADATA"], "RECEIPT_METADATA", place_id="a")
+    after = {**before, "TimeToLive": expiry}
+
+    assert not is_relevant(stream_record("MODIFY", PK, before["SK"]["S"], old=before, new=after))
+
+
+def with_phone(event: str, old: Any, new: Any, **more: str) -> dict[str, Any]:
+    """A record of metadata whose phone_number is these attributes, None for none."""
+    bare = item(PK, KEYS["RECEIPT_METADATA"], "RECEIPT_METADATA", merchant_name="a")
+    old_image = bare if old is None else {**bare, "phone_number": old}
+    new_image = {**(bare if new is None else {**bare, "phone_number": new})}
+    new_image |= {name: {"S": value} for name, value in more.items()}
+    return stream_record(
+        event,
+        PK,
+        bare["SK"]["S"],
+        old=None if event == "INSERT" else old_image,
+        new=None if event == "REMOVE" else new_image,
     )
+
+
+OTHER_TYPES: list[Any] = [
+    {"B": "AQ=="},
+    {"SS": ["1", "2"]},
+    {"L": [{"S": "1"}]},
+    {"M": {}},
+    {"BOOL": True},
+    {"NULL": False},
+    {"S": "1", "N": "1"},
+    "bare",
+]
+
+
+@pytest.mark.domain("number-is-text")
+def test_a_number_is_the_text_it_is_written_as() -> None:
+    (message,) = build_messages_from_records([with_phone("INSERT", None, {"N": "5551234567"})])
+
+    assert message.changes["phone_number"].new == "5551234567"
+    assert not is_relevant(with_phone("MODIFY", {"N": "555"}, {"S": "555"}))
+
+
+@pytest.mark.domain("other-types")
+@pytest.mark.parametrize("other", OTHER_TYPES)
+def test_a_field_of_another_type_is_rejected_by_its_name(other: Any) -> None:
+    for made in (
+        with_phone("INSERT", None, other),
+        with_phone("MODIFY", {"S": "555"}, other),
+        with_phone("MODIFY", other, other, merchant_name="b"),
+    ):
+        with pytest.raises(RecordRejected, match="attribute phone_number is "):
+            is_relevant(made)
+
+
+@pytest.mark.domain("other-types", "relevance-first")
+@pytest.mark.parametrize("other", OTHER_TYPES)
+def test_a_field_of_another_type_that_goes_or_is_put_right_is_a_change(other: Any) -> None:
+    """The record that brought it was rejected, so the embeddings may carry what was before it."""
+    for made in (
+        with_phone("MODIFY", other, {"S": "555"}),
+        with_phone("MODIFY", other, None),
+        with_phone("REMOVE", other, None),
+    ):
+        assert is_relevant(made)
+        trimmed = trim(made)
+        assert build_messages_from_records([trimmed]) == build_messages_from_records([made])
+        assert build_messages_from_records([trim(trimmed)]) != []
+
+
+@pytest.mark.domain("relevance-first", "run-write-back")
+@pytest.mark.parametrize(
+    "made",
+    [
+        with_phone("MODIFY", {"B": "AQ=="}, {"B": "AQ=="}, seen="2"),
+        stream_record("MODIFY", PK, KEYS["COMPACTION_RUN"]),
+        stream_record("REMOVE", PK, KEYS["COMPACTION_RUN"], old={"words_delta_prefix": 7}),
+        stream_record("MODIFY", PK, KEYS["COMPACTION_RUN"], new={"lines_delta_prefix": {"L": []}}),
+        {**stream_record("MODIFY", PK, KEYS["RECEIPT_LETTER"]), "eventName": "UPSERT"},
+        stream_record("MODIFY", PK, KEYS["LINE"], old={"text": 7}),
+    ],
+)
+def test_what_cannot_matter_is_never_rejected_for_what_it_holds(made: dict[str, Any]) -> None:
+    assert not is_relevant(made)
+    assert build_messages_from_records([made]) == []
+
+
+@pytest.mark.domain("relevance-first")
+@pytest.mark.parametrize(
+    "entity", [entity for entity, event, ok in RULES if event == "REMOVE" and ok]
+)
+def test_that_something_went_is_said_by_its_key_alone(entity: str) -> None:
+    bare = stream_record("REMOVE", PK, KEYS[entity])
+
+    (message,) = build_messages_from_records([bare])
+    assert (message.entity_type, message.event_name) == (entity, "REMOVE")
+    broken = {**bare, "dynamodb": {**bare["dynamodb"], "OldImage": "broken"}}
+    assert build_messages_from_records([trim(broken)]) == [message]
+
+
+@pytest.mark.domain("relevance-first")
+@pytest.mark.parametrize("entity", ["RECEIPT", "RECEIPT_METADATA", "RECEIPT_WORD_LABEL"])
+def test_a_modify_without_images_is_poison_not_a_guess(entity: str) -> None:
+    image = item(PK, KEYS[entity], entity)
+    for old, new in ((None, None), (image, None), (None, image)):
+        with pytest.raises(RecordRejected, match="NEW_AND_OLD_IMAGES"):
+            is_relevant(stream_record("MODIFY", PK, KEYS[entity], old=old, new=new))

@@ -1,7 +1,7 @@
 """HEAD, the one mutable name of a collection: read with its witness, moved by compare-and-swap.
 
-The rule is docs/design.md, "Snapshot store": HEAD names a version, carries the last fencing token,
-and never repeats its bytes, since no two versions share an id.
+The rule is docs/design.md, "Snapshot store": HEAD names a version, carries the last fencing token
+and how fresh the version is, and never repeats its bytes, since no two versions share an id.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from instep.errors import SnapshotCorrupt
 from instep.objects import Fetched, Lost, Objects, ObjectTooLarge, Written
 from instep.snapshot import document
 from instep.snapshot.document import DocumentDamaged
+from instep.snapshot.freshness import Freshness, Lag, instant, time_or_none
 from instep.snapshot.manifest import require, version_id
 
 MAX_HEAD_BYTES: Final = 64 << 10
@@ -24,7 +25,13 @@ class Head:
     version: str
     fencing_token: int
     watermark: str | None
+    lag: Lag | None = None
     etag: str = ""
+
+    @property
+    def freshness(self) -> Freshness:
+        """How fresh the version is, as it was published."""
+        return Freshness(instant(self.watermark) if self.watermark else None, self.lag)
 
 
 def head_key(collection: str) -> str:
@@ -69,6 +76,7 @@ def move_head(
             "version": to.version,
             "fencing_token": to.fencing_token,
             "watermark": to.watermark,
+            "lag": to.lag.to_payload() if to.lag else None,
         },
     )
     answer = objects.replace(key, body, witness) if witness else objects.create(key, body)
@@ -84,7 +92,8 @@ def _parse(objects: Objects, collection: str, fetched: Fetched) -> Head:
         head = Head(
             version=version_id(content["version"]),
             fencing_token=int(content["fencing_token"]),
-            watermark=content["watermark"],
+            watermark=time_or_none(content["watermark"]),
+            lag=Lag.from_payload(content["lag"]) if content.get("lag") else None,
             etag=fetched.etag,
         )
     except (DocumentDamaged, KeyError, TypeError, ValueError) as error:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from instep.snapshot import document
 from instep.snapshot.document import DocumentDamaged
+from instep.snapshot.freshness import ChangeTimes, Freshness, instant, time_or_none
 from instep.snapshot.pack import MAX_PACK_BYTES, PACK_PAGES
 from instep.snapshot.pages import page_count
 
@@ -84,7 +85,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Manifest:
-    """An immutable version of a collection's directory."""
+    """An immutable version of a collection's directory; `times` are those of what it brought."""
 
     collection: str
     version: str
@@ -96,6 +97,13 @@ class Manifest:
     facts: Facts
     files: Mapping[str, FileEntry]
     note: Mapping[str, Any] = field(default_factory=dict)
+    times: ChangeTimes | None = None
+
+    @property
+    def freshness(self) -> Freshness:
+        """How fresh the version was when it was stored, which is one step before its publish."""
+        lag = self.times.lag(instant(self.created_at)) if self.times else None
+        return Freshness(instant(self.watermark) if self.watermark else None, lag)
 
     def to_bytes(self) -> bytes:
         """Return the version file; raises DocumentDamaged if it would break an invariant."""
@@ -113,6 +121,7 @@ class Manifest:
             "writer": self.writer,
             "fencing_token": self.fencing_token,
             "watermark": self.watermark,
+            "times": self.times.to_payload() if self.times else None,
             "note": dict(self.note),
             "facts": dict(vars(self.facts)),
             "files": {
@@ -166,11 +175,12 @@ def _manifest(content: Mapping[str, Any]) -> Manifest:
         collection=_typed(str, content["collection"]),
         version=version_id(content["version"]),
         parent=None if parent is None else version_id(parent),
-        created_at=_typed(str, content["created_at"]),
+        created_at=_time(content["created_at"]),
         writer=_typed(str, content["writer"]),
         fencing_token=_natural(content["fencing_token"]),
-        watermark=None if content["watermark"] is None else _typed(str, content["watermark"]),
+        watermark=time_or_none(content["watermark"]),
         note=_typed(dict, content["note"]),
+        times=ChangeTimes.from_payload(content["times"]) if content.get("times") else None,
         facts=_facts(content["facts"]),
         files=files,
     )
@@ -234,6 +244,11 @@ def version_id(value: Any) -> str:
 
 def _sha256(value: Any) -> str:
     require(isinstance(value, str) and _SHA256.fullmatch(value) is not None, "no hash")
+    return str(value)
+
+
+def _time(value: Any) -> str:
+    instant(value)
     return str(value)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from instep.errors import LeaseLost, SnapshotConflict, StorageUnavailable
 from instep.lease import Lease
 from instep.objects import Written
+from instep.snapshot.freshness import ChangeTimes, Lag
 from instep.snapshot.head import Head, move_head
 from instep.snapshot.store import SnapshotStore
 
@@ -29,7 +30,8 @@ class Staged:
     """A version that lies in S3 and that HEAD does not name; `changed` False: none was made.
 
     `witness` is the etag of the HEAD it was made from, None for a first version. `fold` says that
-    a fold is due once it is published. `bytes` is what staging it sent.
+    a fold is due once it is published. `bytes` is what staging it sent. `times` are those of the
+    changes it brings: what has waited is known only when it is published.
     """
 
     collection: str
@@ -42,24 +44,31 @@ class Staged:
     watermark: str | None
     fold: bool = False
     bytes: int = 0
+    times: ChangeTimes | None = None
 
     def to_payload(self) -> dict[str, Any]:
         """Return the JSON one state hands the next."""
-        return asdict(self)
+        return {**asdict(self), "times": self.times.to_payload() if self.times else None}
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> "Staged":
         """Read what `to_payload` wrote; keys of others beside it are left alone."""
-        return cls(**{name: payload[name] for name in cls.__dataclass_fields__ if name in payload})
+        given = {name: payload[name] for name in cls.__dataclass_fields__ if name in payload}
+        times = ChangeTimes.from_payload(given["times"]) if given.get("times") else None
+        return cls(**{**given, "times": times})
 
 
 @dataclass(frozen=True)
 class Published:
-    """HEAD names `version`; the publish phase took `held_ms`; `fold` says that a fold is due."""
+    """HEAD names `version`; the publish phase took `held_ms`; `fold` says that a fold is due.
+
+    `lag` is what HEAD says of the changes that came with it.
+    """
 
     version: str
     held_ms: float
     fold: bool
+    lag: Lag | None
 
 
 def publish(store: SnapshotStore, staged: Staged, lease: Lease, leases: Leases) -> Published:
@@ -71,20 +80,19 @@ def publish(store: SnapshotStore, staged: Staged, lease: Lease, leases: Leases) 
     began = perf_counter()
     leases.confirm(lease)
     head = store.head()
-    if not _names(head, staged):
+    won = _naming(head, staged)
+    if won is None:
         _check(staged, lease, head)
-        _move(store, staged, lease.fencing_token)
-    held_ms = (perf_counter() - began) * 1000
-    return Published(str(staged.version), round(held_ms, 1), staged.fold)
+        won = _move(store, staged, lease.fencing_token)
+    return _published(staged, won, began)
 
 
 def publish_unleased(store: SnapshotStore, staged: Staged) -> Published:
     """Publish for an operator, by the compare-and-swap alone: wins over a running compaction."""
     began = perf_counter()
     head = store.head()
-    if not _names(head, staged):
-        _move(store, staged, head.fencing_token if head else 0)
-    return Published(str(staged.version), round((perf_counter() - began) * 1000, 1), staged.fold)
+    won = _naming(head, staged) or _move(store, staged, head.fencing_token if head else 0)
+    return _published(staged, won, began)
 
 
 def _check(staged: Staged, lease: Lease, head: Head | None) -> None:
@@ -101,17 +109,29 @@ def _check(staged: Staged, lease: Lease, head: Head | None) -> None:
         raise SnapshotConflict(staged.collection, staged.parent, head.version if head else None)
 
 
-def _move(store: SnapshotStore, staged: Staged, fencing_token: int) -> None:
-    to = Head(str(staged.version), fencing_token, staged.watermark)
+def _move(store: SnapshotStore, staged: Staged, fencing_token: int) -> Head:
+    """Return the HEAD that names what is staged: ours, or that of an earlier try which had won."""
+    lag = staged.times.lag(store.clock()) if staged.times else None
+    to = Head(str(staged.version), fencing_token, staged.watermark, lag)
     try:
         answer = move_head(store.objects, store.collection, to=to, witness=staged.witness)
     except StorageUnavailable:
-        if not _names(store.head(), staged):
+        won = _naming(store.head(), staged)
+        if won is None:
             raise
-        return
-    if not isinstance(answer, Written) and not _names(answer, staged):
+        return won
+    if isinstance(answer, Written):
+        return to
+    won = _naming(answer, staged)
+    if won is None:
         raise SnapshotConflict(staged.collection, staged.parent, answer.version if answer else None)
+    return won
 
 
-def _names(head: Head | None, staged: Staged) -> bool:
-    return head is not None and head.version == staged.version
+def _naming(head: Head | None, staged: Staged) -> Head | None:
+    return head if head is not None and head.version == staged.version else None
+
+
+def _published(staged: Staged, head: Head, began: float) -> Published:
+    held_ms = round((perf_counter() - began) * 1000, 1)
+    return Published(head.version, held_ms, staged.fold, head.lag)

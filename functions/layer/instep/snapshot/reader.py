@@ -18,6 +18,7 @@ from instep.gate import Gate
 from instep.objects import Objects
 from instep.snapshot.claim import claim
 from instep.snapshot.fetch import Progress
+from instep.snapshot.freshness import Freshness
 from instep.snapshot.inventory import refuse_lost_head
 from instep.snapshot.live import Live
 from instep.snapshot.manifest import SQLITE, Manifest
@@ -33,11 +34,15 @@ _SCHEME: Final = "s3://"
 
 
 class Snapshot:
-    """A collection at one version, which `refresh` moves; `client` and `collection` stay good."""
+    """A collection at one version, which `refresh` moves; `client` and `collection` stay good.
+
+    `freshness` is that version's: the newest change it carries, and how long its changes waited.
+    """
 
     client: "ClientAPI"
     collection: "Collection"
     version: str
+    freshness: Freshness
     _manifest: Manifest
 
     def __init__(
@@ -57,7 +62,8 @@ class Snapshot:
                 )
             claimed = self._stack.enter_context(claim(directory / store.collection))
             self._copy = WarmCopy(claimed)
-            self._open(_wanted(store, at), progress)
+            manifest, self.freshness = _wanted(store, at)
+            self._open(manifest, progress)
         except BaseException:
             self._stack.close()
             raise
@@ -87,7 +93,7 @@ class Snapshot:
             except BaseException:
                 self._gate.stop()
                 raise
-        self._manifest, self.version = wanted, wanted.version
+        self._manifest, self.version, self.freshness = wanted, wanted.version, head.freshness
         return True
 
     def close(self) -> None:
@@ -169,7 +175,7 @@ def pull(
     store = SnapshotStore(objects, collection)
     if directory.exists() and any(directory.iterdir()):
         raise FileExistsError(f"{directory} is not empty: name a new directory")
-    version = _wanted(store, at).version
+    version = _wanted(store, at)[0].version
     directory = directory.absolute()
     beside = directory.with_name(f".{directory.name}.pull")
     with claim(beside) as scratch:
@@ -186,16 +192,17 @@ def pull(
     return version
 
 
-def _wanted(store: SnapshotStore, at: str | None) -> Manifest:
+def _wanted(store: SnapshotStore, at: str | None) -> tuple[Manifest, Freshness]:
     if at is not None:
-        return store.asked_for(at)
+        manifest = store.asked_for(at)
+        return manifest, manifest.freshness
     head = store.head()
     if head is None:
         refuse_lost_head(store)
         raise ConfigurationMissing(
             f"{store.collection} has no version yet in {store.objects.bucket}: run the workflow"
         )
-    return store.manifest(head.version)
+    return store.manifest(head.version), head.freshness
 
 
 def _objects(location: str | Objects) -> Objects:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from instep.snapshot.folding import needs_fold
+from instep.snapshot.freshness import ChangeTimes
 from instep.snapshot.head import Head
 from instep.snapshot.manifest import Facts, FileEntry, Manifest
 from instep.snapshot.publish import Staged
@@ -13,13 +14,17 @@ from instep.snapshot.store import SnapshotStore
 
 @dataclass(frozen=True)
 class Origin:
-    """Who stages a version, with which right, how far it is, and on which head."""
+    """Who stages a version, with which right, how far it is, and on which head.
+
+    `times` are those of the table's changes it brings; None when it brings none.
+    """
 
     writer: str
     fencing_token: int
     watermark: str | None
     note: Mapping[str, Any]
     parent: Head | None
+    times: ChangeTimes | None = None
 
 
 def put_version(
@@ -43,6 +48,7 @@ def put_version(
         facts=facts,
         files=files,
         note=origin.note,
+        times=origin.times,
     )
     store.put_manifest(manifest)
     return Staged(
@@ -56,4 +62,5 @@ def put_version(
         watermark=origin.watermark,
         fold=needs_fold(manifest),
         bytes=store.objects.traffic.up - sent,
+        times=origin.times,
     )

@@ -15,6 +15,7 @@ from instep.collection import close_client, create_collection, open_client
 from instep.errors import ConfigurationMissing, SnapshotUnsupported
 from instep.hnsw.stub import lay_stub
 from instep.snapshot.claim import claim
+from instep.snapshot.freshness import ChangeTimes
 from instep.snapshot.head import Head
 from instep.snapshot.inventory import refuse_lost_head
 from instep.snapshot.manifest import SQLITE, Facts, FileEntry, Manifest
@@ -80,11 +81,17 @@ class Workspace:
         self._staged = False
 
     def stage(
-        self, writer: str, fencing_token: int, watermark: str | None, note: Mapping[str, Any]
+        self,
+        writer: str,
+        fencing_token: int,
+        watermark: str | None,
+        note: Mapping[str, Any],
+        times: ChangeTimes | None = None,
     ) -> Staged:
         """Close the client and store what changed since the head as a version nobody sees.
 
-        `note` is kept in the manifest (JSON values). Nothing changed: nothing is stored.
+        `note` is kept in the manifest (JSON values); `times` are those of the changes applied.
+        Nothing changed: nothing is stored, and no watermark moves.
         """
         facts, size, pages = self._finish()
         if self._manifest is not None and _same_content(self._manifest.facts, facts):
@@ -96,7 +103,7 @@ class Workspace:
             entries[SQLITE] = ship(
                 self._store, version, entries.get(SQLITE), Change(size, pages, main.read)
             )
-        origin = Origin(writer, fencing_token, watermark, note, self.parent)
+        origin = Origin(writer, fencing_token, watermark, note, self.parent, times)
         staged = put_version(self._store, version, origin, facts, entries, before)
         self._copy.wait_for(version, entries[SQLITE].layers[-1])
         self._staged = True

@@ -1,24 +1,23 @@
-"""Reading a table item as DynamoDB JSON: the three ways of no value are one (docs/domain.md)."""
+"""Reading a table item in DynamoDB JSON, as the parser reads its images (docs/domain.md)."""
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
+
+from receipt_dynamo_stream.attributes import TTL_ATTRIBUTE, read, read_expiry
+
+__all__ = ["TTL_ATTRIBUTE", "Item", "is_alive", "text"]
 
 Item: TypeAlias = Mapping[str, Mapping[str, Any]]
 
-# The table's time-to-live attribute: the predecessor's name, and that of the table the app creates.
-TTL_ATTRIBUTE: Final = "TimeToLive"
-
 
 def text(item: Item, name: str) -> str | None:
-    """Return a string attribute; NULL, absent, empty and any other type are None."""
-    return item.get(name, {}).get("S") or None
+    """Return a field as text; NULL, absent, empty and a type the parser rejects are None."""
+    value = read(item.get(name))
+    return value if isinstance(value, str) else None
 
 
 def is_alive(item: Item, now: datetime) -> bool:
     """Say whether the item still counts: past its time to live it is gone, swept yet or not."""
-    try:
-        ends = float(item[TTL_ATTRIBUTE]["N"])
-    except (KeyError, TypeError, ValueError):
-        return True
-    return ends > now.timestamp()
+    ends = read_expiry(item.get(TTL_ATTRIBUTE))
+    return ends is None or ends > now.timestamp()

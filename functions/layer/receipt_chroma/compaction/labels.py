@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from receipt_chroma.compaction.attributes import text
+from receipt_dynamo_stream.keys import parse_key
 
 if TYPE_CHECKING:
     from instep.difference import Fields, Value
@@ -35,29 +36,45 @@ _BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Label:
-    """One RECEIPT_WORD_LABEL item: `added` is its timestamp_added as written, None without one."""
+    """One RECEIPT_WORD_LABEL item: `added` is its timestamp_added as written, None without one.
+
+    `written` is its sort key: two of one name in different cases are told apart by it.
+    """
 
     name: str
     status: str
     proposed_by: str | None = None
     added: str | None = None
+    written: str = ""
 
     @classmethod
     def of(cls, item: "Item") -> "Label":
-        """Read an item; the name comes from the sort key alone, no status means NONE."""
-        name = item["SK"]["S"].partition("#LABEL#")[2].upper()
-        status = text(item, "validation_status") or "NONE"
-        return cls(name, status, text(item, "label_proposed_by"), text(item, "timestamp_added"))
+        """Read an item; the name comes from the key alone, no status means NONE.
+
+        An item whose key is no label's, as that of one without a name, is a Label of no name.
+        """
+        sort_key = item["SK"]["S"]
+        key = parse_key(item["PK"]["S"], sort_key)
+        return cls(
+            (key and key.label) or "",
+            text(item, "validation_status") or "NONE",
+            text(item, "label_proposed_by"),
+            text(item, "timestamp_added"),
+            sort_key,
+        )
 
     @property
-    def age(self) -> tuple[datetime, str]:
-        """What orders labels, newest last: the instant (naive means UTC), then the name."""
-        return _instant(self.added), self.name
+    def age(self) -> tuple[datetime, str, str]:
+        """What orders labels, newest last: the instant (naive means UTC), then name and key."""
+        return _instant(self.added), self.name, self.written
 
 
 def label_fields(labels: Iterable[Label], carried: Mapping[str, "Value"] | None = None) -> "Fields":
-    """Return every label field of a word with `labels`; None for one it must not have."""
-    present = sorted(labels, key=lambda label: label.age)
+    """Return every label field of a word with `labels`; None for one it must not have.
+
+    A label of no name is none.
+    """
+    present = sorted((label for label in labels if label.name), key=lambda label: label.age)
     if not present:
         return _no_label(carried or {})
     valid = {label.name for label in present if label.status == "VALID"}

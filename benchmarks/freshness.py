@@ -1,0 +1,178 @@
+"""How long a write takes to be readable, at rates from 1 to 100 edits a second, paced and not.
+
+100 receipts of 100 words; labels are edited at a steady rate, and each second one probe more is
+written and looked for in the head. `r0` is roundSeconds 0, `rD` is what the app deploys by default.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from time import monotonic
+
+from benchmarks.items import label
+from benchmarks.live import LiveApp, live_app
+from benchmarks.measure import Figures
+from benchmarks.pacing import paced, steady
+from benchmarks.papers import A_RECEIPT, Papers
+from benchmarks.probes import Probe, Sightings, watching
+from benchmarks.report import Report, Target, at_least, at_most
+from benchmarks.rounds import beside_another, read_rounds
+from benchmarks.stage import Stage
+from instep.clock import utc_now
+from instep.snapshot.reader import Snapshot, open_snapshot
+from tools.local_cloud.deploy import ROOT
+
+RATES = (1, 5, 10, 20, 50, 100)
+SECONDS = 60
+RECEIPTS = 100
+SETTINGS: Mapping[str, Mapping[str, str]] = {"r0": {"roundSeconds": "0"}, "rD": {}}
+
+LOST_AFTER = 90.0  # seconds in which nothing ran, and a probe still was not there
+_SHOWN_RATE = 10  # the rate of the summary
+_SCATTER = 7919  # a prime: successive edits fall on words far apart, and on each in turn
+
+
+@dataclass(frozen=True)
+class Edits:
+    """Which word the next edit or the next probe falls on: the first of a receipt is a probe's."""
+
+    papers: Papers
+
+    def word(self, number: int) -> str:
+        """Return the word of the `number`-th edit."""
+        receipt, offset = divmod(
+            number * _SCATTER % (self.papers.receipts * (A_RECEIPT - 1)), A_RECEIPT - 1
+        )
+        return self.papers.ids[receipt * A_RECEIPT + 1 + offset]
+
+    def probe(self, number: int) -> Probe:
+        """Return the `number`-th probe, written now."""
+        word = self.papers.ids[number % self.papers.receipts * A_RECEIPT]
+        return Probe(number, word, monotonic())
+
+
+def default_pace() -> float:
+    """Return the roundSeconds that cdk.json gives a deployment; 0 where it knows of none."""
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    return float(context.get("roundSeconds", 0))
+
+
+def run(
+    stage: Stage,
+    rates: Sequence[int] = RATES,
+    seconds: int = SECONDS,
+    receipts: int = RECEIPTS,
+) -> Report:
+    """Return the figures of every rate under both settings."""
+    papers = Papers(receipts)
+    figures: Figures = {"rD_round_seconds": default_pace()}
+    in_step = True
+    for setting, context in SETTINGS.items():
+        with live_app(stage.scratch / setting, context) as app:
+            app.seed(papers)
+            figures |= measure(app, Edits(papers), setting, rates, seconds)
+            in_step = not app.differences() and in_step
+    return Report(
+        "freshness",
+        f"{papers.words:,} words of {receipts} receipts; {seconds} s a rate, a probe a second",
+        summary(figures, in_step=in_step) | figures,
+        targets_of(rates),
+    )
+
+
+def measure(
+    app: LiveApp, edits: Edits, setting: str, rates: Sequence[int], seconds: int
+) -> Figures:
+    """Return the figures of every rate on an app that carries the papers."""
+    figures: Figures = {}
+    numbers = count()
+    with open_snapshot(app.session.objects, "words") as snapshot:
+        for rate in rates:
+            name = f"{setting}_{rate}"
+            figures |= _at_rate(app, edits, snapshot, name, (rate, seconds), numbers)
+    return figures
+
+
+def _at_rate(
+    app: LiveApp,
+    edits: Edits,
+    snapshot: Snapshot,
+    name: str,
+    pace: tuple[int, int],
+    numbers: "count[int]",
+) -> Figures:
+    rate, seconds = pace
+    sightings, since = Sightings(), utc_now()
+    with watching(snapshot, sightings):
+        probing = threading.Thread(
+            target=write_probes, args=(app, edits, sightings, seconds, numbers)
+        )
+        probing.start()
+        achieved = paced(steady(rate, seconds), edit_of(app, edits, name))
+        probing.join()
+        left = app.rest(LOST_AFTER, lambda: sightings.all_seen)
+    rounds = read_rounds(app.logs, since.timestamp())
+    figures = sightings.figures(name) | {
+        f"{name}_achieved_rate": round(achieved.count / max(achieved.seconds, seconds), 2),
+        f"{name}_executions": len(app.executions(since)),
+        f"{name}_rounds": len(rounds),
+        f"{name}_second_runner_rounds": beside_another(rounds),
+        f"{name}_left_in_inbox": left,
+    }
+    if left:
+        app.nudge()  # or the next rate would begin with it
+    return figures
+
+
+def write_probes(
+    app: LiveApp, edits: Edits, sightings: Sightings, seconds: float, numbers: "count[int]"
+) -> None:
+    """Write a probe a second for so many seconds, numbered on over all rates."""
+
+    def write(_: int) -> None:
+        probe = edits.probe(next(numbers))
+        sightings.expect(probe)
+        app.put(probe.item)
+
+    paced(steady(1, seconds), write)
+
+
+def edit_of(app: LiveApp, edits: Edits, name: str) -> Callable[[int], None]:
+    """Return what writes the `number`-th edit: a value no other edit has."""
+    return lambda number: app.put(label(edits.word(number), f"edit-{name}-{number}"))
+
+
+def summary(figures: Figures, *, in_step: bool) -> Figures:
+    """Return what answers the question, taken over all rates and both settings."""
+
+    def total(of: str) -> float:
+        return sum(value for key, value in figures.items() if key.endswith(of))
+
+    shown = {
+        key: figures[key]
+        for key in (f"{setting}_{_SHOWN_RATE}_p95_s" for setting in SETTINGS)
+        if key in figures
+    }
+    return shown | {
+        "never_visible": total("_never_visible"),
+        "second_runner_rounds": total("_second_runner_rounds"),
+        "in_step": int(in_step),
+    }
+
+
+def targets_of(rates: Sequence[int]) -> dict[str, Target]:
+    """Return what each figure should be at these rates."""
+    targets = {
+        "never_visible": at_most(0),
+        "second_runner_rounds": at_most(0),
+        "in_step": at_least(1),
+    }
+    for rate in rates:
+        targets |= {
+            f"r0_{rate}_p95_s": at_most(2.5),
+            f"r0_{rate}_max_s": at_most(6),
+            f"rD_{rate}_p95_s": at_most(default_pace() + 3),
+        }
+    return targets

@@ -1,0 +1,90 @@
+"""What a deployed app used in a window of time, in the units of prices.py.
+
+Of ingest only what AWS would call counts: there a batch is filled for as long as the mapping says,
+which the local cloud does not do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchmarks.live import LiveApp
+from benchmarks.prices import (
+    LOG_OVERHEAD_BYTES,
+    added,
+    lambda_gb_seconds,
+    stream_calls,
+    traces_recorded,
+)
+from benchmarks.window import Window
+from benchmarks.wire_usage import CountingProxy, total
+from benchmarks.workflow_meter import machines
+
+_INGEST = "ingest"
+_GB = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Meter:
+    """Reads an app whose functions' calls go through the proxy."""
+
+    app: LiveApp
+    proxy: CountingProxy
+
+    def used(self, window: Window) -> dict[str, float]:
+        """Return what was used in the window, by item of prices.py."""
+        calls = [call for call in self.app.logs.calls(window.began) if call.at in window]
+        ingested = sum(call.function == _INGEST for call in calls)
+        functions = self.app.logs.functions
+        shares = dict.fromkeys(functions, 1.0) | {_INGEST: self._ingest_share(ingested, window)}
+        deployed = {functions[name]["FunctionName"]: share for name, share in shares.items()}
+        used = added(
+            {
+                "lambda_requests": sum(shares[call.function] for call in calls),
+                "lambda_gb_s": sum(
+                    shares[call.function]
+                    * lambda_gb_seconds(call.fields["ms"], functions[call.function]["MemorySize"])
+                    for call in calls
+                ),
+                "log_bytes": sum(self._logged(name, window) * shares[name] for name in shares),
+                "roots": ingested * shares[_INGEST] * self._traced(_INGEST),
+            },
+            total(
+                self.proxy.used(window.began, window.ended),
+                lambda use: deployed.get(use.function, 1.0),
+            ),
+            *(machine.used(window) for machine in machines(self.app)),
+        )
+        return _priced(used, window)
+
+    def _ingest_share(self, calls: int, window: Window) -> float:
+        name = self.app.logs.functions[_INGEST]["FunctionName"]
+        found = self.app.target.client("lambda").list_event_source_mappings(FunctionName=name)
+        fill = found["EventSourceMappings"][0].get("MaximumBatchingWindowInSeconds", 0)
+        return stream_calls(calls, window.seconds, fill) / calls if calls else 1.0
+
+    def _traced(self, function: str) -> bool:
+        settings: Mapping[str, str] = self.app.logs.functions[function].get("TracingConfig", {})
+        return settings.get("Mode") == "Active"
+
+    def _logged(self, function: str, window: Window) -> int:
+        """Return the bytes of a function's log events, counted as CloudWatch Logs does."""
+        pages = self.app.target.client("logs").get_paginator("filter_log_events")
+        found = pages.paginate(
+            logGroupName=self.app.logs.group(function),
+            startTime=int(window.began * 1_000),
+            endTime=int(window.ended * 1_000),
+        )
+        return sum(
+            len(event["message"].encode()) + LOG_OVERHEAD_BYTES
+            for page in found
+            for event in page["events"]
+        )
+
+
+def _priced(used: Mapping[str, float], window: Window) -> dict[str, float]:
+    """Return what has a price instead of what it was counted by."""
+    left = {item: amount for item, amount in used.items() if item not in {"log_bytes", "roots"}}
+    return left | {
+        "log_gb": used["log_bytes"] / _GB,
+        "traces": traces_recorded(used["roots"], window.seconds),
+    }

@@ -1,0 +1,139 @@
+"""A long afternoon of trouble: traffic that swells and bursts while executions are aborted, calls
+fail, functions die and leases are stolen. Nothing may be lost, and nothing may lie unattended.
+
+`stranded_max_s` is the longest time that any message stood in the inbox (to be had, in flight or
+delayed) while no execution ran; `stranded_visible_max_s` counts those to be had alone. `lost` is
+what differs after a start by hand, if one was needed; `in_step` says that none was.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import count
+from threading import Event, Thread
+from time import monotonic
+
+from benchmarks.freshness import LOST_AFTER, Edits, edit_of, write_probes
+from benchmarks.live import LiveApp, live_app
+from benchmarks.measure import Figures
+from benchmarks.pacing import paced
+from benchmarks.papers import Papers
+from benchmarks.probes import Sightings, watching
+from benchmarks.report import Report, at_least, at_most
+from benchmarks.rounds import beside_another, read_rounds
+from benchmarks.stage import Stage
+from benchmarks.troubles import KINDS, Trouble, Troublemaker, plan, traffic
+from instep.clock import utc_now
+from instep.snapshot.reader import open_snapshot
+from tools.local_cloud.fault_proxy import FaultProxy
+
+MINUTES = 20.0
+RECEIPTS = 100
+SEED = 15
+TARGETS = {
+    "stranded_max_s": at_most(60),
+    "lost": at_most(0),
+    "in_step": at_least(1),
+}
+
+_LOOK_SECONDS = 0.5
+
+
+class Stranding:
+    """How long messages stood while nothing ran, from samples in order of time."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self._since: float | None = None
+
+    def sample(self, at: float, messages: int, running: int) -> None:
+        """Note what was found at an instant (seconds)."""
+        if not messages or running:
+            self._since = None
+            return
+        self._since = at if self._since is None else self._since
+        self.longest = max(self.longest, at - self._since)
+
+
+def run(
+    stage: Stage,
+    minutes: float = MINUTES,
+    seed: int = SEED,
+    receipts: int = RECEIPTS,
+    context: Mapping[str, str] | None = None,
+) -> Report:
+    """Return what the trouble did."""
+    papers = Papers(receipts)
+    with FaultProxy() as proxy, live_app(stage.scratch / "soak", context, proxy) as app:
+        app.seed(papers)
+        seconds = minutes * 60
+        figures = measure(app, proxy, Edits(papers), traffic(seed, seconds), plan(seed, seconds))
+    return Report(
+        "soak",
+        f"{minutes:g} minutes on {papers.words:,} words, 1 to 20 edits a second and bursts of up "
+        f"to 300; trouble by seed {seed}",
+        figures,
+        TARGETS,
+    )
+
+
+def measure(
+    app: LiveApp,
+    proxy: FaultProxy,
+    edits: Edits,
+    due: Sequence[float],
+    troubles: Sequence[Trouble],
+) -> Figures:
+    """Return the figures of an app that carries the papers, edited when `due` amid the troubles."""
+    sightings, any_left, to_be_had, since = Sightings(), Stranding(), Stranding(), utc_now()
+    trouble = Troublemaker(app, proxy)
+    with (
+        open_snapshot(app.session.objects, "words") as snapshot,
+        watching(snapshot, sightings),
+        _sampling(app, any_left, to_be_had),
+    ):
+        probing = Thread(target=write_probes, args=(app, edits, sightings, due[-1], count()))
+        probing.start()
+        with trouble.at_work(troubles):
+            achieved = paced(due, edit_of(app, edits, "soak"))
+        probing.join()
+        left = app.rest(LOST_AFTER, lambda: sightings.all_seen)
+    ended = Counter(execution["status"].lower() for execution in app.executions(since))
+    rounds = read_rounds(app.logs, since.timestamp())
+    probed = sightings.figures("probe")
+    behind = app.differences()
+    if behind:
+        app.nudge()  # what comes back by hand was stranded, not lost
+    return {
+        "stranded_max_s": round(any_left.longest, 1),
+        "stranded_visible_max_s": round(to_be_had.longest, 1),
+        "lost": app.differences() if behind else 0,
+        "in_step": int(not behind),
+        "left_in_inbox": left,
+        **probed,
+        "edits": achieved.count,
+        "rounds": len(rounds),
+        "second_runner_rounds": beside_another(rounds),
+        **{f"trouble_{kind}": trouble.done[kind] for kind in KINDS},
+        **{f"executions_{status}": number for status, number in sorted(ended.items())},
+    }
+
+
+@contextmanager
+def _sampling(app: LiveApp, any_left: Stranding, to_be_had: Stranding) -> Iterator[None]:
+    """Sample inbox and executions twice a second, until the block ends."""
+    ended = Event()
+
+    def sample() -> None:
+        while not ended.wait(_LOOK_SECONDS):
+            (visible, waiting), running = app.waiting(), len(app.running())
+            any_left.sample(monotonic(), waiting, running)
+            to_be_had.sample(monotonic(), visible, running)
+
+    thread = Thread(target=sample, name="sampler")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -1,0 +1,70 @@
+"""The benchmarks of the app left to itself, each for seconds: what they read is really there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks import cost, freshness, soak
+from benchmarks.freshness import Edits
+from benchmarks.live import LiveApp
+from benchmarks.papers import Papers
+from benchmarks.troubles import Trouble, victim_of
+from benchmarks.wire_usage import CountingProxy
+from tools.cli.session import Session
+from tools.local_cloud.deploy import bootstrap, deploy_assembly
+from tools.local_cloud.launcher import LocalCloud
+from tools.local_cloud.target import Target
+
+PAPERS = Papers(1)
+Live = tuple[LiveApp, CountingProxy]
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory, assembly: Path) -> Iterator[Live]:
+    """The app with its triggers on, carrying the papers."""
+    with CountingProxy() as proxy:
+        state = tmp_path_factory.mktemp("live") / "state"
+        cloud = LocalCloud.start(state, functions_endpoint=proxy.endpoint, tied=True)
+        proxy.upstream = cloud.endpoint
+        try:
+            target = Target.of(cloud)
+            bootstrap(target)
+            app = LiveApp(Session(target, deploy_assembly(target, assembly)))
+            app.seed(PAPERS)
+            yield app, proxy
+        finally:
+            cloud.stop()
+
+
+def test_probes_are_seen_and_rounds_counted(live: Live) -> None:
+    app, _ = live
+    figures = freshness.measure(app, Edits(PAPERS), "r0", (5,), 3)
+    assert figures["r0_5_probes"] == 3
+    assert figures["r0_5_never_visible"] == 0
+    assert 0 < figures["r0_5_p50_s"] <= figures["r0_5_max_s"]
+    assert figures["r0_5_executions"] >= 1
+    assert figures["r0_5_rounds"] >= 1
+    assert app.differences() == 0
+
+
+def test_a_month_is_billed_by_what_was_counted(live: Live) -> None:
+    app, proxy = live
+    figures = cost.measure(app, proxy, PAPERS, seconds=6, warm_up=1)
+    counted = ("transitions", "lambda_requests", "lambda_gb_s", "s3_put", "s3_get", "sqs", "log_gb")
+    for item in (*counted, "dynamodb_write", "dynamodb_read"):
+        assert figures[f"usd_month_{item}"] > 0, item
+    assert 0 < figures["usd_idle_month"] < figures["usd_month_total"]
+    assert figures["transitions_idle_start"] < figures["transitions_per_round"]
+
+
+def test_trouble_is_counted_and_what_it_left_is_said(live: Live) -> None:
+    app, proxy = live
+    ingest = app.logs.functions["ingest"]["FunctionName"]
+    dice = next(n / 100 for n in range(100) if victim_of(app, n / 100) == ingest)
+    troubles = [Trouble(0.0, "call_unavailable", 3.0, dice)]
+    figures = soak.measure(app, proxy, Edits(PAPERS), [n / 10 for n in range(30)], troubles)
+    assert soak.TARGETS.keys() <= figures.keys()
+    assert (figures["edits"], figures["probe_probes"]) == (30, 2)
+    assert figures["trouble_call_unavailable"] > 0
+    assert (figures["lost"], figures["in_step"]) == (0, 1)
