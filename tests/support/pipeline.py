@@ -2,8 +2,8 @@
 
 `Pipeline.invoke` is Lambda: a handler module executed as at a cold start, JSON in, JSON out, errors
 by their class name. `Pipeline.run` walks the states in plain Python, small rounds and large ones
-alike; tests/workflow/test_interpreter.py runs the very definitions through the same `invoke`, and
-holds that both make the same calls.
+alike, without retries; tests/workflow/test_agreement.py holds that it makes the very calls of the
+definitions.
 """
 
 import json
