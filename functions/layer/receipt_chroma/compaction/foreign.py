@@ -35,6 +35,7 @@ INDEX_FILES: Final = frozenset({HEADER, ELEMENTS, LENGTHS, LABELS})
 HELD_IN: Final = frozenset({DATABASE}) | _UNFINISHED
 _DOCUMENT: Final = "chroma:document"
 _MOST_RECORDS: Final = 200_000
+_LARGEST_LABELS: Final = 64 << 20  # bytes; so many records' ids take about half of it
 _LONGEST_REASON: Final = 500
 _VALUES: Final = "id, key, string_value, int_value, float_value, bool_value"
 
@@ -107,6 +108,8 @@ def _opened(directory: Path, collection: str) -> Contents:
 def _read(db: sqlite3.Connection, directory: Path, name: str) -> Contents:
     collection = _find(db, name)
     index = directory / collection.vectors
+    if (index / LABELS).is_file() and (index / LABELS).stat().st_size > _LARGEST_LABELS:
+        raise DeltaRejected(f"{LABELS} has more than {_LARGEST_LABELS} bytes")
     segments = Segments(
         _stored_fields(db, collection.metadata), {**read_vectors(index, cosine=collection.cosine)}
     )
