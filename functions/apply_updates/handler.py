@@ -12,7 +12,7 @@ import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from entrypoint import parts, settings
-from entrypoint.applying import applied, change_times, note, settled_by, watermark
+from entrypoint.applying import Messages, applied, change_times, note, settled_by, watermark
 from entrypoint.payloads import ApplyAnswer, ApplyRequest
 from entrypoint.shared_cache import shared_cache
 from entrypoint.telemetry import Payload, failing_as, logger, metrics, observed
@@ -22,7 +22,7 @@ from instep.parking import fetch_entries, park_result
 from instep.snapshot.store import SnapshotStore
 from instep.snapshot.workspace import Workspace, open_workspace
 from receipt_chroma.compaction import process_collection_updates
-from receipt_dynamo_stream import ChromaDBCollection, StreamMessage
+from receipt_dynamo_stream import ChromaDBCollection
 
 dynamodb = boto3.client("dynamodb", config=settings.CLIENT)
 leases = parts.leases()
@@ -52,11 +52,11 @@ def handle(event: Payload, context: LambdaContext) -> Payload:
 
 def apply(request: ApplyRequest, heartbeat: Heartbeat) -> ApplyAnswer:
     """Apply the parked batch to a workspace at the head, stage it, park what it came to."""
-    entries = list(fetch_entries(objects, request.batch))
+    entries = fetch_entries(objects, request.batch)
     logger.info("Processing collection", extra={"messages": len(entries)})
     with workspace_of(SnapshotStore(objects, request.collection, cache=cache)) as workspace:
         result = process_collection_updates(
-            [StreamMessage.from_payload(entry.message) for entry in entries],
+            Messages(entries),
             ChromaDBCollection(request.collection),
             workspace.client,
             logger,
@@ -65,15 +65,16 @@ def apply(request: ApplyRequest, heartbeat: Heartbeat) -> ApplyAnswer:
             table_name=settings.entity_table(),
             objects=objects,
             allowed_buckets=delta_buckets,
+            renewed=workspace.renew,
         )
         heartbeat.check()
-        parent, taken, now = workspace.parent, applied(entries, result), utc_now()
+        parent, now = workspace.parent, utc_now()
         staged = workspace.stage(
             request.execution,
             request.lease.fencing_token,
-            watermark(taken, parent.watermark if parent else None, now),
+            watermark(applied(entries, result), parent.watermark if parent else None, now),
             note(result, len(entries)),
-            change_times(taken, now),
+            change_times(applied(entries, result), now),
         )
     failed = len(result.failures)
     logger.info(

@@ -41,6 +41,7 @@ def test_order_duplicates_batches_and_deaths_do_not_matter(
     lab: Lab, history: Sequence[Act], data: st.DataObject
 ) -> None:
     lived = lab.begin()
+    lab.most = data.draw(st.sampled_from([1, 4, 5000]), label="embeddings at once")
     waiting: Records = []
     for act in history:
         before = len(lived.records)

@@ -11,12 +11,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from entrypoint.intake import take_in
 from entrypoint.screening import screen
 from instep.clock import utc_now
 from instep.metrics import NoMetrics
 from instep.objects import Objects
-from receipt_chroma.compaction import CollectionUpdateResult, process_collection_updates
+from receipt_chroma.compaction import (
+    CollectionUpdateResult,
+    convergence,
+    process_collection_updates,
+)
 from receipt_chroma.compaction.identity import ReceiptId
 from receipt_chroma.compaction.runs import RunId, RunTable
 from receipt_dynamo_stream import StreamMessage
@@ -93,12 +99,16 @@ class Lived:
 
 
 class Lab:
-    """The table, the collections and the deltas of every history's receipts."""
+    """The table, the collections and the deltas of every history's receipts.
+
+    `most` embeddings are looked up, derived and written at once.
+    """
 
     def __init__(self, cloud: Cloud, store: Any, scratch: Path) -> None:
         self.cloud, self._store, self._scratch = cloud, store, scratch
         self._runs = RunTable(cloud.dynamodb, ENTITIES)
         self.lived = Lived()
+        self.most = 5000
         for collection in COLLECTIONS:
             store.create_collection(collection, embedding_function=None)
             for paper in PAPERS:
@@ -169,17 +179,19 @@ class Lab:
         return self._store.get_collection(name, embedding_function=None)
 
     def _apply(self, collection: str, messages: Sequence[StreamMessage]) -> CollectionUpdateResult:
-        return process_collection_updates(
-            messages,
-            collection,
-            self._store,
-            logging.getLogger("lab"),
-            None,
-            self.cloud.dynamodb,
-            table_name=ENTITIES,
-            objects=Objects(self.cloud.s3, BUCKET),
-            scratch=self._scratch,
-        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(convergence, "MOST", self.most)
+            return process_collection_updates(
+                messages,
+                collection,
+                self._store,
+                logging.getLogger("lab"),
+                None,
+                self.cloud.dynamodb,
+                table_name=ENTITIES,
+                objects=Objects(self.cloud.s3, BUCKET),
+                scratch=self._scratch,
+            )
 
     def _write_back(
         self, collection: str, messages: Sequence[StreamMessage], result: CollectionUpdateResult

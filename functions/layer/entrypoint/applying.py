@@ -4,20 +4,37 @@ Only what was applied counts: a change that failed, or that the DLQ takes, is in
 table's stream alone says when a change was made, so records of other sources have no part in it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from instep.batch import Entry
+from instep.parking import Entries
 from instep.snapshot.freshness import ChangeTimes, instant
 from receipt_chroma.compaction.result import CollectionUpdateResult
+from receipt_dynamo_stream import StreamMessage
 
 
-def applied(entries: Sequence[Entry], result: CollectionUpdateResult) -> list[Entry]:
-    """Return the entries that did not fail."""
+class Messages:
+    """The messages of parked entries, each read anew by whoever comes to it."""
+
+    def __init__(self, entries: Entries) -> None:
+        self._entries = entries
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[StreamMessage]:
+        """Read one after the other."""
+        return (StreamMessage.from_payload(entry.message) for entry in self._entries)
+
+
+def applied(entries: Iterable[Entry], result: CollectionUpdateResult) -> Iterator[Entry]:
+    """Yield the entries that did not fail."""
     failed = {failure.index for failure in result.failures}
-    return [entry for at, entry in enumerate(entries) if at not in failed]
+    return (entry for at, entry in enumerate(entries) if at not in failed)
 
 
 def watermark(entries: Iterable[Entry], before: str | None, now: datetime) -> str | None:

@@ -74,9 +74,9 @@ class Changes:
     adds: Mapping[str, Addition] = field(default_factory=dict)
     deletes: tuple[str, ...] = ()
 
-    def __bool__(self) -> bool:
-        """Say whether there is anything to write."""
-        return bool(self.updates or self.adds or self.deletes)
+    def __len__(self) -> int:
+        """Return how many embeddings are written."""
+        return len(self.updates) + len(self.adds) + len(self.deletes)
 
     def without(self, ids: Collection[str]) -> "Changes":
         """Return the changes but those of some ids."""

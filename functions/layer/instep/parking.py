@@ -99,6 +99,27 @@ class Deliveries:
         return held.attempts if held else 0
 
 
+@dataclass(frozen=True)
+class Entries:
+    """One collection's entries, compressed; whoever goes through them has one at a time in memory,
+    and may go again.
+    """
+
+    parked: bytes
+    count: int
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return self.count
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Read one after the other."""
+        lines = _lines(self.parked)
+        for line, text in zip(lines, lines, strict=True):
+            origins, at, since = json.loads(line)
+            yield Entry(Json(text), tuple(origins), at, since)
+
+
 class Lines:
     """Lines of text, compressed as they come."""
 
@@ -157,12 +178,9 @@ def fetch_deliveries(parking: Parking, reference: BatchRef) -> Deliveries:
     return Deliveries(held, section)
 
 
-def fetch_entries(parking: Parking, reference: BatchRef) -> Iterator[Entry]:
-    """Yield what `park` wrote of one collection, one at a time in memory."""
-    lines = _lines(_read(parking, reference))
-    for line, text in zip(lines, lines, strict=True):
-        origins, at, since = json.loads(line)
-        yield Entry(Json(text), tuple(origins), at, since)
+def fetch_entries(parking: Parking, reference: BatchRef) -> Entries:
+    """Return what `park` wrote of one collection."""
+    return Entries(_read(parking, reference), reference.count)
 
 
 def park_result(parking: Parking, batch: BatchRef, result: Mapping[str, Any]) -> ResultRef:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from instep.carriable import Refusal
 from instep.errors import DeltaRejected, StorageUnavailable
 from receipt_chroma.compaction import CollectionUpdateResult, convergence, foreign
 from tests.support.aws import BUCKET
@@ -227,7 +228,7 @@ def _refusing(patch: pytest.MonkeyPatch, id_: str, reason: str) -> Iterator[None
     def refuse(self: Any, touched: Any, records: Any = None) -> convergence.Applied:
         kept = {one: record for one, record in (records or {}).items() if str(one) != id_}
         applied = write(self, touched, kept)
-        applied.refused[id_] = reason
+        applied.refusals[id_] = Refusal(reason)
         return applied
 
     with patch.context() as context:

@@ -37,7 +37,7 @@ def test_what_failed_was_not_applied() -> None:
     entries = [Entry(Json("{}"), (0,)), Entry(Json("{}"), (1,)), Entry(Json("{}"), (2,))]
     failures = [MessageFailure(1, "DeltaRejected", "no such delta", final=True)]
     result = CollectionUpdateResult("words", failures=failures)
-    assert applied(entries, result) == [entries[0], entries[2]]
+    assert list(applied(entries, result)) == [entries[0], entries[2]]
 
 
 def test_an_entity_waits_from_the_first_of_its_changes() -> None:

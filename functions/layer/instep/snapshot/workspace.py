@@ -80,6 +80,20 @@ class Workspace:
         self._is_open = True
         self._staged = False
 
+    def renew(self) -> "ClientAPI":
+        """Return a fresh client in place of this one, with all that was written so far.
+
+        Each write of chromadb's reads its log anew, from the last vector that the index holds on:
+        what a fresh client finds there is what the index waits for, and no more.
+        """
+        if not self._is_open:
+            raise ValueError("this workspace is closed")
+        self._close_client()
+        sqlite_rows.prune(self._copy.main)
+        self.client = open_client(self._copy.data)
+        self._is_open = True
+        return self.client
+
     def stage(
         self,
         writer: str,

@@ -5,7 +5,7 @@ was touched; an embedding that cannot be derived or written is set aside, and th
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +15,7 @@ from instep.difference import Carried, Changes, Wanted, difference
 from receipt_chroma.compaction.identity import EmbeddingId, ReceiptId
 from receipt_chroma.compaction.labels import LABEL_FIELDS
 from receipt_chroma.compaction.metadata import MERCHANT_FIELDS
-from receipt_chroma.compaction.touched import MOST, Touched
+from receipt_chroma.compaction.touched import Touched
 from receipt_chroma.compaction.truth import Truth, read_truth
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from receipt_chroma.compaction.foreign import Record
     from receipt_chroma.compaction.receipts import ReceiptTable
 
+MOST: Final = 5000  # embeddings looked up, derived and written at once
 _IMAGES_A_CALL: Final = 100
+_LOG: Final = 20_000  # records that each write of chromadb's reads again, before it is reopened
 
 
 @dataclass
@@ -59,11 +61,20 @@ class Applied:
 
 
 class Convergence:
-    """One collection and the table it follows."""
+    """One collection and the table it follows.
 
-    def __init__(self, collection: "chromadb.Collection", table: "ReceiptTable") -> None:
-        self._collection, self._table = collection, table
+    `reopened` returns the collection with a log that is short again.
+    """
+
+    def __init__(
+        self,
+        collection: "chromadb.Collection",
+        table: "ReceiptTable",
+        reopened: "Callable[[], chromadb.Collection] | None" = None,
+    ) -> None:
+        self._collection, self._table, self._reopened = collection, table, reopened
         self._of_words = collection.name == "words"
+        self._written = 0  # since it was opened
 
     def apply(
         self, touched: Touched, records: Mapping[EmbeddingId, "Record"] | None = None
@@ -74,7 +85,7 @@ class Convergence:
         one that cannot be written whole is not written at all.
         """
         applied = Applied()
-        for slice_ in touched.slices():
+        for slice_ in touched.slices(MOST):
             applied.add(self._apply(slice_, {}))
         for few in _slices(records or {}):
             applied.add(self._apply(Touched(), few))
@@ -100,13 +111,19 @@ class Convergence:
                 refusals[id_] = refusal
             if refusal is None or one not in incoming:
                 wanted[id_] = want
-        written = store.apply(self._collection, difference(carried, wanted))
+        written = self._write(difference(carried, wanted))
         applied = _count(written.changes, named)
         applied.words_not_found = len(touched.labelled - known)
         for id_, refusal in written.refused.items():
             refusals[id_] = refusals[id_] + refusal if id_ in refusals else refusal
         applied.refusals = refusals
         return applied
+
+    def _write(self, changes: Changes) -> store.Written:
+        if self._reopened is not None and self._written >= _LOG:
+            self._collection, self._written = self._reopened(), 0
+        self._written += len(changes)
+        return store.apply(self._collection, changes)
 
     def _carried(self, touched: Touched, named: dict[str, EmbeddingId]) -> dict[str, Carried]:
         """Read what the embeddings `named` carry, and those of whole receipts, which are named."""

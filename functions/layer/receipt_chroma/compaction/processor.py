@@ -5,12 +5,13 @@ every touched embedding should carry, write only what differs. Deltas come first
 bound memory, then what was signalled, so that a label finds the word its delta brought.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any, Protocol
 
 from instep.clock import Clock, utc_now
+from instep.collection import get_collection
 from instep.errors import ConfigurationMissing
 from instep.metrics import Metrics, NoMetrics
 from receipt_chroma.compaction.blame import failures_of
@@ -32,6 +33,16 @@ if TYPE_CHECKING:
     from receipt_dynamo_stream import ChromaDBCollection, StreamMessage
 
 
+class Messages(Protocol):
+    """What the domain asks of a batch: a list of messages, or what reads them one at a time."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __iter__(self) -> Iterator["StreamMessage"]:
+        """Go through them, from the first on each time."""
+
+
 class Log(Protocol):
     """What the domain asks of a logger: a stdlib logger or one of Powertools."""
 
@@ -43,7 +54,7 @@ class Log(Protocol):
 
 
 def process_collection_updates(
-    stream_messages: Sequence["StreamMessage"],
+    stream_messages: Messages,
     collection: "ChromaDBCollection | str",
     chroma_client: "ClientAPI",
     logger: Log,
@@ -54,12 +65,15 @@ def process_collection_updates(
     objects: "Objects | None" = None,
     allowed_buckets: Collection[str] = (),
     scratch: Path | None = None,
+    renewed: "Callable[[], ClientAPI] | None" = None,
     clock: Clock = utc_now,
 ) -> CollectionUpdateResult:
     """Bring what the messages touched in `collection` in step with the table `table_name`.
 
     `objects` is the pipeline's bucket, where deltas lie; `allowed_buckets` names the other buckets
     a delta may lie in. Deltas are unpacked under `scratch` (default: the temporary directory).
+    `renewed` returns a fresh client in place of `chroma_client`; it is asked for one now and then
+    where tens of thousands are written, for the log that chromadb keeps makes each write dearer.
 
     A message that cannot be applied, or only in part, is a MessageFailure in the result, by its
     index in `stream_messages`. ConfigurationMissing without a table, or without a bucket when there
@@ -74,8 +88,9 @@ def process_collection_updates(
     sink = NoMetrics() if metrics is None else metrics
     updates = _Updates(name, logger, sink, signals.failures)
     table = ReceiptTable(dynamo_client, table_name, clock)
-    store = chroma_client.get_collection(name, embedding_function=None)
-    convergence = Convergence(store, table)
+    store = get_collection(chroma_client, name)
+    reopened = None if renewed is None else lambda: get_collection(renewed(), name)
+    convergence = Convergence(store, table, reopened)
     if (signals.deltas or signals.arrivals) and objects is not None:
         merger = DeltaMerger(
             collection=name,

@@ -18,7 +18,6 @@ from receipt_dynamo_stream.keys import LONGEST_PK, fits
 if TYPE_CHECKING:
     from receipt_dynamo_stream import StreamMessage
 
-MOST: Final = 5000  # embeddings looked up, derived and written at once
 _ARRIVING: Final = frozenset({"RECEIPT", "RECEIPT_LINE", "RECEIPT_WORD"})
 _LARGEST: Final = 10**18  # a key's number has at most 18 digits
 _OF_A_RECEIPT: Final = 128  # embeddings, as a receipt has them mostly
@@ -53,7 +52,7 @@ class Touched:
     removed: set[EmbeddingId] = field(default_factory=set)
     labelled: set[EmbeddingId] = field(default_factory=set)
 
-    def slices(self, most: int = MOST) -> Iterator["Touched"]:
+    def slices(self, most: int) -> Iterator["Touched"]:
         """Yield what to look up in parts of about so many embeddings, a receipt's together.
 
         How many a receipt has that is looked up whole only the store knows: _OF_A_RECEIPT.
