@@ -3,6 +3,8 @@ them: the one set of builders. Shapes and names are docs/domain.md's; nothing he
 code under test but the type of the messages.
 """
 
+import json
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -51,10 +53,17 @@ def stream_record(
             "SequenceNumber": sequence,
             "SizeBytes": 100,
             "StreamViewType": "NEW_AND_OLD_IMAGES",
-            **{name: dict(image) for name, image in images.items() if image is not None},
+            **{name: _as_json(image) for name, image in images.items() if image is not None},
         },
         "eventSourceARN": "arn:aws:dynamodb:us-east-1:123456789012:table/T/stream/1",
     }
+
+
+def _as_json(image: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an image as Lambda hands it on: bytes are base64 there."""
+    text = json.dumps(dict(image), default=lambda raw: b64encode(raw).decode())
+    read: dict[str, Any] = json.loads(text)
+    return read
 
 
 def record(

@@ -53,8 +53,8 @@ def unpack(
     """
     size = source.seek(0, io.SEEK_END)
     source.seek(0)
-    bounded = _Bounded(_opened(source), limits.unpacked_of(size))
     try:
+        bounded = _Bounded(_opened(source), limits.unpacked_of(size))
         with tarfile.open(fileobj=bounded, mode="r|") as archive:
             for count, member in enumerate(archive, 1):
                 if count > limits.members:
