@@ -4,7 +4,7 @@ As in `replay`, a paused function is the answers it has had: to take one step mo
 again over them. Here the calls are those of the inbox, of the one item and of the bus.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
@@ -24,9 +24,10 @@ from tests.support.marks import ROOT
 from tests.support.one_item import Write, attributes_of
 
 BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
-APPLIED, BACK, AGAIN, LATER = "applied", "handed back", "sent again", "sent again for later"
-LATER_BY: Final = 120
-"""Seconds; longer than what a dead runner has taken stays hidden."""
+APPLIED, BACK = "applied", "handed back"
+AGAIN, SOON, LATER = "sent again", "sent again for soon", "sent again for later"
+DELAYS: Final = {AGAIN: 0, SOON: 45, LATER: 120}
+"""Seconds; the last one longer than what a dead runner has taken stays hidden."""
 MODULES: Final = {
     "runner": "functions/layer/instep/runner.py",
     "starter": "functions/layer/instep/starter.py",
@@ -200,7 +201,7 @@ class _Leases:
 class Functions:
     """The functions, of these modules' sources; `looks` is how often an execution may look."""
 
-    sources: dict[str, str]
+    sources: Mapping[str, str]
     pace: Pace
     looks: int
     _known: dict[Any, tuple[Question | Outcome, tuple[Told, ...]]] = field(default_factory=dict)
@@ -259,8 +260,8 @@ class Functions:
         settlement, inbox = Settlement(), _Inbox(tape)
         back = settlement.hand_back[0] if call.fate == BACK else settlement.acknowledge
         back.extend(call.held)
-        if call.fate in (AGAIN, LATER):
-            delay = LATER_BY if call.fate == LATER else 0
+        if call.fate in DELAYS:
+            delay = DELAYS[call.fate]
             settlement.resend[Resend("words", 1, None, delay)] = []
             inbox.send([f"{name}+" for name in call.held or ("pasted",)], delay)
         caller = f"{call.execution}/{call.tally.looks}"

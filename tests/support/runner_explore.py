@@ -8,7 +8,7 @@ with work left by an end that nobody was told of, the schedule comes.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from entrypoint.payloads import Next, Tally
 from tests.support.one_item import OneItem
@@ -23,7 +23,7 @@ from tests.support.runner_code import (
     Told,
 )
 from tests.support.runner_faults import Step, befalls, dies, ends_red, excused
-from tests.support.runner_world import ARRIVAL, Event, Process, Role, State, effects
+from tests.support.runner_world import Doom, Event, Process, Role, State, effects
 
 SCHEDULE: Final = 300
 SCHEDULES: Final = 2  # the first may come before a dead runner has lapsed
@@ -33,6 +33,13 @@ MOST_LOOKS: Final = 40
 
 class Wrong(AssertionError):
     """A state that must not be."""
+
+
+class Seen(NamedTuple):
+    """How many states there are, and how many executions at most on a way."""
+
+    states: int
+    executions: int
 
 
 @dataclass
@@ -46,20 +53,21 @@ class Explorer:
     lapses: tuple[int, ...]
     fates: tuple[str, ...]
     most: int
-    _origin: dict[int, tuple[int, str] | None] = field(default_factory=dict)
+    _origin: dict[int, tuple[int, tuple[Any, ...]] | None] = field(default_factory=dict)
 
-    def explore(self, first: State) -> int:
-        """Return how many states there are; Wrong, with the way there, if one must not be."""
-        waiting = [first]
+    def explore(self, first: State) -> Seen:
+        """Return what was seen; Wrong, with the way there, if a state must not be."""
+        waiting, executions = [first], 0
         self._origin = {hash(first): None}
         while waiting:
             state = waiting.pop()
+            executions = max(executions, state.born)
             for step in self._steps_of(state):
                 key = hash(step.after)
                 if key not in self._origin:
-                    self._origin[key] = hash(state), step.label
+                    self._origin[key] = hash(state), step.how
                     waiting.append(step.after)
-        return len(self._origin)
+        return Seen(len(self._origin), executions)
 
     def _steps_of(self, state: State) -> list[Step]:
         try:
@@ -68,11 +76,11 @@ class Explorer:
             raise Wrong(f"{wrong}:\n{self._way(hash(state))}\n{state}") from None
 
     def _way(self, key: int) -> str:
-        labels = []
+        how = []
         while (found := self._origin[key]) is not None:
-            key, label = found
-            labels.append(label)
-        return "\n".join(reversed(labels))
+            key, step = found
+            how.append(" ".join(str(part) for part in step))
+        return "\n".join(reversed(how))
 
     def _steps(self, state: State) -> Iterator[Step]:
         working = [one for one in state.processes if one.until is None]
@@ -85,7 +93,7 @@ class Explorer:
             yield self._arrives(state, event)
             if state.faults:
                 twice = state.with_less("faults").awaiting(event.name, event.ended)
-                yield Step(f"{event} twice", twice)
+                yield Step((event, "once more"), twice)
         if state.faults:
             yield from befalls(state, self.lapses)
         if working or state.events:
@@ -95,8 +103,10 @@ class Explorer:
         elif not state.is_clean:
             if state.excused is None or state.schedules == SCHEDULES:
                 raise Wrong("all have stopped, and work is left or somebody is the runner")
-            later = state._replace(now=state.now + SCHEDULE, schedules=state.schedules + 1, doom="")
-            yield Step("the schedule comes", later.awaiting("scheduled"))
+            later = state._replace(
+                now=state.now + SCHEDULE, schedules=state.schedules + 1, doom=None
+            )
+            yield Step(("the schedule comes",), later.awaiting("scheduled"))
 
     def _arrives(self, state: State, event: Event) -> Step:
         if state.born == self.most:
@@ -105,38 +115,41 @@ class Explorer:
         left.remove(event)
         new = Process(event.name, Parse(event.name, Tally(), state.now, event.ended), state.now)
         after = state._replace(born=state.born + 1, events=tuple(left)).joined(new)
-        if state.doom == ARRIVAL and not event.ended:
+        if _is_doomed(state, new):
             after = ends_red(after, new)
-        return Step(f"{event}", after)
+        return Step((event,), after)
 
     def _called(self, state: State, process: Process) -> Iterator[Step]:
         """The next call of a function, however it goes, and what it returns after it."""
         asked, remembered = self.functions.next(process.call, process.began, process.told)
         if isinstance(asked, Outcome):  # nobody hears it
-            yield Step(f"{process.name} is over", state.changed(process, None))
+            yield Step((process.name, "is over"), state.changed(process, None))
             return
         if asked.verb == "drain" and not any(told.verb == "claim" for told in remembered):
             raise Wrong(f"{process.name} drains without the role")
         for effect in effects(state, process, asked, self.item):
             if effect.fault and not state.faults:
                 continue
-            label = f"{process.name}: {asked.verb} {asked.what} -> {effect.answer}"
+            made = (process.name, asked, effect.answer)
             after = effect.after.with_less("faults") if effect.fault else effect.after
             after = _checked(state, process, after)
             answers = (*process.told, Told(effect.answer, state.now, asked.verb))
             told = process._replace(told=answers)
             for moved in self._went_on(after.changed(process, told), told):
-                yield Step(f"{label} {effect.fault or ''}", moved)
+                yield Step((*made, effect.fault), moved)
             if state.faults and not effect.fault:
-                yield from dies(after.changed(process, told).with_less("faults"), told, label)
+                yield from dies(after.changed(process, told).with_less("faults"), told, made)
 
     def _went_on(self, state: State, process: Process) -> Iterator[State]:
         """What follows an answer: another call, or what becomes of a function's own answer."""
         came, remembered = self.functions.next(process.call, process.began, process.told)
         if isinstance(came, Question):
             moved = process._replace(told=remembered)
-            doomed = remembered and remembered[-1].verb == state.doom and not process.zombie
-            yield ends_red(state, moved) if doomed else state.changed(process, moved)
+            yield (
+                ends_red(state, moved)
+                if _is_doomed(state, moved)
+                else state.changed(process, moved)
+            )
         elif came.raised:
             yield _raised(state, process)
         elif isinstance(process.call, Ingest) or process.twin:
@@ -171,7 +184,15 @@ class Explorer:
         late = [one for one in state.inbox if one.visible_at + MINUTE + state.lapsed < now]
         if late and state.excused is None:
             raise Wrong(f"{late} waits for longer than a minute")
-        return Step(f"it is {now}", state.woken(now))
+        return Step((now,), state.woken(now))
+
+
+def _is_doomed(state: State, process: Process) -> bool:
+    """Whether it is where every execution dies."""
+    if isinstance(process.call, Parse) and not process.call.ended:
+        told = "".join(one.verb for one in process.told)
+        return state.doom == Doom(told, process.call.tally.rounds)
+    return False
 
 
 def _raised(state: State, process: Process) -> State:

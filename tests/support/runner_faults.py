@@ -3,7 +3,7 @@ is told of an end.
 """
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from instep.runner import DEATHS
 from tests.support.runner_code import Ingest, Parse, Settle
@@ -18,7 +18,7 @@ HEALS: Final = 240
 class Step(NamedTuple):
     """What took a state to another."""
 
-    label: str
+    how: tuple[Any, ...]
     after: State
 
 
@@ -28,29 +28,29 @@ def befalls(state: State, lapses: tuple[int, ...]) -> Iterator[Step]:
     if any(one.until is None for one in state.processes) or state.events:
         for seconds in lapses:
             later = state.woken(state.now + seconds)
-            yield Step(f"{seconds} s pass", later._replace(lapsed=state.lapsed + seconds))
+            yield Step((seconds, "s pass"), later._replace(lapsed=state.lapsed + seconds))
     for process in state.processes:
         if isinstance(process.call, Ingest) or process.zombie or process.twin:
             continue
         if not process.told and process.until is None:
-            yield from dies(state, process, "at once")
+            yield from dies(state, process, ())
         still = None if process.until is not None else process._replace(zombie=True)
-        yield from _ends(state, process, still, f"{process.name} is aborted")
+        yield from _ends(state, process, still, (process.name, "is aborted"))
 
 
-def dies(state: State, process: Process, label: str) -> Iterator[Step]:
-    """A function's process dies: it is tried again, or was for the last time."""
-    label = f"{label}: {process.name} dies"
+def dies(state: State, process: Process, made: tuple[Any, ...]) -> Iterator[Step]:
+    """A function's process dies after a call: it is tried again, or was for the last time."""
+    how = (*made, process.name, "dies")
     if process.zombie or process.twin:
-        yield Step(label, state.changed(process, None))
+        yield Step(how, state.changed(process, None))
         return
     if process.told:
-        yield Step(f"{label}, and is tried again", _again(state, process))
+        yield Step((*how, "and is tried again"), _again(state, process))
         twin = process._replace(name=f"{process.name}~", twin=True)
         both = _again(state, process).joined(twin)._replace(lies=0)
-        yield Step(f"{label} not, but is tried again", both)
+        yield Step((*how, "not, but is tried again"), both)
     if not isinstance(process.call, Ingest):
-        yield from _ends(state, process, None, label)
+        yield from _ends(state, process, None, how)
 
 
 def ends_red(state: State, process: Process, still: Process | None = None) -> State:
@@ -69,12 +69,14 @@ def excused(state: State) -> State:
     return state._replace(excused=state.now + HEALS)
 
 
-def _ends(state: State, process: Process, still: Process | None, label: str) -> Iterator[Step]:
+def _ends(
+    state: State, process: Process, still: Process | None, how: tuple[Any, ...]
+) -> Iterator[Step]:
     """An execution ended red; it may be that nobody is told, and of some nobody ever is."""
     unheard = state.changed(process, still)._replace(dead=(*state.dead, process.name))
-    yield Step(f"{label}, unheard", excused(unheard))
+    yield Step((*how, "unheard"), excused(unheard))
     if not (isinstance(process.call, Parse) and process.call.ended):
-        yield Step(label, ends_red(state, process, still))
+        yield Step(how, ends_red(state, process, still))
 
 
 def _again(state: State, process: Process) -> State:

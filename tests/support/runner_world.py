@@ -10,7 +10,6 @@ from tests.support.one_item import Item, OneItem
 from tests.support.runner_code import BEGINNING, Call, Ingest, Question, Told
 
 HIDES: Final = int(HIDDEN.total_seconds())
-ARRIVAL: Final = "arrival"
 
 
 class Message(NamedTuple):
@@ -53,11 +52,18 @@ class Event(NamedTuple):
     ended: str = ""
 
 
+class Doom(NamedTuple):
+    """Before its next call, when it has been told just this ("": nothing) after so many rounds."""
+
+    told: str
+    rounds: int
+
+
 class State(NamedTuple):
     """All that decides what can happen next, and what must not be forgotten of what did.
 
     `faults`, `lies` (of the inbox) and `fates` (other than to be applied) are how many may still
-    happen; `doom` is the verb of the role's after which every execution dies (`ARRIVAL`: at once).
+    happen; `doom` is where every execution dies.
     `dead` are those that did, `sterile` of them in a row before a round came to its end.
     `excused`: work was left behind and nobody was told, so that it waits for the schedule, or for
     a change after that instant. `lapsed` is the time that passed while somebody was paused.
@@ -71,7 +77,7 @@ class State(NamedTuple):
     faults: int = 0
     lies: int = 0
     fates: int = 0
-    doom: str = ""
+    doom: Doom | None = None
     born: int = 0
     dead: tuple[str, ...] = ()
     sterile: int = 0

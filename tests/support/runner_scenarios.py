@@ -1,0 +1,73 @@
+"""Who takes part in an exploration of the one runner, and how much may go wrong."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from entrypoint.looking import LOOKS
+from entrypoint.payloads import Tally
+from instep.pace import HIDDEN, Pace
+from instep.runner import LAPSE, START
+from tests.support.one_item import OneItem
+from tests.support.runner_code import AGAIN, BACK, LATER, SOON, Functions, Ingest, Settle
+from tests.support.runner_explore import Explorer, Seen
+from tests.support.runner_faults import BY_HAND
+from tests.support.runner_world import Doom, Event, Process, State
+
+PACE: Final = Pace(30)
+A_WHILE: Final = 600
+"""Seconds after which a late change comes: whatever was held or hidden is no more."""
+
+
+def _just_over(*spans: timedelta) -> int:
+    return sum(int(span.total_seconds()) for span in spans) + 1
+
+
+LAPSES: Final = (
+    _just_over(START),
+    _just_over(LAPSE, timedelta(seconds=PACE.seconds)),
+    _just_over(LAPSE, timedelta(seconds=PACE.seconds), HIDDEN),
+)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`ingests` and `late` name changes, now and in a while; `starts` executions that are on their
+    way; `pasted` is the fate of pasted records. `most` is how many executions there may be.
+    """
+
+    ingests: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
+    late: tuple[str, ...] = ()
+    by_hand: bool = False
+    pasted: str | None = None
+    fates: tuple[str, ...] = (BACK, AGAIN, LATER)
+    faults: int = 0
+    lies: int = 0
+    others: int = 0
+    doom: Doom | None = None
+    looks: int = LOOKS
+    most: int = 12
+
+    def explore(self, sources: Mapping[str, str], item: OneItem) -> Seen:
+        """Return what was seen; Wrong if a state is not as it should be."""
+        functions = Functions(sources, PACE, self.looks)
+        return Explorer(functions, item, LAPSES, self.fates, self.most).explore(self._first())
+
+    def _first(self) -> State:
+        processes = [Process(name, Ingest(name), 0) for name in self.ingests]
+        processes += [Process(name, Ingest(name), 0, until=A_WHILE) for name in self.late]
+        if self.by_hand:
+            processes.append(Process(BY_HAND, Ingest(BY_HAND, by_hand=True), 0))
+        if self.pasted:
+            settles = Settle("pasted", Tally(), (), self.pasted, drains=False)
+            processes.append(Process("pasted", settles, 0))
+        return State(
+            processes=tuple(sorted(processes, key=lambda one: one.name)),
+            events=tuple(Event(name) for name in self.starts),
+            faults=self.faults,
+            lies=self.lies,
+            fates=self.others,
+            doom=self.doom,
+        )
