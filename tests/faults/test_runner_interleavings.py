@@ -4,20 +4,47 @@ them.
 What must hold in every state is tests/support/runner_explore.py's: nobody takes the role from a
 runner that lives, or drains without it, or gives it up while a message is queued; when all has
 stopped the inbox is empty and nobody is the runner, and no message was visible for longer than a
-minute, unless an execution died and nobody was told; then the next change or the schedule is enough.
-
-`--hypothesis-profile=deep` explores what takes minutes, too.
+minute, unless an execution died and nobody was told: then the next change or the schedule is
+enough.
 """
 
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
 
 from entrypoint.telemetry import logger
-from instep.runner import DEATHS
+from tests.invariants.runner_removals import REMOVALS, Removal
 from tests.support.aws import LOCKS, services
 from tests.support.one_item import OneItem
-from tests.support.runner_code import AGAIN, BACK, LATER, SOON, sources
-from tests.support.runner_scenarios import Scenario
-from tests.support.runner_world import Doom
+from tests.support.runner_code import sources
+from tests.support.runner_explore import Wrong
+from tests.support.runner_scenarios import SCENARIOS
+
+
+@pytest.fixture(scope="module")
+def item() -> Iterator[OneItem]:
+    """The item, its conditions judged by moto."""
+    level = logger.level
+    logger.setLevel("ERROR")
+    with pytest.MonkeyPatch.context() as patch, services(patch) as aws:
+        yield OneItem(aws.dynamodb, LOCKS)
+    logger.setLevel(level)
+
+
+@pytest.mark.invariant(7)
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_nothing_queued_is_left_behind_and_nobody_drains_beside_a_runner(
+    name: str, item: OneItem
+) -> None:
+    seen = SCENARIOS[name].explore(sources(), item)
+    print(f"{name}: {seen.states:,} states")
+    assert seen.states > 50, "an exploration that sees nothing proves nothing"
+
+
+@pytest.mark.invariant(7)
+@pytest.mark.parametrize("removal", REMOVALS, ids=str)
+def test_without_a_piece_of_the_protocol_a_state_is_as_it_must_not_be(
+    removal: Removal, item: OneItem
+) -> None:
+    with pytest.raises(Wrong):
+        SCENARIOS[removal.scenario].explore(removal.taken_from(sources()), item)

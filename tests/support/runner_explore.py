@@ -125,7 +125,9 @@ class Explorer:
         if isinstance(asked, Outcome):  # nobody hears it
             yield Step((process.name, "is over"), state.changed(process, None))
             return
-        if asked.verb == "drain" and not any(told.verb == "claim" for told in remembered):
+        if asked.verb == "drain" and not any(
+            told.verb == "claim" and told.answer for told in remembered
+        ):
             raise Wrong(f"{process.name} drains without the role")
         for effect in effects(state, process, asked, self.item):
             if effect.fault and not state.faults:
@@ -209,6 +211,8 @@ def _checked(before: State, process: Process, after: State) -> State:
     if has.queued > had.queued and _heals(before, process):
         return after._replace(excused=None, lapsed=before.now)
     if has.runner == had.runner:
+        if had.drains and has.until != had.until and had.runner != who:
+            raise Wrong(f"{who} gives a sign of life for {had.runner}")
         return after
     if has.runner == who and _is_late(before, process):
         return excused(after)

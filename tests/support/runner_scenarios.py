@@ -71,3 +71,27 @@ class Scenario:
             fates=self.others,
             doom=self.doom,
         )
+
+
+_A: Final = ("a",)
+SCENARIOS: Final[Mapping[str, Scenario]] = {
+    "plain": Scenario(ingests=("a", "b"), starts=("s",)),
+    "delays": Scenario(ingests=_A, fates=(SOON, LATER), others=2, lies=1),
+    "hand": Scenario(by_hand=True, faults=1, lies=1),
+    "hands": Scenario(by_hand=True, starts=("s",)),
+    "one": Scenario(ingests=_A, faults=1, lies=1),
+    "looks": Scenario(ingests=_A, looks=1, faults=1),
+    "doom0": Scenario(ingests=_A, doom=Doom("", 0), late=("b",), most=11),
+    "doom1": Scenario(ingests=_A, doom=Doom("claim", 0), late=("b",), most=11),
+    "doom2": Scenario(ingests=_A, doom=Doom("claim", 1), fates=(BACK,), others=5, most=13),
+    "pasted": Scenario(pasted=LATER, faults=1, lies=1),
+    "pasted0": Scenario(pasted=AGAIN, faults=1, lies=1),
+    "late": Scenario(ingests=_A, late=("b",), faults=1, lies=1),
+    "fates": Scenario(ingests=_A, faults=1, lies=1, others=1),
+    "two": Scenario(ingests=("a", "b"), faults=1),
+    "start": Scenario(ingests=_A, starts=("s",), faults=1),
+    "looks+start": Scenario(ingests=_A, starts=("s",), looks=1, faults=1),
+}
+"""Faults (a crash, a lost answer, a late or doubled event, a pause), lies of SQS and fates of a
+round are each as many as may befall a history, in any place of it.
+"""
