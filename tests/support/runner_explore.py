@@ -176,9 +176,9 @@ class Explorer:
         elif came.tally.looks == MOST_LOOKS:
             raise Wrong(f"{process.name} looks for ever")
         else:
-            call = Parse(process.name, came.tally, 0)
+            looks = Parse(process.name, came.tally, 0)
             until = state.now + came.pause if came.pause else None
-            yield state.changed(process, Process(process.name, call, state.now, (), until))
+            yield state.changed(process, Process(process.name, looks, state.now, (), until))
 
     def _waited(self, state: State) -> Step:
         """Time passes until the first that waits goes on."""

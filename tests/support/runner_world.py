@@ -97,12 +97,14 @@ class State(NamedTuple):
 
     def joined(self, process: Process) -> "State":
         """The state with a process more."""
-        processes = sorted((*self.processes, process), key=lambda one: one.name)
+        processes: list[Process] = [*self.processes, process]
+        processes.sort(key=lambda one: one.name)
         return self._replace(processes=tuple(processes))
 
     def awaiting(self, name: str, ended: str = "") -> "State":
         """The state with an event more; a name that is known gets a mark more."""
-        known = {one.name for one in (*self.processes, *self.events)} | set(self.dead)
+        known = {*(one.name for one in self.processes), *(one.name for one in self.events)}
+        known |= set(self.dead)
         while name in known:
             name += "'"
         return self._replace(events=tuple(sorted((*self.events, Event(name, ended)))))

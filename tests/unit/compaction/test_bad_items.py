@@ -13,7 +13,8 @@ from instep.errors import DeltaRejected, MessageRejected
 from receipt_chroma.compaction import CollectionUpdateResult, truth
 from receipt_chroma.compaction.deltas import DeltaSource
 from receipt_chroma.compaction.foreign import Contents, Record
-from receipt_chroma.compaction.labels import Label
+from receipt_chroma.compaction.labels import Label, label_fields
+from receipt_chroma.compaction.metadata import merchant_fields
 from receipt_dynamo_stream import StreamMessage
 from tests.support.items import Item, Paper
 from tests.support.tables import Cloud
@@ -55,8 +56,8 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> None:
     def merchant_name(metadata: Item | None, _: Item | None) -> str | None:
         return metadata["merchant_name"]["S"] if metadata else None
 
-    labels = answering(truth.label_fields, "label_proposed_by", label_name)
-    merchants = answering(truth.merchant_fields, "place_id", merchant_name)
+    labels = answering(label_fields, "label_proposed_by", label_name)
+    merchants = answering(merchant_fields, "place_id", merchant_name)
     monkeypatch.setattr(truth, "label_fields", labels)
     monkeypatch.setattr(truth, "merchant_fields", merchants)
 
