@@ -31,7 +31,6 @@ def item() -> Iterator[OneItem]:
     logger.setLevel(level)
 
 
-@pytest.mark.invariant(7)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_nothing_queued_is_left_behind_and_nobody_drains_beside_a_runner(
     name: str, item: OneItem
@@ -41,7 +40,6 @@ def test_nothing_queued_is_left_behind_and_nobody_drains_beside_a_runner(
     assert seen.states > 40, "an exploration that sees nothing proves nothing"
 
 
-@pytest.mark.invariant(7)
 @pytest.mark.parametrize("removal", REMOVALS, ids=str)
 def test_without_a_piece_of_the_protocol_a_state_is_as_it_must_not_be(
     removal: Removal, item: OneItem

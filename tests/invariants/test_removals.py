@@ -80,6 +80,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Removal,
         }
 
 
+@pytest.mark.timeout(1200)  # whoever is asked first may wait for all
 @pytest.mark.parametrize("removal", REMOVALS, ids=str)
 def test_without_its_line_an_invariant_does_not_hold(
     removal: Removal, outcomes: dict[Removal, "Future[Outcome]"]
