@@ -58,7 +58,7 @@ def test_how_fresh_each_head_is(cli: Cli) -> None:
 
 def test_who_drains_and_until_when(cli: Cli) -> None:
     nobody = cli.json("status")["runner"]
-    assert nobody == {"runner": None, "until": None, "queued": 0}
+    assert (nobody["runner"], nobody["until"], nobody["queued"]) == (None, None, 0)
     assert "runner: nobody drains; 0 messages queued so far" in cli.run("status").stdout
     cli.made.dynamodb.put_item(
         TableName=LOCKS,
@@ -74,6 +74,9 @@ def test_who_drains_and_until_when(cli: Cli) -> None:
         "runner": "execution-7",
         "until": "2100-01-01T00:00:00+00:00",
         "queued": 1234,
+        "due": "2100-01-01T00:00:00+00:00",
+        "deaths": 0,
+        "ended": None,
     }
     shown = cli.run("status").stdout
     assert "runner: execution-7 for" in shown
