@@ -148,7 +148,7 @@ def test_what_always_fails_itself_ends_in_the_dlq_with_its_error_and_harms_nothi
         assert "StorageUnavailable" in one["reason"]
 
 
-@pytest.mark.invariant(1)
+@pytest.mark.invariant(1, 7)
 def test_what_failed_twice_is_waited_for_inside_the_run(pipeline: Pipeline) -> None:
     pipeline.ingest(pipeline.put(RECEIPT.label(1, "TOTAL", "VALID")))
     pipeline.fail("apply_updates", StorageUnavailable("S3 is down"), times=2)
@@ -165,7 +165,7 @@ def lease_held_by(pipeline: Pipeline, collection: str, owner: str) -> None:
 
 
 @pytest.mark.domain("wrong-count")
-@pytest.mark.invariant(1)
+@pytest.mark.invariant(1, 7)
 def test_a_busy_lease_is_waited_for_inside_the_run(pipeline: Pipeline) -> None:
     arrive(pipeline)
     for collection in ("lines", "words"):

@@ -1,4 +1,4 @@
-"""The lines that hold the six invariants of docs/design.md, and what notices when one is gone.
+"""The lines that hold the invariants of docs/design.md, and what notices when one is gone.
 
 Each removal is a line of the product, what stands in its place when it is taken out, and the tests
 that must then fail. tests/invariants/test_removals.py takes them out, one at a time.
@@ -246,6 +246,45 @@ REMOVALS: Final = (
         (
             "tests/unit/compaction/test_reads.py"
             "::test_letters_between_the_words_are_read_only_while_they_cost_little",
+        ),
+    ),
+    # 7: while nothing has crashed, an acknowledged change never waits for the schedule
+    Removal(
+        7,
+        f"{LAYER}/instep/runner.py",
+        '"runner = :me AND queued = :queued",',
+        '"runner = :me AND (queued = :queued OR NOT queued = :queued)",',
+        (
+            "tests/unit/flow/test_runner.py"
+            "::test_what_is_queued_after_a_look_began_keeps_the_runner_from_ending",
+        ),
+    ),
+    Removal(
+        7,
+        f"{LAYER}/entrypoint/looking.py",
+        "if left.visible or (hidden and patient):",
+        "if left.visible:",
+        (
+            "tests/integration/test_failures.py::test_what_failed_twice_is_waited_for_inside_the_run",
+            "tests/integration/test_failures.py::test_a_busy_lease_is_waited_for_inside_the_run",
+        ),
+    ),
+    # 8: one bad item harms itself alone
+    Removal(
+        8,
+        f"{LAYER}/entrypoint/intake.py",
+        "self.poison.append(_rejection(piece, str(rejected)))",
+        "raise",
+        ("tests/unit/flow/test_intake.py::test_one_bad_record_does_not_take_its_message_with_it",),
+    ),
+    Removal(
+        8,
+        f"{LAYER}/instep/collection.py",
+        "good, refused = sift(changes, _dimension(collection) if changes.adds else None)",
+        "good, refused = changes, {}",
+        (
+            "tests/unit/compaction/test_bad_items.py"
+            "::test_a_thousand_changes_with_ten_bad_ones_of_each_kind",
         ),
     ),
 )

@@ -17,7 +17,7 @@ import pytest
 from tests.invariants.removals import REMOVALS, Removal
 from tests.support.marks import ROOT, marked
 
-INVARIANTS = range(1, 7)
+INVARIANTS = range(1, 9)
 COPIED = ("functions", "tests", "tools", "stacks", "pyproject.toml")
 _AT_ONCE = 2
 

@@ -107,6 +107,14 @@ class Services:
         until = [max(one.visible_at, one.delayed_until) for one in self._in_the_inbox()]
         return sorted(round((at - now) / 1000) for at in until if at > now)
 
+    def most_received(self) -> int:
+        """Return how often the message was received that was received most; 0 for an empty inbox.
+
+        What a redrive policy counts.
+        """
+        counts = (one.approximate_receive_count for one in self._in_the_inbox())
+        return max(counts, default=0)
+
     def _in_the_inbox(self) -> list[Any]:
         queue = sqs_backends[ACCOUNT][REGION].queues[self.inbox_url.rpartition("/")[2]]
         return list(queue._messages)

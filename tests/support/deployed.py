@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from benchmarks.function_logs import FunctionLogs
 from instep.clock import utc_now
 from instep.collection import read
 from instep.objects import Objects
@@ -15,10 +16,13 @@ from instep.runner import KEY, RunnerState, RunnerTable
 from instep.snapshot.reader import open_snapshot
 from tests.support.cloud import eventually
 from tests.support.deployed_machines import RUN_SECONDS, DeployedMachines
+from tests.support.filters import lets_through
 from tests.support.functions import Functions
+from tests.support.items import record
 from tests.support.receipts import Receipt
 from tools.local_cloud.deploy import bootstrap, deploy_assembly
 from tools.local_cloud.fault_proxy import FaultProxy
+from tools.local_cloud.metrics import metric_sums
 from tools.local_cloud.target import Target
 
 
@@ -63,10 +67,19 @@ class DeployedApp(DeployedMachines):
             dynamodb.delete_item(TableName=self.deployment.dynamodb_table_name, Key=key)
 
     def change(self, *items: Mapping[str, Any]) -> None:
-        """Write items, and wait until ingest has queued what they mean."""
+        """Write items, and wait until ingest has queued what all of them mean: the stream may hand
+        them over in several batches.
+        """
         assert self.waiting() == (0, 0)
+        signals = sum(lets_through(record(item)) for item in items)
+        awaited = self._ingested() + signals
         self.put(*items)
-        eventually(lambda: self.waiting() != (0, 0), "ingest queues the change")
+        eventually(lambda: self._ingested() >= awaited, "ingest reads the change")
+        assert self.waiting() != (0, 0)
+
+    def _ingested(self) -> int:
+        """How many records of the stream ingest has queued so far."""
+        return metric_sums(FunctionLogs(self.target).texts("ingest"))["StreamRecordsReceived"]
 
     def seed(self, receipt: Receipt) -> None:
         """Bring a receipt's embeddings into both snapshots, its own signals all consumed."""
@@ -238,6 +251,13 @@ class DeployedApp(DeployedMachines):
                     ScheduleExpression=expression or found["ScheduleExpression"],
                     State="ENABLED" if enabled else "DISABLED",
                 )
+
+    def emptied(self) -> None:
+        """Drain what an earlier test left, if it left anything: with no trigger on, nobody does."""
+        if self.waiting() != (0, 0):
+            self.run()
+        self.drained()
+        self.rejected()
 
     def drained(self) -> None:
         """Wait until the inbox is empty, in flight included."""

@@ -54,8 +54,7 @@ def deployed(target: Target, proxy: FaultProxy, assembly: Path) -> DeployedApp:
 @pytest.fixture
 def app(deployed: DeployedApp) -> DeployedApp:
     """The deployed app with empty queues; each test uses receipts of its own."""
-    deployed.drained()
-    deployed.rejected()
+    deployed.emptied()
     return deployed
 
 

@@ -106,7 +106,8 @@ def test_policies_are_really_evaluated(strict: DeployedApp) -> None:
     iam.delete_role_policy(RoleName=name, PolicyName=policy)
     try:
         answer = app.target.client("lambda").invoke(
-            FunctionName=function, Payload=b'{"collection": "words", "execution": "test"}'
+            FunctionName=function,
+            Payload=b'{"collection": "words", "execution": "test", "request": "pass"}',
         )
         assert b"AccessDenied" in answer["Payload"].read()
     finally:

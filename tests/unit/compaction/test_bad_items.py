@@ -83,6 +83,7 @@ BAD_RECORDS: Mapping[str, tuple[Record, str]] = {
 }
 
 
+@pytest.mark.invariant(8)
 def test_a_thousand_changes_with_ten_bad_ones_of_each_kind(
     cloud: Cloud, words: Any, apply: Apply, monkeypatch: pytest.MonkeyPatch
 ) -> None:

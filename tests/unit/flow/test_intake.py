@@ -90,7 +90,7 @@ def test_a_domain_message_is_taken_with_its_attribute() -> None:
 
 
 @pytest.mark.domain("bad-record")
-@pytest.mark.invariant(1)
+@pytest.mark.invariant(1, 8)
 def test_one_bad_record_does_not_take_its_message_with_it() -> None:
     intake = taken(delivery(LABEL, {"eventName": "INSERT", "dynamodb": 7}, "text", attempts="2"))
     assert [json.loads(str(rejection.record)) for rejection in intake.poison] == [

@@ -71,6 +71,7 @@ def test_only_the_runner_gives_a_sign_of_life(runner: RunnerTable, clock: Hands)
     assert runner.read().until == until
 
 
+@pytest.mark.invariant(7)
 def test_what_is_queued_after_a_look_began_keeps_the_runner_from_ending(
     runner: RunnerTable,
 ) -> None:
