@@ -3,9 +3,17 @@
 
 No deadline: how long an example takes is the machine's business. No phase that explains: it traces
 every line, chromadb's and moto's too.
+
+And one reading of AWS's service models for all tests of a process: every cold start of a handler
+makes clients anew, and parsing these files was most of that.
 """
 
+from functools import cache
+
+import botocore.session
 from hypothesis import Phase, settings
+
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 settings.register_profile("ci", deadline=None, derandomize=True, phases=PHASES)

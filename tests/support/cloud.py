@@ -19,6 +19,7 @@ Found = TypeVar("Found")
 
 _POLL_SECONDS = 0.05
 _WAIT_SCALE = 0.02  # a retry's two seconds are 40 ms here
+_QUEUE_SPEED = 60.0  # and what a message is hidden for, a minute, is one second
 
 
 def eventually(probe: Callable[[], Found | None], what: str, timeout: float = 30.0) -> Found:
@@ -41,7 +42,11 @@ def faulty_cloud(state: Path, **settings: str) -> Iterator[tuple[LocalCloud, Fau
     """Run a local cloud whose functions reach it through a fault proxy; waits are shortened."""
     with FaultProxy() as proxy:
         cloud = LocalCloud.start(
-            state, functions_endpoint=proxy.endpoint, settings=settings, tied=True
+            state,
+            functions_endpoint=proxy.endpoint,
+            settings=settings,
+            tied=True,
+            queue_speed=_QUEUE_SPEED,
         )
         proxy.upstream = cloud.endpoint
         try:

@@ -5,8 +5,6 @@ Whatever happens, the lease is given back, and the edit is brought into the snap
 run, or by the next one.
 """
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.support.cloud import eventually
@@ -26,22 +24,19 @@ from tools.local_cloud.launcher import LocalCloud
 
 SCENARIOS = scenarios()
 RECEIPT = Receipt("edges", words=len(SCENARIOS))
-REDELIVERY = 6  # seconds a message stays hidden here, instead of a minute
 
 
 @pytest.fixture(scope="module")
-def seeded(deployed: DeployedApp, running: tuple[LocalCloud, object]) -> Iterator[DeployedApp]:
+def seeded(deployed: DeployedApp, running: tuple[LocalCloud, object]) -> DeployedApp:
     """The receipt's embeddings are in the snapshot; the platform's refusals can be asked for."""
     app = deployed
     start = app.machines["runner"]["States"]["Round"]["Parameters"]["StateMachineArn"]
     arns = (app.deployment.state_machine_arn, start)
     mocked = mocked_platform(*(arn.rpartition(":")[2] for arn in arns))
     running[0].set(**{"stepfunctions._sfn_mock_config": mocked})
-    app.configure_inbox(VisibilityTimeout=str(REDELIVERY))
     app.drained()
     app.seed(RECEIPT)
-    yield app
-    app.configure_inbox(VisibilityTimeout="60")
+    return app
 
 
 @pytest.mark.invariant(1)

@@ -1,7 +1,6 @@
 """The benchmarks of the app left to itself, each for seconds: what they read is really there."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,7 @@ from benchmarks.papers import Papers
 from benchmarks.troubles import Trouble, victim_of
 from benchmarks.wire_usage import CountingProxy
 from tools.cli.session import Session
-from tools.local_cloud.deploy import bootstrap, deploy_assembly
+from tools.local_cloud.deploy import bootstrap, deploy_assembly, synthesize
 from tools.local_cloud.launcher import LocalCloud
 from tools.local_cloud.target import Target
 
@@ -21,8 +20,10 @@ Live = tuple[LiveApp, CountingProxy]
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory, assembly: Path) -> Iterator[Live]:
-    """The app with its triggers on, carrying the papers."""
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    """The app with its triggers on and a round a second, carrying the papers."""
+    context = {"localCloud": "true", "roundSeconds": "1"}
+    assembly = synthesize(tmp_path_factory.mktemp("synth") / "cdk.out", context)
     with CountingProxy() as proxy:
         state = tmp_path_factory.mktemp("live") / "state"
         cloud = LocalCloud.start(state, functions_endpoint=proxy.endpoint, tied=True)
@@ -55,7 +56,7 @@ def test_a_month_is_billed_by_what_was_counted(live: Live) -> None:
     for item in (*counted, "dynamodb_write", "dynamodb_read"):
         assert figures[f"usd_month_{item}"] > 0, item
     assert 0 < figures["usd_idle_month"] < figures["usd_month_total"]
-    assert figures["transitions_idle_start"] < figures["transitions_per_round"]
+    assert figures["transitions_idle_start"] <= figures["transitions_per_round"]
 
 
 def test_trouble_is_counted_and_what_it_left_is_said(live: Live) -> None:

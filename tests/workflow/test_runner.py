@@ -16,17 +16,13 @@ from tests.support.phases import until_settling
 from tests.support.receipts import Receipt
 from tools.local_cloud.faults import Kill, LetRival, calls
 
-REDELIVERY = 6  # seconds a message stays hidden here, instead of a minute
-
 
 @pytest.fixture
-def receipt(app: DeployedApp, request: pytest.FixtureRequest) -> Iterator[Receipt]:
-    """A receipt of the test's own in both snapshots; what is taken comes back soon."""
+def receipt(app: DeployedApp, request: pytest.FixtureRequest) -> Receipt:
+    """A receipt of the test's own in both snapshots."""
     made = Receipt(request.node.name)
     app.seed(made)
-    app.configure_inbox(VisibilityTimeout=str(REDELIVERY))
-    yield made
-    app.configure_inbox(VisibilityTimeout="60")
+    return made
 
 
 @contextmanager

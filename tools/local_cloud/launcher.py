@@ -63,11 +63,13 @@ class LocalCloud:
         functions_endpoint: str | None = None,
         settings: dict[str, str] | None = None,
         tied: bool = False,
+        queue_speed: float = 1.0,
     ) -> "LocalCloud":
         """Start one whose files all lie under `state` (made, and removed by `stop`).
 
         `functions_endpoint`: where functions send their calls when it is not the cloud itself.
         `settings`: more of MiniStack's variables, such as AUTH. `tied`: it dies with this process.
+        `queue_speed`: how much faster than time itself the time of its queues passes.
         CloudRunning when one already runs there; CloudNotStarted when it does not answer.
         """
         if cls.running(state) is not None:
@@ -82,7 +84,7 @@ class LocalCloud:
             environ = server_environment(state, port, functions_endpoint or endpoint)
             environ |= install_runtime(state / "runtime") | (settings or {})
             environ["MINISTACK_EDITION"] = mark = secrets.token_hex(8)
-            process = _launch(state, environ, tied=tied)
+            process = _launch(state, environ, queue_speed, tied=tied)
             cloud = cls(endpoint, process.pid, _start_time(process.pid), str(state))
             if cloud._answers_within(_START_SECONDS, process, mark):
                 (state / _RECORD).write_text(json.dumps(asdict(cloud)))
@@ -163,8 +165,12 @@ class LocalCloud:
             child.wait()  # the last of its threads may take a moment
 
 
-def _launch(state: Path, environ: dict[str, str], *, tied: bool) -> "subprocess.Popen[bytes]":
+def _launch(
+    state: Path, environ: dict[str, str], queue_speed: float, *, tied: bool
+) -> "subprocess.Popen[bytes]":
     command = [sys.executable, str(_SERVER)]
+    if queue_speed != 1:
+        command += ["--queue-speed", str(queue_speed)]
     kept: tuple[int, ...] = ()
     if tied:  # the write end stays open, unnamed, for as long as this process lives
         read_end, _ = os.pipe()
