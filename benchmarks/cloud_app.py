@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -53,11 +53,11 @@ class CloudApp:
             if machine in {target["Arn"] for target in targets}:
                 events.disable_rule(Name=rule["Name"])
 
-    def put(self, items: Iterable[Mapping[str, Any]], signals: int) -> None:
-        """Write items (DynamoDB JSON) to the entity table, and wait until ingest has read those of
-        them that say something: `signals` is how many do.
+    def put(self, items: Collection[Mapping[str, Any]]) -> None:
+        """Write items (DynamoDB JSON), each of which says something, to the entity table, and wait
+        until ingest has read them.
         """
-        awaited = self._ingested() + signals
+        awaited = self._ingested() + len(items)
         put_items(self.target.client("dynamodb"), self.deployment.dynamodb_table_name, items)
         pause = threading.Event()
         for _ in range(int(_WAIT_SECONDS / _POLL_SECONDS)):
@@ -65,6 +65,10 @@ class CloudApp:
                 return
             pause.wait(_POLL_SECONDS)
         raise RunFailed(f"ingest has read {self._ingested()} of {awaited} records")
+
+    def discard(self) -> None:
+        """Forget what waits in the inbox."""
+        self.target.client("sqs").purge_queue(QueueUrl=self.deployment.inbox_queue_url)
 
     def run(self) -> CloudRun:
         """Drain the inbox by one execution and return what it took; RunFailed."""

@@ -18,7 +18,7 @@ from tools.local_cloud.target import Target
 Found = TypeVar("Found")
 
 _POLL_SECONDS = 0.05
-_WAIT_SCALE = 0.02  # a retry's two seconds are 40 ms here
+_WAIT_SCALE = 0.005  # a retry's two seconds are 10 ms here
 _QUEUE_SPEED = 60.0  # and what a message is hidden for, a minute, is one second
 
 

@@ -18,6 +18,7 @@ COLLECTION = "words"
 def contended() -> list[Scenario]:
     """Return what rivals do to a lease, to HEAD and to the inbox meanwhile."""
     busy = [Promise(ROUND, "AcquireLock", kind, LockBusy.__name__) for kind in ("Retry", "Catch")]
+    busy += [Promise("runner", "Next?", "Choice", "Pause")]  # until the deferred one is back
     conflict = Promise(ROUND, "UploadSnapshot", "Catch", SnapshotConflict.__name__)
     again = (Promise(ROUND, "HasWork?", "Choice", "EachCollection"),)
     return [

@@ -196,7 +196,6 @@ def _ordinary() -> list[Scenario]:
         Promise(RUNNER, "Next?", "Choice", "Round"),
         Promise(ROUND, "Parsed?", "Choice", "EachCollection"),
         Promise(ROUND, "Changed?", "Choice", "UploadSnapshot"),
-        Promise(RUNNER, "Next?", "Choice", "Pause"),
         Promise(ROUND, "Parsed?", "Choice", "ParseBatch"),
         Promise(ROUND, "HasWork?", "Choice", "Looked"),
         Promise(RUNNER, "Next?", "Choice", "Succeeded"),

@@ -41,8 +41,11 @@ def proxy(running: tuple[LocalCloud, FaultProxy]) -> FaultProxy:
 
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The app as it is deployed locally, synthesized once."""
-    return synthesize(tmp_path_factory.mktemp("synth") / "cdk.out", {"localCloud": "true"})
+    """The app as it is deployed locally, synthesized once; no round here, however busy the machine,
+    takes as long as rounds are apart.
+    """
+    context = {"localCloud": "true", "roundSeconds": "60"}
+    return synthesize(tmp_path_factory.mktemp("synth") / "cdk.out", context)
 
 
 @pytest.fixture(scope="session")
