@@ -88,13 +88,17 @@ def _forget(path: str) -> None:
         SharedSystemClient._identifier_to_system.pop(path, None)
 
 
-def create_collection(client: "ClientAPI", name: str) -> "Collection":
-    """Create the collection as every writer here needs it: space l2, never persisted by itself."""
-    return client.create_collection(
-        name,
-        configuration={"hnsw": {"space": "l2", "sync_threshold": OUT_OF_REACH}},
-        embedding_function=None,
-    )
+def create_collection(
+    client: "ClientAPI", name: str, space: str = "l2", persist_each: int = OUT_OF_REACH
+) -> "Collection":
+    """Create the collection as every writer here needs it: never persisted by itself.
+
+    `persist_each` has chromadb persist after so many records, at least 2, as a full client may.
+    """
+    hnsw: Any = {"space": space, "sync_threshold": persist_each}
+    if persist_each < OUT_OF_REACH:
+        hnsw["batch_size"] = min(persist_each, 100)
+    return client.create_collection(name, configuration={"hnsw": hnsw}, embedding_function=None)
 
 
 def get_collection(client: "ClientAPI", name: str) -> "Collection":

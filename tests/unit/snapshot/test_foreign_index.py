@@ -16,16 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from instep.hnsw.layout import (
-    ELEMENTS,
-    FORMAT,
-    HEADER,
-    LABELS,
-    LENGTHS,
-    VERSION,
-    IndexBroken,
-    Layout,
-)
+from instep.hnsw.labels import IndexBroken
+from instep.hnsw.layout import ELEMENTS, FORMAT, HEADER, LABELS, LENGTHS, VERSION, Layout
 from instep.hnsw.vectors import read_vectors
 
 WIDTH = 3

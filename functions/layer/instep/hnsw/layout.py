@@ -20,10 +20,6 @@ VERSION: Final = 1
 _WIDEST: Final = 1 << 20  # bytes of an element: more floats than chromadb's own limit allows
 
 
-class IndexBroken(ValueError):
-    """The files contradict each other, or hold more than plain data; the message says how."""
-
-
 @dataclass(frozen=True)
 class Layout:
     """Elements there is room for, elements there are, and where label and vector lie in one."""
@@ -48,13 +44,3 @@ def read_layout(segment: Path) -> Layout:
     if version != VERSION or not whole or layout.count > layout.room:
         raise ValueError(f"{segment / HEADER} contradicts itself")
     return layout
-
-
-def layout_of(segment: Path) -> Layout:
-    """Return what the header of a foreign index says; IndexBroken."""
-    try:
-        return read_layout(segment)
-    except FileNotFoundError as error:
-        raise IndexBroken(f"the vector index is incomplete: {error}") from error
-    except ValueError as error:
-        raise IndexBroken(f"the vector index is broken: {error}") from error

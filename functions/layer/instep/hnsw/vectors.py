@@ -1,9 +1,9 @@
 """The vectors of a persisted index, read as plain numbers and without its links.
 
-The layout is hnswlib's (`layout`): an element of `data_level0.bin` ends in vector and label;
+The layout is hnswlib's (`layout`): an element of `data_level0.bin` ends in vector and label, and
 `labels` maps ids to labels. In the space cosine an element's vector is a direction, and its length
 is in `length.bin`; in others that file holds nothing. Every offset is checked against the file
-before it is used: the files may be anybody's.
+before it is used: they may be anybody's.
 """
 
 from collections.abc import Collection
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instep.hnsw.labels import read_labels
-from instep.hnsw.layout import ELEMENTS, LENGTHS, IndexBroken, Layout, layout_of
+from instep.hnsw.labels import IndexBroken, read_labels
+from instep.hnsw.layout import ELEMENTS, LENGTHS, Layout, read_layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,15 +24,15 @@ def read_vectors(
 ) -> dict[str, "NDArray[np.float32]"]:
     """Return the persisted vectors by id: of those ids that have one, or of all.
 
-    `cosine`: that is the collection's space. Nothing when the segment was never persisted.
+    `cosine`: that is the collection's space. None when the segment was never persisted.
     Raises IndexBroken.
     """
-    labels = read_labels(segment)
+    labels: dict[str, int] = read_labels(segment).get("id_to_label", {})
     chosen = labels if ids is None else {id_: labels[id_] for id_ in ids if id_ in labels}
     if not chosen:
         return {}
-    layout = layout_of(segment)
     try:
+        layout = read_layout(segment)
         elements = _elements(segment / ELEMENTS, layout)
         lengths = _lengths(segment / LENGTHS, layout) if cosine else None
     except FileNotFoundError as error:
@@ -40,6 +40,15 @@ def read_vectors(
     except ValueError as error:
         raise IndexBroken(f"the vector index is broken: {error}") from error
     return _vectors(layout, elements, lengths, chosen)
+
+
+def last_seq_id(segment: Path) -> int | None:
+    """Return the number of the last log record the index has, as chromadb before 0.6 kept it here.
+
+    None where it did not: then the table `max_seq_id` says it. Raises IndexBroken.
+    """
+    found = read_labels(segment).get("max_seq_id")
+    return found if type(found) is int else None
 
 
 def _elements(path: Path, layout: Layout) -> "NDArray[np.uint8]":

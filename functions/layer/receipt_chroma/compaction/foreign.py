@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from instep.errors import CompactionError, DeltaRejected, StorageUnavailable
-from instep.hnsw.labels import last_seq_id
 from instep.hnsw.layout import ELEMENTS, HEADER, LABELS, LENGTHS
-from instep.hnsw.vectors import read_vectors
+from instep.hnsw.vectors import last_seq_id, read_vectors
 from receipt_chroma.compaction.replay import LogRecord, Segments
 from receipt_chroma.compaction.schema import DATABASE, check_schema
 
