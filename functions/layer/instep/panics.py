@@ -34,6 +34,11 @@ def guard(client: Any) -> None:
         server.bindings = _Guarded(server.bindings)
 
 
+def unguarded(bindings: Any) -> Any:
+    """Return the bindings themselves, for who calls them under `named` on its own."""
+    return bindings._bindings if isinstance(bindings, _Guarded) else bindings
+
+
 def close(client: Any) -> None:
     """Close a client, and drop its bindings: the traceback of an error would keep them open."""
     server = client._server

@@ -13,7 +13,9 @@ from chromadb.errors import InternalError
 from instep import panics
 from instep.collection import close_client, create_collection, open_client, opened
 from instep.errors import ChromaPanicked
+from instep.gate import Gate
 from instep.snapshot.manifest import SQLITE
+from instep.sqlite_wal import wait_until_closed
 from tests.support.snapshots import NAME, adds, database, names
 
 
@@ -63,3 +65,21 @@ def test_two_clients_of_a_directory_share_what_the_last_one_drops(tmp_path: Path
     panics.close(first)
     assert second.get_collection(NAME, embedding_function=None).count() == 3
     close_client(second)
+
+
+def test_a_panic_behind_a_reader_s_gate_has_its_name_and_closes_too(odd: Path) -> None:
+    edit(odd, "UPDATE collections SET dimension = 8")
+    client = open_client(odd)
+    gate = Gate(client)
+    edit(odd, "UPDATE collections SET dimension = 'x'")
+    try:
+        with pytest.raises(ChromaPanicked):
+            client.get_collection(NAME, embedding_function=None)
+        with gate.alone():
+            gate.stop()
+            wait_until_closed(odd)
+            gate.start()
+        client.get_collection(NAME, embedding_function=None)
+    except ChromaPanicked:
+        gate.stop()
+        close_client(client)  # while the error, with all its frames, is being handled
