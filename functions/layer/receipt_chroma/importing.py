@@ -1,4 +1,4 @@
-"""The records of a whole snapshot that somebody else wrote, read as a delta is: without chromadb."""
+"""The records of a snapshot that somebody else wrote, read as a delta is: without chromadb."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -38,7 +38,11 @@ LEGACY = {"hnsw:space": "l2", "hnsw:sync_threshold": 30, "hnsw:batch_size": 10}
 
 
 def take_in(
-    world: World, *, on_head: bool = False, bucket: str = BUCKET, reading: Reading | None = read_foreign
+    world: World,
+    *,
+    on_head: bool = False,
+    bucket: str = BUCKET,
+    reading: Reading | None = read_foreign,
 ) -> Imported:
     request = Request(Objects(world.aws.s3, bucket), "operator", reading, None, on_head)
     world.scratch.mkdir(exist_ok=True)

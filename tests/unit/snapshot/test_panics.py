@@ -34,7 +34,10 @@ def odd(tmp_path: Path) -> Path:
 
 
 def test_a_panic_has_a_name_and_leaves_nothing_open(odd: Path) -> None:
-    with pytest.raises(ChromaPanicked, match="mismatched types.*instep rollback"), opened(odd, NAME):
+    with (
+        pytest.raises(ChromaPanicked, match=r"mismatched types.*instep rollback"),
+        opened(odd, NAME),
+    ):
         pass  # and `opened` has waited until no file of the directory was open
     edit(odd, "UPDATE collections SET dimension = 8")
     with opened(odd, NAME) as collection:

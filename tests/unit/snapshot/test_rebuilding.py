@@ -147,7 +147,7 @@ def test_what_chromadb_does_not_carry_is_refused_by_its_id(
 def test_vectors_of_two_widths_are_refused(tmp_path: Path) -> None:
     records = {"a": Addition([1.0, 2.0], {}), "b": Addition([1.0], {})}
     theirs = write_directory(tmp_path / "theirs")
-    with pytest.raises(ImportRejected, match="1 of its embeddings, so 'b'.*1 numbers"):
+    with pytest.raises(ImportRejected, match=r"1 of its embeddings, so 'b'.*1 numbers"):
         rebuild(theirs, tmp_path / "made", NAME, lambda *_: records, lambda *_: None)
 
 
