@@ -97,8 +97,8 @@ def _directory(files: Files, scratch: Path) -> Boundary:
             rebuild(theirs, made, _NAME, read_foreign, lambda *_: None)
             with opened(made, _NAME) as collection:
                 if collection.count():
-                    width = collection.get_model().dimension or 1
-                    collection.query(query_embeddings=[[1.0] * width], n_results=5)
+                    near: Any = [[1.0] * (collection.get_model().dimension or 1)]
+                    collection.query(query_embeddings=near, n_results=5)
 
     return Case("import directory", (ImportRejected,), lambda dice: _some(dice, files), look)
 

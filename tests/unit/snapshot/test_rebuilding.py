@@ -9,6 +9,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -110,7 +111,8 @@ def test_distances_stay_what_they_were(tmp_path: Path, space: str, legacy: bool)
     rebuilt(theirs, tmp_path / "made")
     for directory in (Path(with_copy), tmp_path / "made"):
         with opened(directory, NAME) as collection:
-            found = collection.query(query_embeddings=[vector("w00007")], n_results=5)
+            near: Any = [vector("w00007")]
+            found = collection.query(query_embeddings=near, n_results=5)
         assert found["distances"] is not None
         answers.append(found["distances"][0])
     assert answers[1] == pytest.approx(answers[0], abs=1e-4)
@@ -179,4 +181,5 @@ def test_whatever_was_changed_the_import_says_no_or_a_search_goes_well(
     with opened(scratch / "made", NAME) as collection:
         assert collection.count() == facts.embeddings
         if facts.embeddings:
-            collection.query(query_embeddings=[vector("x")], n_results=10)
+            near: Any = [vector("x")]
+            collection.query(query_embeddings=near, n_results=10)
