@@ -75,7 +75,11 @@ def merged(boundary: str, tallies: Iterable[Tally]) -> Tally:
 
 def try_one(boundary: Boundary, seed: int, index: int) -> Outcome:
     """Make the input of that number and read it."""
-    sample = boundary.mutated(dice_of(boundary.name, seed, index))
+    began = process_time()
+    try:
+        sample = boundary.mutated(dice_of(boundary.name, seed, index))
+    except Exception as error:  # noqa: BLE001 - a fault of the bench's, named like any other
+        return _outcome(boundary, index, "not made", began, _where(error))
     began = process_time()
     try:
         boundary.read(sample)

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from benchmarks.hostile.bench import figures, run, shared, tasks
+from benchmarks.hostile.case import Case
 from benchmarks.hostile.crew import Crew
 from benchmarks.hostile.mutation import bytes_mutated, json_mutated
-from benchmarks.hostile.trial import Tally, dice_of, merged, worst
+from benchmarks.hostile.trial import Tally, dice_of, merged, try_one, worst
 from benchmarks.hostile.worker import Work
 from tests.support.hostile_boundaries import ONE_IN
 
@@ -59,6 +60,12 @@ def test_declared_errors_are_counted_and_not_bad(tallies: dict[str, Tally]) -> N
     assert sound.ends.keys() == {"ValueError", "read"}
     assert not sound.bad
     assert worst([sound])[0].startswith("slowest: sound")
+
+
+def test_an_input_that_could_not_be_made_is_named_too() -> None:
+    outcome = try_one(Case("odd", (ValueError,), lambda _: int("x"), lambda _: None), SEED, 0)
+    assert (outcome.end, outcome.bad) == ("not made", True)
+    assert "invalid literal" in str(outcome)
 
 
 def test_what_was_found_is_figures(tallies: dict[str, Tally]) -> None:
