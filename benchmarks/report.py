@@ -39,7 +39,7 @@ def at_most(value: float) -> Target:
 class Report:
     """A benchmark's figures with the workload they were taken on, in the order to read them.
 
-    `left_out` says which figures are not there and how to get them.
+    `left_out` says which figures are not there and how to get them; `remark`, what figures cannot.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Report:
     figures: Figures
     targets: Mapping[str, Target]
     left_out: str = ""
+    remark: str = ""
 
     def to_json(self) -> str:
         """Return one flat JSON object, a key a figure."""

@@ -47,8 +47,9 @@ class Stage:
         client, bucket = self.endpoint.s3(), f"base-{workload.size}"
         empty_bucket(client, bucket)
         store = SnapshotStore(Objects(client, bucket), COLLECTION)
-        request = Request(Objects(client, self.predecessor(workload).bucket), writer="bench")
-        import_snapshot(store, request, self.scratch, lambda _done, _total: None)
+        source = Objects(client, self.predecessor(workload).bucket)
+        request = Request(source, writer="bench", reading=None)  # its index is of our own making
+        import_snapshot(store, request, self.scratch)
         return bucket
 
     def copy(self, base: str) -> str:

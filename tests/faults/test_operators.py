@@ -17,6 +17,7 @@ from instep.snapshot.publish import publish
 from instep.snapshot.retention import Retention
 from instep.snapshot.rollback import rollback
 from instep.snapshot.sweep import Swept, sweep
+from receipt_chroma.importing import read_foreign
 from tests.support.aws import BUCKET
 from tests.support.deaths import Moment, ProcessDied, dying
 from tests.support.faults import meanwhile
@@ -114,12 +115,12 @@ def test_a_sweep(world: World, moment: Moment) -> None:
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_an_import(world: World, moment: Moment, tmp_path: Path) -> None:
     upload(world.aws.s3, write_directory(tmp_path / "theirs", adds(names(10)), deletes(names(2))))
-    request = Request(world.store.objects, "operator")
+    request = Request(world.store.objects, "operator", read_foreign)
 
     def run() -> None:
         """As an operator who runs it again, and is told that it had been done."""
         try:
-            import_snapshot(world.store, request, tmp_path, lambda *_: None)
+            import_snapshot(world.store, request, tmp_path)
         except ImportRejected as refused:
             assert "has a version already" in str(refused)  # noqa: PT017
 

@@ -50,6 +50,7 @@ UNNAMED = {
     "SnapshotCorrupt": "never retried: States.ALL makes the collection Failed, the cause names "
     "`instep rollback`",
     "SnapshotUnsupported": "never retried: States.ALL makes the collection Failed",
+    "ChromaPanicked": "never retried: States.ALL makes the collection Failed",
     "ConfigurationMissing": "a deployment's fault: no retry cures it",
 }
 # Caught where they arise, as values in a result: they never leave a function.

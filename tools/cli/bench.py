@@ -30,6 +30,7 @@ class Benchmark(StrEnum):
     SOAK = "soak"
     THROUGHPUT = "throughput"
     COST = "cost"
+    HOSTILE = "hostile"
 
 
 # The options of each, as its `run` names them.
@@ -45,6 +46,7 @@ TAKES = {
     Benchmark.SOAK: {"minutes", "seed", "context"},
     Benchmark.THROUGHPUT: {"sizes", "context"},
     Benchmark.COST: {"seconds", "context"},
+    Benchmark.HOSTILE: {"inputs", "seed"},
 }
 
 
@@ -75,7 +77,11 @@ def bench(
         float | None, typer.Option("--minutes", min=0.1, help="soak: how long there is trouble.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", help="soak: which trouble, and when.")
+        int | None,
+        typer.Option("--seed", help="soak: which trouble, and when; hostile: which inputs."),
+    ] = None,
+    inputs: Annotated[
+        int | None, typer.Option("--inputs", min=1, help="hostile: how many; 1,000,000 if not.")
     ] = None,
     context: Context = None,
     as_json: Json = False,
@@ -85,7 +91,8 @@ def bench(
     `deployed`, `freshness`, `soak`, `throughput` and `cost` measure ours alone: the real workflow
     on a local cloud. The last four leave it to itself: how long a write takes to be readable at
     several rates; what trouble does to it; how fast 10,000 changes are in; what a month costs.
-    `drain_limit`: the memory of functions in the largest round there is.
+    `drain_limit`: the memory of functions in the largest round there is. `hostile`: mutated bytes
+    to everything that reads such, each to end in bounded time and memory and by a declared error.
 
     Nothing leaves this machine. The first run of the others builds the collections under
     .build/bench: about a minute for 20,000 words, five or more for 80,000. LanceDB takes part in
@@ -98,6 +105,7 @@ def bench(
         "seconds": seconds,
         "minutes": minutes,
         "seed": seed,
+        "inputs": inputs,
         "context": knobs_of(context) if context else None,
     }
     options = {option: value for option, value in given.items() if value is not None}
@@ -106,8 +114,8 @@ def bench(
     _require_taken(name, options)
     with remarks.status(f"measuring {name.value}: minutes, not seconds"):
         report = _measure(name, options)
-    if report.left_out:
-        remarks.print(report.left_out, style="yellow", markup=False, soft_wrap=True)
+    for remark in filter(None, (report.left_out, report.remark)):
+        remarks.print(remark, style="yellow", markup=False, soft_wrap=True)
     if as_json:
         typer.echo(report.to_json())
     else:

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 import chromadb
 import numpy as np
 from chromadb.api.collection_configuration import UpdateCollectionConfiguration
+from chromadb.api.shared_system_client import SharedSystemClient
 from chromadb.config import Settings
 from chromadb.errors import ChromaError, InvalidArgumentError
 
-from instep import sqlite_wal
+from instep import panics, sqlite_wal
 from instep.bisection import write_all_but_bad
 from instep.carriable import Refusal, is_id, sift
 from instep.difference import Addition, Carried, Changes, Fields, Update, Vector
-from instep.errors import SnapshotUnsupported
+from instep.errors import ChromaPanicked, SnapshotUnsupported
 from instep.sqlite_rows import OUT_OF_REACH
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 CHROMADB: Final = "1.5.9"
 CHUNK: Final = 5461  # records chromadb takes in one call
 _VECTORS: Final = 250  # read in one call: it makes a Python float of each, 32 bytes instead of 4
-ChromaRefused: Final = (ChromaError, ValueError)
+ChromaRefused: Final = (ChromaError, ChromaPanicked, ValueError)
 """What chromadb raises over a directory it cannot use."""
 _OVER_AN_ITEM: Final = (ValueError, TypeError, InvalidArgumentError)
 """What chromadb raises over an item it cannot take, when it says so before it writes."""
@@ -52,32 +53,52 @@ class Written:
 
 
 def open_client(directory: Path) -> "ClientAPI":
-    """Return a client on the directory; SnapshotUnsupported with another chromadb than tested."""
+    """Return a client on the directory; SnapshotUnsupported with another chromadb than tested.
+
+    A panic of chromadb's, here or in any call of the client's, is ChromaPanicked.
+    """
     found = version("chromadb")
     if found != CHROMADB:
         raise SnapshotUnsupported(
             f"chromadb {found} is installed, this release was tested with {CHROMADB}: install that "
             f"one, or raise it together with the contract tests"
         )
-    return chromadb.PersistentClient(
-        path=str(directory), settings=Settings(anonymized_telemetry=False)
-    )
+    try:
+        with panics.named():
+            client = chromadb.PersistentClient(
+                path=str(directory), settings=Settings(anonymized_telemetry=False)
+            )
+    except BaseException:
+        _forget(str(directory))
+        raise
+    panics.guard(client)
+    return client
 
 
 def close_client(client: "ClientAPI", but: frozenset[int] = frozenset()) -> None:
     """Close the client and wait until it holds no descriptor; `but` are descriptors of ours."""
     directory = Path(client.get_settings().persist_directory)
-    client.close()  # type: ignore[attr-defined]
+    panics.close(client)
     sqlite_wal.wait_until_closed(directory, but)
 
 
-def create_collection(client: "ClientAPI", name: str) -> "Collection":
-    """Create the collection as every writer here needs it: space l2, never persisted by itself."""
-    return client.create_collection(
-        name,
-        configuration={"hnsw": {"space": "l2", "sync_threshold": OUT_OF_REACH}},
-        embedding_function=None,
-    )
+def _forget(path: str) -> None:
+    """Forget what never started: chromadb would give it to every later client of the directory."""
+    if path not in SharedSystemClient._identifier_to_refcount:
+        SharedSystemClient._identifier_to_system.pop(path, None)
+
+
+def create_collection(
+    client: "ClientAPI", name: str, space: str = "l2", persist_each: int = OUT_OF_REACH
+) -> "Collection":
+    """Create the collection as every writer here needs it: never persisted by itself.
+
+    `persist_each` has chromadb persist after so many records, at least 2, as a full client may.
+    """
+    hnsw: Any = {"space": space, "sync_threshold": persist_each}
+    if persist_each < OUT_OF_REACH:
+        hnsw["batch_size"] = min(persist_each, 100)
+    return client.create_collection(name, configuration={"hnsw": hnsw}, embedding_function=None)
 
 
 def get_collection(client: "ClientAPI", name: str) -> "Collection":

@@ -72,6 +72,18 @@ class SnapshotUnsupported(CompactionError):
     """A format, schema or collection setting this release cannot handle safely. Never retried."""
 
 
+class ChromaPanicked(CompactionError):
+    """chromadb's native half failed where it cannot say why. Never retried: it would again."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(
+            f"chromadb panicked: {said}; what it read or was given is nothing it can work with: if "
+            f"`instep verify` finds the snapshot damaged, `instep rollback` leads back to a good "
+            f"version"
+        )
+        self.said = said
+
+
 class VersionRejected(CompactionError):
     """A version asked for by name cannot be used so. Whoever asked chooses another."""
 

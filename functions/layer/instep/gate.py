@@ -11,6 +11,8 @@ from copy import copy
 from threading import Condition
 from typing import TYPE_CHECKING, Any
 
+from instep import panics
+
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
@@ -20,7 +22,7 @@ class Gate:
 
     def __init__(self, client: "ClientAPI") -> None:
         self._server: Any = client._server  # type: ignore[attr-defined]
-        self._bindings: Any = self._server.bindings
+        self._bindings: Any = panics.unguarded(self._server.bindings)
         self._server.bindings = _Calls(self)
         self._change = Condition()
         self._calls = 0
@@ -58,7 +60,8 @@ class Gate:
         try:
             if self._bindings is None:
                 raise ValueError("this client is closed: open the snapshot again")
-            return getattr(self._bindings, name)(*arguments, **named)
+            with panics.named():
+                return getattr(self._bindings, name)(*arguments, **named)
         finally:
             with self._change:
                 self._calls -= 1

@@ -6,6 +6,7 @@ goes on counting, and a number used twice is an update lost.
 """
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -16,6 +17,8 @@ from typing import Any, Final
 
 OUT_OF_REACH: Final = 1 << 40  # log records before chromadb would persist the vector index
 
+_SPACES: Final = ("l2", "cosine", "ip")
+_SPACE: Final = re.compile(r'"space"\s*:\s*"(\w+)"')
 _MAGIC: Final = b"SQLite format 3\0"
 _PAGE: Final = 4096
 _UPDATE: Final = 1  # chromadb's operation codes: ADD 0, UPDATE 1, UPSERT 2, DELETE 3
@@ -104,6 +107,33 @@ def check_foreign(main: Path) -> None:
         raise DatabaseRejected(f"{main.name} is damaged: {error}") from error
     if verdict != "ok":
         raise DatabaseRejected(f"{main.name} is damaged: {verdict}")
+
+
+def require_alone(main: Path, collection: str) -> None:
+    """Raise DatabaseRejected unless a foreign database holds this collection and no other."""
+    with _connected(main, alone=True) as database:
+        found = [str(name) for (name,) in database.execute("SELECT name FROM collections LIMIT 9")]
+    if found != [collection]:
+        raise DatabaseRejected(
+            f"it holds the collections {sorted(found)}; it must hold {collection} alone"
+        )
+
+
+def space(main: Path) -> str:
+    """Return the space of a foreign database's one collection, of any release of chromadb.
+
+    It is said by a configuration stored with the collection, or by metadata before there were any.
+    """
+    with _connected(main, alone=True) as database:
+        stored = database.execute("SELECT * FROM collections").fetchone() or ()
+        told = database.execute(
+            "SELECT str_value FROM segment_metadata WHERE key = 'hnsw:space'"
+        ).fetchone()
+    configured = _SPACE.search(" ".join(text for text in stored if isinstance(text, str)))
+    found = str(told[0]) if told else configured[1] if configured else _SPACES[0]
+    if found not in _SPACES:
+        raise DatabaseRejected(f"it measures in the space {found!r:.40}, none of chromadb's")
+    return found
 
 
 def vector_segment(main: Path) -> str:

@@ -17,6 +17,8 @@ from instep.errors import CompactionError, ImportRejected, SnapshotCorrupt
 from instep.objects import Objects
 from instep.snapshot.importing import Imported, Request, import_snapshot
 from instep.snapshot.manifest import SQLITE
+from instep.snapshot.rebuilding import Reading
+from receipt_chroma.importing import read_foreign
 from tests.support.aws import BUCKET, DELTAS
 from tests.support.predecessor import (
     ARCHIVE,
@@ -31,13 +33,20 @@ from tests.support.snapshots import World, adds, deletes, names, queued, seen_in
 from tools.demo.producer import pack
 
 NARROW = {"hnsw": {"space": "l2", "sync_threshold": 50, "batch_size": 10}}
+BOTH = [read_foreign, None]
 LEGACY = {"hnsw:space": "l2", "hnsw:sync_threshold": 30, "hnsw:batch_size": 10}
 
 
-def take_in(world: World, *, on_head: bool = False, bucket: str = BUCKET) -> Imported:
-    request = Request(Objects(world.aws.s3, bucket), "operator", None, on_head)
+def take_in(
+    world: World,
+    *,
+    on_head: bool = False,
+    bucket: str = BUCKET,
+    reading: Reading | None = read_foreign,
+) -> Imported:
+    request = Request(Objects(world.aws.s3, bucket), "operator", reading, None, on_head)
     world.scratch.mkdir(exist_ok=True)
-    return import_snapshot(world.store, request, world.scratch, lambda *_: None)
+    return import_snapshot(world.store, request, world.scratch)
 
 
 def write(directory: Path, **settings: Any) -> Path:
@@ -62,6 +71,7 @@ def theirs(world: World, narrow: Path) -> Path:
     return Path(shutil.copytree(narrow, world.scratch / "theirs"))
 
 
+@pytest.mark.parametrize("reading", BOTH, ids=["rebuilt", "trusted"])
 @pytest.mark.domain("predecessors-snapshots")
 @pytest.mark.parametrize(
     ("form", "settings"),
@@ -69,13 +79,14 @@ def theirs(world: World, narrow: Path) -> Path:
     ids=["sync at 1000", "sync at 50", "settings in metadata"],
 )
 def test_readers_see_what_it_held_and_a_writer_is_safe_on_it(
-    world: World, form: str, settings: dict[str, Any]
+    world: World, form: str, settings: dict[str, Any], reading: Reading | None
 ) -> None:
     theirs = write(world.scratch / "theirs", **settings)
     held = seen_in(theirs)
     upload(world.aws.s3, theirs, form=form)
-    done = take_in(world)
+    done = take_in(world, reading=reading)
     assert (done.id, done.hash_checked, done.embeddings) == (ID, form == "tar", 100)
+    assert done.index_kept is (reading is None)
     assert world.version() == done.version
     manifest = world.manifest()
     assert (manifest.parent, manifest.facts.pending_vectors) == (None, 0)
@@ -90,9 +101,12 @@ def test_readers_see_what_it_held_and_a_writer_is_safe_on_it(
     assert {id_: seen[id_].vector for id_ in held} == {id_: held[id_].vector for id_ in held}
 
 
-def test_texts_it_had_deleted_are_not_taken_over(world: World, theirs: Path) -> None:
+@pytest.mark.parametrize("reading", BOTH, ids=["rebuilt", "trusted"])
+def test_texts_it_had_deleted_are_not_taken_over(
+    world: World, theirs: Path, reading: Reading | None
+) -> None:
     upload(world.aws.s3, theirs)
-    take_in(world)
+    take_in(world, reading=reading)
     pulled = world.fresh_directory()
     world.store.materialise(str(world.version()), pulled)
     assert queued(pulled / SQLITE) <= 1
@@ -109,8 +123,10 @@ def test_an_index_nobody_uses_and_strange_files_stay_behind(world: World, theirs
     (theirs / ".snapshot_hash").write_text("md5:of an older form")
     (theirs / "notes.txt").write_text("mine")
     upload(world.aws.s3, theirs)
-    take_in(world)
+    take_in(world, reading=None)
     assert {name.split("/")[0] for name in world.manifest().files} == {SQLITE, index.name}
+    take_in(world, on_head=True)
+    assert len({name.split("/")[0] for name in world.manifest().files}) == 2
 
 
 def test_an_empty_collection_is_imported(world: World) -> None:
@@ -229,11 +245,12 @@ def a_damaged_label_map(world: World, theirs: Path) -> None:
 Harm = Callable[[World, Path], None]
 
 
+@pytest.mark.parametrize("reading", BOTH, ids=["rebuilt", "trusted"])
 @pytest.mark.domain("predecessors-snapshots")
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
-        (rename_collection, "must hold words alone"),
+        (rename_collection, "must hold words alone|no collection 'words'"),
         (another_collection_too, "must hold words alone"),
         (a_pointer_that_leads_elsewhere, "no id of a snapshot"),
         (an_empty_pointer, "no id of a snapshot"),
@@ -243,28 +260,29 @@ Harm = Callable[[World, Path], None]
         (a_flipped_archive, "it is damaged"),
         (an_open_wal, "did not close it"),
         (no_database, "holds no chroma.sqlite3"),
-        (a_cut_off_database, "is damaged"),
-        (no_database_at_all, "no SQLite database"),
+        (a_cut_off_database, "is damaged|malformed|unreadable"),
+        (no_database_at_all, "no SQLite database|not a database"),
         (a_trigger, "trigger 'spy'"),
-        (no_elements, "cannot use this snapshot"),
-        (a_damaged_label_map, "cannot use this snapshot"),
+        (no_elements, "cannot use this snapshot|shorter than its header"),
+        (a_damaged_label_map, "cannot use this snapshot|only plain data"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_what_is_hostile_or_broken_is_told_and_nothing_is_published(
-    world: World, theirs: Path, harm: Harm, said: str
+    world: World, theirs: Path, harm: Harm, said: str, reading: Reading | None
 ) -> None:
     upload(world.aws.s3, theirs)
     harm(world, theirs)
     with pytest.raises(CompactionError, match=said) as refused:
-        take_in(world)
+        take_in(world, reading=reading)
     assert isinstance(refused.value, ImportRejected)
     assert world.version() is None
     assert not [key for key in world.objects() if "/versions/" in key or "/packs/" in key]
     assert [path.name for path in world.scratch.iterdir() if path.name.startswith("import-")] == []
 
 
-def test_a_directory_of_an_older_chromadb(world: World) -> None:
+@pytest.mark.parametrize("reading", BOTH, ids=["rebuilt", "trusted"])
+def test_a_directory_of_an_older_chromadb(world: World, reading: Reading | None) -> None:
     """The archive holds what chromadb 0.4.24 wrote: w00000 to w00029 of 8 floats, their number as
     `k`; then the first five got k = -1, the next three were deleted, w00008 and w00009 replaced by
     nines and eights. Its index names the ids by a pickled class, and has room for 1,000 elements
@@ -274,7 +292,7 @@ def test_a_directory_of_an_older_chromadb(world: World) -> None:
     with tarfile.open(Path(__file__).with_name("chroma-0.4.24.tar.gz")) as archive:
         archive.extractall(theirs, filter="data")
     upload(world.aws.s3, theirs)
-    assert take_in(world).embeddings == 27
+    assert take_in(world, reading=reading).embeddings == 27
     seen = world.seen()
     assert seen.keys() == {*names(5), *names(22, 8)}
     assert [seen[id_].metadata["k"] for id_ in names(5)] == [-1] * 5

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from instep import sqlite_rows, sqlite_wal
-from instep.errors import SnapshotCorrupt, SnapshotUnsupported
+from instep.errors import ImportRejected, SnapshotCorrupt, SnapshotUnsupported
+from instep.snapshot.manifest import Facts
 from instep.sqlite_rows import OUT_OF_REACH
 
 
@@ -44,6 +45,22 @@ def check_writable(main: Path, collection: str, *, alone: bool = True) -> None:
             f"{collection}: sync_threshold is {min(thresholds, default='not set')}; writing "
             f"without the vector index would lose vectors: import it with `instep import`"
         )
+
+
+def settled(main: Path, collection: str) -> Facts:
+    """Make a directory whose index is persisted what a version is, and return its facts.
+
+    ImportRejected when vectors still wait for the index; and as `check_writable`.
+    """
+    sqlite_rows.prune(main)
+    sqlite_rows.vacuum(main)
+    check_writable(main, collection)
+    facts = Facts(**vars(sqlite_rows.standing(main)))
+    if facts.pending_vectors:
+        raise ImportRejected(
+            f"{collection}: {facts.pending_vectors} vectors of the snapshot could not be persisted"
+        )
+    return facts
 
 
 @contextmanager
