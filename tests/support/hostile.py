@@ -129,23 +129,6 @@ def _sql(*statements: str) -> Callable[[Place], None]:
     return _edited(lambda made: _execute(made, *((one, ()) for one in statements)))
 
 
-def _retyped(table: str, column: str, value: str) -> Callable[[Place], None]:
-    """A delta with a value of another type than chromadb ever writes there."""
-    copied = f"CREATE TABLE copied AS SELECT * FROM {table}"  # noqa: S608 - a test's own names
-    plain = f"CREATE TABLE {table} (%s)"
-
-    def edit(made: Path) -> None:
-        names = [row[1] for row in _rows(made, f"PRAGMA table_info({table})")]
-        _execute(
-            made,
-            *((one, ()) for one in (copied, f"DROP TABLE {table}", plain % ", ".join(names))),
-            (f"INSERT INTO {table} SELECT * FROM copied", ()),  # noqa: S608
-            (f"UPDATE {table} SET {column} = {value}", ()),  # noqa: S608
-        )
-
-    return _edited(edit)
-
-
 def _execute(made: Path, *statements: tuple[str, Sequence[Any]]) -> None:
     with closing(sqlite3.connect(made / DATABASE)) as database:
         for statement, values in statements:
@@ -205,12 +188,12 @@ HOSTILE: Final = (
             "ALTER TABLE embedding_metadata RENAME TO moved",
             "CREATE VIEW embedding_metadata AS SELECT * FROM moved",
         ),
-        "embedding_metadata",
+        "is not as any chromadb",
     ),
     Hostile(
         "computed-column",  # each read would make 300 MB of it
         _sql("ALTER TABLE embeddings_queue ADD COLUMN huge AS(printf('%*d',300000000,1))"),
-        "computed columns",
+        "is not as any chromadb",
     ),
     Hostile(
         "endless-comparison",
@@ -221,10 +204,23 @@ HOSTILE: Final = (
         ),
         "has no vector",
     ),
-    Hostile("odd-mark", _retyped("max_seq_id", "seq_id", "'abc'"), "no number of a log record"),
-    Hostile("no-mark", _retyped("max_seq_id", "seq_id", "NULL"), "no number of a log record"),
-    Hostile("odd-order", _retyped("embeddings_queue", "seq_id", "x'00'"), "no number of a log"),
-    Hostile("odd-number", _retyped("embedding_metadata", "int_value", "'abc'"), "unreadable"),
+    Hostile("odd-mark", _sql("UPDATE max_seq_id SET seq_id = 'abc'"), "no number of a log record"),
+    Hostile("no-mark", _sql("UPDATE max_seq_id SET seq_id = NULL"), "no number of a log record"),
+    Hostile(
+        "odd-number",
+        _sql("UPDATE embedding_metadata SET int_value = 'abc' WHERE int_value IS NOT NULL"),
+        "no int of a field",
+    ),
+    Hostile(
+        "odd-text",
+        _sql("UPDATE embedding_metadata SET key = x'00'"),
+        "stands where a text belongs",
+    ),
+    Hostile(
+        "other-columns",
+        _sql("DROP TABLE embeddings_queue", "CREATE TABLE embeddings_queue (seq_id, id, topic)"),
+        "is not as any chromadb",
+    ),
     Hostile("odd-act", _sql("UPDATE embeddings_queue SET operation = 9"), "none of chromadb"),
     Hostile(
         "odd-segment", _sql("UPDATE segments SET id = '..' WHERE scope = 'VECTOR'"), "no vector"

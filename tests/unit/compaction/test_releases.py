@@ -12,6 +12,7 @@ from receipt_chroma.compaction.foreign import read_records
 
 HERE = Path(__file__).parent / "releases"
 RELEASES = sorted(path.name.removesuffix(".json") for path in HERE.glob("*.json"))
+STORED = 10_000  # bytes, about
 COLLECTIONS = ("pending", "persisted", "cosine", "legacy", "empty")
 
 
@@ -29,7 +30,7 @@ def test_each_record_is_what_its_own_chromadb_reads(
     """`releases/write.py` wrote both, the delta and what is right."""
     truth = json.loads((HERE / f"{release}.json").read_text())[collection]
     unpack(release, tmp_path)
-    found = read_records(tmp_path, collection)
+    found = read_records(tmp_path, collection, STORED)
     assert found.broken == {}
     assert found.keys() == truth.keys()
     for id_, (vector, metadata, document) in truth.items():
@@ -50,4 +51,4 @@ def test_more_than_a_delta_can_have_is_not_even_looked_at(
     unpack("1.5.9", tmp_path)
     monkeypatch.setattr(foreign, bound, 3)
     with pytest.raises(DeltaRejected, match=reason):
-        read_records(tmp_path, "persisted")
+        read_records(tmp_path, "persisted", STORED)

@@ -1,42 +1,22 @@
 """The vectors of a persisted index, read as plain numbers and without its links.
 
-The layout is hnswlib's (`layout`): an element of `data_level0.bin` ends in vector and label;
-`index_metadata.pickle` maps ids to labels. In the space cosine an element's vector is a direction,
-and its length is in `length.bin`; in others that file holds nothing. Every offset is checked
-against the file before it is used, and the pickle may hold plain data only: they may be anybody's.
-chromadb before 1.0 pickles an object of one class instead of a dictionary: what is read of it is
-its attributes, held by a class of ours that can do nothing.
+The layout is hnswlib's (`layout`): an element of `data_level0.bin` ends in vector and label, and
+`labels` maps ids to labels. In the space cosine an element's vector is a direction, and its length
+is in `length.bin`; in others that file holds nothing. Every offset is checked against the file
+before it is used: they may be anybody's.
 """
 
-import io
-import pickle
-import pickletools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from instep.hnsw.layout import ELEMENTS, LABELS, LENGTHS, Layout, read_layout
+from instep.hnsw.labels import IndexBroken, read_labels
+from instep.hnsw.layout import ELEMENTS, LENGTHS, Layout, read_layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-_PLAIN: Final = frozenset(
-    {
-        *("PROTO", "FRAME", "MARK", "STOP", "NONE", "NEWTRUE", "NEWFALSE"),
-        *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE"),
-        *("EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
-        *("SETITEM", "SETITEMS", "APPEND", "APPENDS", "MEMOIZE"),
-        *("BINPUT", "BINGET", "LONG_BINPUT", "LONG_BINGET"),
-        *("STACK_GLOBAL", "NEWOBJ", "BUILD"),  # an object: of which class, `_PlainUnpickler` says
-    }
-)
-_OBJECT: Final = ("chromadb.segment.impl.vector.local_persistent_hnsw", "PersistentData")
-
-
-class IndexBroken(ValueError):
-    """The files contradict each other, or hold more than plain data; the message says how."""
 
 
 def read_vectors(
@@ -47,7 +27,7 @@ def read_vectors(
     `cosine`: that is the collection's space. None when the segment was never persisted.
     Raises IndexBroken.
     """
-    labels = _labels(segment)
+    labels: dict[str, int] = read_labels(segment).get("id_to_label", {})
     chosen = labels if ids is None else {id_: labels[id_] for id_ in ids if id_ in labels}
     if not chosen:
         return {}
@@ -67,7 +47,7 @@ def last_seq_id(segment: Path) -> int | None:
 
     None where it did not: then the table `max_seq_id` says it. Raises IndexBroken.
     """
-    found = _pickled(segment).get("max_seq_id")
+    found = read_labels(segment).get("max_seq_id")
     return found if type(found) is int else None
 
 
@@ -105,46 +85,3 @@ def _vectors(
     if lengths is not None:
         vectors *= lengths[wanted, None]
     return dict(zip(chosen, vectors, strict=True))
-
-
-def _labels(segment: Path) -> dict[str, int]:
-    """Return id to label, empty when the segment was never persisted."""
-    labels = _pickled(segment).get("id_to_label", {})
-    if not isinstance(labels, dict) or not all(
-        type(id_) is str and type(label) is int for id_, label in labels.items()
-    ):
-        raise IndexBroken(f"{LABELS}: id_to_label does not map ids to numbers")
-    return labels
-
-
-def _pickled(segment: Path) -> Mapping[str, Any]:
-    """Return what the pickle says, after every one of its opcodes was found to be plain."""
-    if not (segment / LABELS).is_file():
-        return {}
-    pickled = (segment / LABELS).read_bytes()
-    try:
-        strange = [
-            f"{opcode.name} at byte {at}"
-            for opcode, _, at in pickletools.genops(pickled)
-            if opcode.name not in _PLAIN
-        ]
-        found = {} if strange else _PlainUnpickler(io.BytesIO(pickled)).load()
-        said = found if isinstance(found, dict) else vars(found)
-    except IndexBroken:
-        raise
-    except Exception as error:  # a broken pickle may raise anything
-        raise IndexBroken(f"{LABELS} is unreadable: {error!r}") from error
-    if strange:
-        raise IndexBroken(f"{LABELS} holds {strange[0]}: only plain data is read")
-    if "id_to_label" not in said:
-        raise IndexBroken(f"{LABELS} has no id_to_label")
-    return said
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Unpickles containers, text and numbers; asked for another class or function it refuses."""
-
-    def find_class(self, module: str, name: str) -> type:
-        if (module, name) != _OBJECT:
-            raise IndexBroken(f"{LABELS} names {module}.{name}: only plain data is read")
-        return type(name, (), {})  # a new one each time: what is set on it, nobody else sees

@@ -19,8 +19,8 @@ from instep.collection import (
 from instep.difference import Addition, Changes
 from instep.errors import SnapshotUnsupported
 from instep.hnsw import remains
+from instep.hnsw.labels import IndexBroken
 from instep.hnsw.layout import HEADER
-from instep.hnsw.vectors import IndexBroken
 from instep.hnsw.vectors import read_vectors as read_persisted
 from instep.snapshot.manifest import SQLITE
 from instep.sqlite_rows import OUT_OF_REACH
