@@ -90,6 +90,6 @@ def _chromas(directory: Path) -> dict[str, Any]:
 
 
 def _ours(directory: Path) -> dict[str, Any]:
-    found = read_records(directory, "words", 10_000)
+    found = read_records(directory, "words")
     assert found.broken == {}
     return {id_: (one.embedding.tolist(), one.metadata, one.document) for id_, one in found.items()}

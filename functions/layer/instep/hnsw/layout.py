@@ -17,6 +17,7 @@ LINKS: Final = "link_lists.bin"
 LENGTH: Final = 4  # bytes an element
 FORMAT: Final = struct.Struct("<i6QiIQQQdQ")
 VERSION: Final = 1
+_WIDEST: Final = 1 << 20  # bytes of an element: more floats than chromadb's own limit allows
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,13 @@ class Layout:
 def read_layout(segment: Path) -> Layout:
     """Return what an index's header says; ValueError when it is none or contradicts itself."""
     try:
-        version, _, *numbers = FORMAT.unpack((segment / HEADER).read_bytes())[:7]
+        with (segment / HEADER).open("rb") as file:
+            version, _, *numbers = FORMAT.unpack(file.read(FORMAT.size + 1))[:7]
     except struct.error as error:
         raise ValueError(f"{segment / HEADER} is no header of an index: {error}") from error
     layout = Layout(*numbers)
     whole = 0 <= layout.vector_at < layout.label_at and layout.label_at + 8 == layout.width
+    whole = whole and layout.width <= _WIDEST and (layout.label_at - layout.vector_at) % 4 == 0
     if version != VERSION or not whole or layout.count > layout.room:
         raise ValueError(f"{segment / HEADER} contradicts itself")
     return layout

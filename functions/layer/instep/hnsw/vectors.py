@@ -55,8 +55,6 @@ def _elements(path: Path, layout: Layout) -> "NDArray[np.uint8]":
     """Map the elements into memory, a row each."""
     if layout.count * layout.width > path.stat().st_size:
         raise ValueError("it is shorter than its header says")
-    if (layout.label_at - layout.vector_at) % 4:
-        raise ValueError("it holds no float32 vectors")
     shape = (layout.count, layout.width)
     return np.memmap(path, np.uint8, "r", shape=shape) if layout.count else np.empty(shape, "u1")
 
@@ -77,11 +75,14 @@ def _vectors(
 ) -> dict[str, "NDArray[np.float32]"]:
     stored = elements[:, layout.label_at :].copy().view("<u8").ravel().tolist()
     rows = {label: row for row, label in enumerate(stored)}
+    if len(rows) < layout.count:
+        raise IndexBroken("the vector index has two elements of one label")
     missing = [id_ for id_, label in chosen.items() if label not in rows]
     if missing:
         raise IndexBroken(f"the vector index lacks {len(missing)} records, so {missing[0]!r}")
     wanted = [rows[label] for label in chosen.values()]
-    vectors = elements[wanted][:, layout.vector_at : layout.label_at].copy().view("<f4")
+    vectors = elements[:, layout.vector_at : layout.label_at][wanted].view("<f4")
     if lengths is not None:
-        vectors *= lengths[wanted, None]
+        with np.errstate(all="ignore"):  # what is no number is for the caller to judge
+            vectors *= lengths[wanted, None]
     return dict(zip(chosen, vectors, strict=True))

@@ -98,11 +98,11 @@ def _is_ours(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_DISK
 
 
-def read_records(directory: Path, collection: str, stored: int) -> Contents:
+def read_records(directory: Path, collection: str, stored: int | None = None) -> Contents:
     """Return every record of the collection, zero included, as chromadb itself would read them.
 
-    `stored` are the bytes that the delta took in S3: they bound what may be read of it.
-    DeltaRejected says what is wrong with the directory as a whole.
+    `stored` are the bytes that it took in S3, which bound what may be read of it; None: those that
+    it takes here. DeltaRejected says what is wrong with the directory as a whole.
     """
     with judging():
         for name in _UNFINISHED:
@@ -112,6 +112,8 @@ def read_records(directory: Path, collection: str, stored: int) -> Contents:
             raise DeltaRejected(
                 f"the delta has no {DATABASE} at its root (chromadb before 0.4 writes none)"
             )
+        if stored is None:
+            stored = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
         allowance = Allowance(stored)
         with opened(directory / DATABASE, allowance) as tables:
             found = _find(tables, collection)
@@ -148,7 +150,8 @@ def _read(tables: Tables, found: _Collection, index: Path, allowance: Allowance)
 
 
 def _find(tables: Tables, name: str) -> _Collection:
-    named, others = [], []
+    named: list[Any] = []
+    others: list[Any] = []
     for id_, own, database, *settings in tables.rows("collections", "id, name, database_id, *"):
         (named if own == name else others).append((id_, own, database, settings))
     if not named:

@@ -1,0 +1,1 @@
+"""Mutated inputs over every boundary that foreign bytes cross."""
