@@ -65,7 +65,7 @@ class MemoryObjects(Objects):
             self.held.pop(key, None)
 
     def was_deleted(self, key: str) -> bool:  # noqa: ARG002
-        """Remember nothing."""
+        """Remember nothing that is gone."""
         return False
 
     def _put(self, key: str, body: bytes) -> Written:

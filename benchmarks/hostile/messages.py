@@ -9,6 +9,7 @@ import logging
 import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.hostile.boundary import Boundary
@@ -72,7 +73,7 @@ _TINY: Final = (None, 1, "", [], {})
 _TEXTS: Final = ("0", "1", "-1", "²", "1" * 5000, "9" * 9, "words", "lines", "\ud800", "\x01", "")
 
 
-def boundaries() -> list[Boundary]:
+def boundaries(_scratch: Path) -> list[Boundary]:
     """Return the boundaries of the inbox, the console and the stream."""
     logger.setLevel(logging.ERROR)  # each that is set aside would be a line
     return [
@@ -93,10 +94,22 @@ def _record(dice: random.Random) -> Any:
 
 def _content(dice: random.Random) -> Any:
     content: Any = {"Records": [_record(dice) for _ in range(dice.choice((1, 1, 2, 5)))]}
-    content = json_mutated(dice, dice.choice((content, _record(dice))))
+    mutated = json_mutated(dice, dice.choice((content, _record(dice))))
+    content = mutated if _is_small(mutated) else content
     if dice.random() < 0.02:
         content = {"Records": [dice.choice(_TINY)] * dice.choice((100, 999, 1001, 100_000))}
     return content
+
+
+def _is_small(content: Any) -> bool:
+    """Say whether a message could hold it, without writing it out to see."""
+    waiting, weight = [content], 0
+    while waiting and weight < _MESSAGE_BYTES:
+        one = waiting.pop()
+        weight += len(one) if isinstance(one, str) else 1
+        if isinstance(one, dict | list):
+            waiting += one.values() if isinstance(one, dict) else one
+    return not waiting
 
 
 def _body(dice: random.Random) -> str:
@@ -116,7 +129,8 @@ def _input(dice: random.Random) -> Any:
         content = {"Records": [wrapped, _STREAM[0]]}
     if dice.random() < 0.3:
         content = json_mutated(dice, content)
-    return content if len(json.dumps(content)) <= _INPUT_BYTES else {"Records": [_STREAM[0]]}
+    fits = _is_small(content) and len(json.dumps(content)) <= _INPUT_BYTES
+    return content if fits else {"Records": [_STREAM[0]]}
 
 
 def _attributes(dice: random.Random) -> Mapping[str, Any]:

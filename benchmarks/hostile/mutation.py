@@ -60,7 +60,7 @@ def _one_changed(dice: random.Random, value: Any) -> Any:
     elif act < 0.2 and isinstance(held, dict):
         held[dice.choice(("", "x", "\ud800", "collection", "files"))] = held[last]
     elif act < 0.3 and isinstance(held, list):
-        held[last:last] = [held[last]] * dice.choice((1, 2, 30))
+        held[last:last] = [held[last]] * dice.choice((1, 2, 1000))
     else:
         held[last] = copy.deepcopy(dice.choice(ODD))
     return value

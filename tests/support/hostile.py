@@ -208,6 +208,13 @@ def _long_header(place: Place) -> None:
     place.put(gzip.compress(body))
 
 
+def _endless_member(place: Place) -> None:
+    """An archive whose one member ends in a million years; tarfile alone would look for its end."""
+    member = tarfile.TarInfo("x")
+    member.size = 1 << 60
+    place.put(gzip.compress(member.tobuf(tarfile.GNU_FORMAT) + bytes(1024)))
+
+
 def _rows(made: Path, query: str) -> list[Any]:
     with closing(sqlite3.connect(made / DATABASE)) as database:
         return database.execute(query).fetchall()
@@ -236,6 +243,7 @@ HOSTILE: Final = (
     Hostile("endless-key", _edited(_labels(ENDLESS_KEY)), "only plain data is read"),
     Hostile("wide-memo", _edited(_labels(b"\x80\x04}r\xff\xff\xff\x3f.")), "memo 1073741823"),
     Hostile("long-header", _long_header, "a header of"),
+    Hostile("endless-member", _endless_member, "has more than"),
     Hostile("shared-pages", _edited(_shared_pages), "is damaged"),
     Hostile(
         "crowd-of-values",
@@ -287,7 +295,7 @@ HOSTILE: Final = (
     ),
     Hostile(
         "odd-text",
-        _sql("UPDATE embedding_metadata SET key = x'00'"),
+        _sql("UPDATE embedding_metadata SET string_value = x'00' WHERE string_value IS NOT NULL"),
         "stands where a text belongs",
     ),
     Hostile(

@@ -60,7 +60,7 @@ def unpack(
             for count, member in enumerate(archive, 1):
                 if count > limits.members:
                     raise ArchiveRejected(f"more than {limits.members} members")
-                _check_member(member)
+                _check_member(member, limits.unpacked)
                 path = PurePosixPath(member.name)
                 content = archive.extractfile(member) if wanted(path) else None
                 if content is not None:
@@ -132,7 +132,9 @@ class _Member(tarfile.TarInfo):
         return header
 
 
-def _check_member(member: tarfile.TarInfo) -> None:
+def _check_member(member: tarfile.TarInfo, most: int) -> None:
+    if not 0 <= member.size <= most:  # tarfile would look for its end for ever
+        raise ArchiveRejected(f"member {member.name!r:.100} has more than {most} bytes")
     if member.isdir() or (member.isreg() and not member.issparse()):
         if PurePosixPath(member.name) != PurePosixPath():
             check_name(member.name)

@@ -12,8 +12,8 @@ _INPUTS = {"message": 100, "console": 100, "stream": 300, "delta": 40, "delta lo
 
 @pytest.fixture(scope="module")
 def boundaries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Boundary]:
-    made = [*deltas.boundaries(tmp_path_factory.mktemp("deltas")), *messages.boundaries()]
-    return {one.name: one for one in made}
+    scratch = tmp_path_factory.mktemp("hostile")
+    return {one.name: one for module in (deltas, messages) for one in module.boundaries(scratch)}
 
 
 @pytest.mark.invariant(1)

@@ -43,7 +43,7 @@ def read_labels(segment: Path) -> Mapping[str, Any]:
         raise IndexBroken(f"{LABELS}: id_to_label does not map ids to numbers")
     if len(set(labels.values())) < len(labels):
         raise IndexBroken(f"{LABELS} gives several ids one label")
-    return said
+    return said  # type: ignore[no-any-return]
 
 
 class _Machine:
