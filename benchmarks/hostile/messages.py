@@ -69,7 +69,7 @@ _GOOD: Final = Delivery("good", "handle", json.dumps({"Records": [_STREAM[0]]}),
 _MESSAGE_BYTES: Final = 1 << 20  # what SQS takes
 _INPUT_BYTES: Final = 256 << 10  # what Step Functions takes
 _ATTRIBUTES: Final = ("attempts", "collection", "error", "reason", "", "x")
-_TINY: Final = (None, 1, "", [], {})
+_TINY: Final[tuple[Any, ...]] = (None, 1, "", [], {})
 _TEXTS: Final = ("0", "1", "-1", "²", "1" * 5000, "9" * 9, "words", "lines", "\ud800", "\x01", "")
 
 

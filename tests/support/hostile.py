@@ -243,7 +243,7 @@ HOSTILE: Final = (
     Hostile("endless-key", _edited(_labels(ENDLESS_KEY)), "only plain data is read"),
     Hostile("wide-memo", _edited(_labels(b"\x80\x04}r\xff\xff\xff\x3f.")), "memo 1073741823"),
     Hostile("long-header", _long_header, "a header of"),
-    Hostile("endless-member", _endless_member, "has more than"),
+    Hostile("endless-member", _endless_member, "unpacks to more than"),
     Hostile("shared-pages", _edited(_shared_pages), "is damaged"),
     Hostile(
         "crowd-of-values",

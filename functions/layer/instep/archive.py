@@ -134,7 +134,7 @@ class _Member(tarfile.TarInfo):
 
 def _check_member(member: tarfile.TarInfo, most: int) -> None:
     if not 0 <= member.size <= most:  # tarfile would look for its end for ever
-        raise ArchiveRejected(f"member {member.name!r:.100} has more than {most} bytes")
+        raise ArchiveRejected(f"it unpacks to more than {most} bytes")
     if member.isdir() or (member.isreg() and not member.issparse()):
         if PurePosixPath(member.name) != PurePosixPath():
             check_name(member.name)

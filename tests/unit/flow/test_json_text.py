@@ -54,7 +54,7 @@ def test_a_long_text_is_one_value_whatever_stands_in_it(text: str) -> None:
     assert read_json(json.dumps({"document": text})) == {"document": text}
 
 
-@pytest.mark.parametrize("end", ['"', '\\"', "\\"])
+@pytest.mark.parametrize("end", ["", "\\"])
 def test_a_string_without_an_end_is_looked_through_once(end: str) -> None:
     with pytest.raises(NotJson):
         read_json('"' + '\\"' * 500_000 + end)
