@@ -1,4 +1,4 @@
-"""Every hostile delta in one run: each is its own run's FAILED, with the reason, and no more."""
+"""Every hostile delta in one run, beside ten healthy: each is its own run's FAILED, and no more."""
 
 from pathlib import Path
 
@@ -20,9 +20,11 @@ def test_each_fails_its_own_run_and_the_rest_goes_on(pipeline: Pipeline, tmp_pat
     pipeline.ingest(pipeline.put(*HEALTHY.items(), HEALTHY.run()))
     assert pipeline.run().succeeded
     receipts = {one: Receipt(one.name, words=1, run_id=one.name) for one in HOSTILE}
-    good = Receipt("good", run_id="good")
-    good.upload(pipeline.aws.s3, BUCKET)
-    changes = pipeline.put(*good.items(), good.run())
+    healthy = [Receipt(f"good-{at}", words=1, run_id=f"good-{at}") for at in range(10)]
+    changes = []
+    for good in healthy:
+        good.upload(pipeline.aws.s3, BUCKET)
+        changes += pipeline.put(*good.items(), good.run())
     for one, receipt in receipts.items():
         prefix = f"words/delta/{one.name}"
         place = Place(pipeline.aws.s3, BUCKET, prefix, [receipt.word_id(1)], tmp_path)
@@ -36,8 +38,8 @@ def test_each_fails_its_own_run_and_the_rest_goes_on(pipeline: Pipeline, tmp_pat
     assert run.succeeded, run.cause
     assert run.output["tally"]["rejected"] == len(HOSTILE)
     receipts_left = {id_[: id_.index("LINE#")] for id_ in pipeline.embeddings("words")}
-    assert receipts_left == {HEALTHY.prefix, good.prefix}
-    assert run_item(pipeline, good)["words_state"] == "COMPLETED"
+    assert receipts_left == {HEALTHY.prefix, *(good.prefix for good in healthy)}
+    assert {run_item(pipeline, good)["words_state"] for good in healthy} == {"COMPLETED"}
     reasons = {one["record"]["dynamodb"]["Keys"]["SK"]["S"]: one for one in pipeline.rejected()}
     for one, receipt in receipts.items():
         written = run_item(pipeline, receipt)

@@ -23,6 +23,11 @@ from tools.demo.producer import pack, write_directory
 
 DATABASE: Final = "chroma.sqlite3"
 DETONATED: Final = "a pickle ran"
+ENDLESS_KEY: Final = (  # a key of pairs of pairs of pairs: hashed, it never ends
+    b"\x80\x04}\x94)\x94"
+    + b"".join(b"h%ch%c\x86\x94" % (at, at) for at in range(1, 60))
+    + b"h\0h\x3cK\1s."
+)
 Edit = Callable[[Path], object]
 
 
@@ -129,21 +134,12 @@ def _sql(*statements: str) -> Callable[[Place], None]:
     return _edited(lambda made: _execute(made, *((one, ()) for one in statements)))
 
 
-def _retyped(table: str, column: str, value: str) -> Callable[[Place], None]:
-    """A delta with a value of another type than chromadb ever writes there."""
-    copied = f"CREATE TABLE copied AS SELECT * FROM {table}"  # noqa: S608 - a test's own names
-    plain = f"CREATE TABLE {table} (%s)"
-
-    def edit(made: Path) -> None:
-        names = [row[1] for row in _rows(made, f"PRAGMA table_info({table})")]
-        _execute(
-            made,
-            *((one, ()) for one in (copied, f"DROP TABLE {table}", plain % ", ".join(names))),
-            (f"INSERT INTO {table} SELECT * FROM copied", ()),  # noqa: S608
-            (f"UPDATE {table} SET {column} = {value}", ()),  # noqa: S608
-        )
-
-    return _edited(edit)
+def _replayed(metadata: str) -> Callable[[Place], None]:
+    """A delta whose log says of every record what this SQL makes."""
+    return _sql(
+        "UPDATE max_seq_id SET seq_id = 0",
+        f"UPDATE embeddings_queue SET operation = 2, metadata = {metadata}",  # noqa: S608
+    )
 
 
 def _execute(made: Path, *statements: tuple[str, Sequence[Any]]) -> None:
@@ -174,6 +170,51 @@ def _endless_name(place: Place) -> None:
     place.put(b"x", f"{'n' * 300}/header.bin")
 
 
+def _labels(program: bytes) -> Callable[[Path], None]:
+    """A pickle, where the index of the collection is kept."""
+
+    def edit(made: Path) -> None:
+        segment = _rows(made, "SELECT id FROM segments WHERE scope = 'VECTOR'")[0][0]
+        (made / segment).mkdir(exist_ok=True)
+        (made / segment / "index_metadata.pickle").write_bytes(program)
+
+    return edit
+
+
+def _shared_pages(made: Path) -> None:
+    """A table whose pages all lead to one another: rows without an end, in a few pages."""
+    many = "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
+    _execute(
+        made,
+        (f"{many} INSERT INTO max_seq_id SELECT 'segment' || i, 1 FROM n", ()),  # noqa: S608
+        ("UPDATE embeddings_queue SET metadata = replace(hex(zeroblob(20000)), '0', ' ')", ()),
+    )
+    ((root,),) = _rows(made, "SELECT rootpage FROM sqlite_master WHERE name = 'max_seq_id'")
+    pages = bytearray((made / DATABASE).read_bytes())
+    start = (root - 1) * 4096
+    assert pages[start] == 5, "the table has one page only"
+    for cell in range(int.from_bytes(pages[start + 3 : start + 5], "big")):
+        at = int.from_bytes(pages[start + 12 + 2 * cell : start + 14 + 2 * cell], "big")
+        pages[start + at : start + at + 4] = pages[start + 8 : start + 12]
+    (made / DATABASE).write_bytes(pages)
+
+
+def _long_header(place: Place) -> None:
+    """An archive that says a million things of a file before it comes."""
+    said = b"13 k%06d=v\n" % 0 * 100_000
+    header = tarfile.TarInfo("x")
+    header.type, header.size = tarfile.XHDTYPE, len(said)
+    body = header.tobuf() + said + bytes(-len(said) % 512) + tarfile.TarInfo("y").tobuf()
+    place.put(gzip.compress(body))
+
+
+def _endless_member(place: Place) -> None:
+    """An archive whose one member ends in a million years; tarfile alone would look for its end."""
+    member = tarfile.TarInfo("x")
+    member.size = 1 << 60
+    place.put(gzip.compress(member.tobuf(tarfile.GNU_FORMAT) + bytes(1024)))
+
+
 def _rows(made: Path, query: str) -> list[Any]:
     with closing(sqlite3.connect(made / DATABASE)) as database:
         return database.execute(query).fetchall()
@@ -199,18 +240,42 @@ HOSTILE: Final = (
     Hostile("bomb", _bomb, "more than"),
     Hostile("crowd", _crowd, "more than 1000 members"),
     Hostile("pickle", _edited(_pickle), "only plain data is read"),
+    Hostile("endless-key", _edited(_labels(ENDLESS_KEY)), "only plain data is read"),
+    Hostile("wide-memo", _edited(_labels(b"\x80\x04}r\xff\xff\xff\x3f.")), "memo 1073741823"),
+    Hostile("long-header", _long_header, "a header of"),
+    Hostile("endless-member", _endless_member, "unpacks to more than"),
+    Hostile("shared-pages", _edited(_shared_pages), "is damaged"),
+    Hostile(
+        "crowd-of-values",
+        _replayed("'{\"a\":[' || replace(hex(zeroblob(30000)), '0', '1,') || '1]}'"),
+        "it holds more than the 50000 values",
+    ),
+    Hostile("deep-metadata", _replayed("replace(hex(zeroblob(2000)), '0', '[')"), "too deeply"),
+    Hostile("nested-map", _replayed("""'{"a":{"b":1}}'"""), "is a dict"),
+    Hostile("mixed-list", _replayed("""'{"a":[1,"x"]}'"""), "is no list of strings"),
+    Hostile("half-a-letter", _replayed("""'{"a":"\\ud800"}'"""), "cannot be written in UTF-8"),
+    Hostile("no-number", _replayed("""'{"a":NaN}'"""), "no finite number"),
+    Hostile("listed-document", _replayed("""'{"chroma:document":[1]}'"""), "document is no text"),
+    Hostile(
+        "segment-of-256-bytes",  # and of 64 letters: no file system has such a name
+        _sql(
+            "UPDATE segments SET id = replace(hex(zeroblob(32)), '0', char(120120))"
+            " WHERE scope = 'VECTOR'"
+        ),
+        "no vector",
+    ),
     Hostile(
         "view",
         _sql(
             "ALTER TABLE embedding_metadata RENAME TO moved",
             "CREATE VIEW embedding_metadata AS SELECT * FROM moved",
         ),
-        "embedding_metadata",
+        "is not as any chromadb",
     ),
     Hostile(
         "computed-column",  # each read would make 300 MB of it
         _sql("ALTER TABLE embeddings_queue ADD COLUMN huge AS(printf('%*d',300000000,1))"),
-        "computed columns",
+        "is not as any chromadb",
     ),
     Hostile(
         "endless-comparison",
@@ -221,10 +286,23 @@ HOSTILE: Final = (
         ),
         "has no vector",
     ),
-    Hostile("odd-mark", _retyped("max_seq_id", "seq_id", "'abc'"), "no number of a log record"),
-    Hostile("no-mark", _retyped("max_seq_id", "seq_id", "NULL"), "no number of a log record"),
-    Hostile("odd-order", _retyped("embeddings_queue", "seq_id", "x'00'"), "no number of a log"),
-    Hostile("odd-number", _retyped("embedding_metadata", "int_value", "'abc'"), "unreadable"),
+    Hostile("odd-mark", _sql("UPDATE max_seq_id SET seq_id = 'abc'"), "no number of a log record"),
+    Hostile("no-mark", _sql("UPDATE max_seq_id SET seq_id = NULL"), "no number of a log record"),
+    Hostile(
+        "odd-number",
+        _sql("UPDATE embedding_metadata SET int_value = 'abc' WHERE int_value IS NOT NULL"),
+        "no int of a field",
+    ),
+    Hostile(
+        "odd-text",
+        _sql("UPDATE embedding_metadata SET string_value = x'00' WHERE string_value IS NOT NULL"),
+        "stands where a text belongs",
+    ),
+    Hostile(
+        "other-columns",
+        _sql("DROP TABLE embeddings_queue", "CREATE TABLE embeddings_queue (seq_id, id, topic)"),
+        "is not as any chromadb",
+    ),
     Hostile("odd-act", _sql("UPDATE embeddings_queue SET operation = 9"), "none of chromadb"),
     Hostile(
         "odd-segment", _sql("UPDATE segments SET id = '..' WHERE scope = 'VECTOR'"), "no vector"

@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Self
 
 from instep.errors import StorageUnavailable
 
 _GZIP: Final = b"\x1f\x8b"
 _SMALL: Final = 64 * 1024  # an archive below it may unpack by any ratio of this
+_LONGEST_HEADER: Final = 64 * 1024  # bytes; tarfile reads one word by word, and into memory
 _OF_A_NAME: Final = frozenset(
     {errno.EEXIST, errno.EINVAL, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR}
 )
@@ -55,11 +56,11 @@ def unpack(
     source.seek(0)
     try:
         bounded = _Bounded(_opened(source), limits.unpacked_of(size))
-        with tarfile.open(fileobj=bounded, mode="r|") as archive:
+        with tarfile.open(fileobj=bounded, mode="r|", tarinfo=_Member) as archive:
             for count, member in enumerate(archive, 1):
                 if count > limits.members:
                     raise ArchiveRejected(f"more than {limits.members} members")
-                _check_member(member)
+                _check_member(member, limits.unpacked)
                 path = PurePosixPath(member.name)
                 content = archive.extractfile(member) if wanted(path) else None
                 if content is not None:
@@ -119,7 +120,21 @@ class _Bounded(io.RawIOBase):
         return data
 
 
-def _check_member(member: tarfile.TarInfo) -> None:
+class _Member(tarfile.TarInfo):
+    """A member whose long name or attributes, which lie before it, are no longer than they may."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read a header; ArchiveRejected when what it announces is beyond all names."""
+        header = super().frombuf(buf, encoding, errors)
+        if header.size > _LONGEST_HEADER and header.type not in tarfile.REGULAR_TYPES:
+            raise ArchiveRejected(f"a header of {header.size} bytes, {_LONGEST_HEADER} are read")
+        return header
+
+
+def _check_member(member: tarfile.TarInfo, most: int) -> None:
+    if not 0 <= member.size <= most:  # tarfile would look for its end for ever
+        raise ArchiveRejected(f"it unpacks to more than {most} bytes")
     if member.isdir() or (member.isreg() and not member.issparse()):
         if PurePosixPath(member.name) != PurePosixPath():
             check_name(member.name)

@@ -4,16 +4,17 @@ One shape for the queue and the console's input (docs/design.md, "Flow"); bodies
 are one record each, wrapped as Lambda wraps them.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from instep.encoding import Json, size_of
+from instep.json_text import NotJson, read_object
 
 Record: TypeAlias = Mapping[str, Any]
 
 RECORDS_PER_MESSAGE: Final = 50
+MOST_RECORDS: Final = 1_000  # of a message from elsewhere; it may hold one every second byte
 BYTES_PER_MESSAGE: Final = 200_000
 
 _MOST_DIGITS: Final = 9
@@ -84,13 +85,15 @@ def unpack(delivery: Delivery) -> list[Record]:
 
 
 def records_of(body: str) -> list[Record] | None:
-    """Return the records of an inbox body `{"Records": […]}`; None when it is anything else."""
+    """Return the records of an inbox body `{"Records": […]}`; None when it is anything else.
+
+    More than MOST_RECORDS are something else: the body then is one record, and poison.
+    """
     try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):  # RecursionError: 5,000 brackets are a legal message
+        records = read_object(body).get("Records")
+    except NotJson:
         return None
-    records = content.get("Records") if isinstance(content, dict) else None
-    return records if isinstance(records, list) else None
+    return records if isinstance(records, list) and len(records) <= MOST_RECORDS else None
 
 
 def attempts_of(attributes: Mapping[str, str]) -> int:

@@ -4,12 +4,13 @@ A record is raw from the stream (it has `dynamodb`), wrapped by SQS (it has `bod
 spelling or ReceiveMessage's), or a bare body. One bad record never takes the rest with it.
 """
 
-import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
+from instep.envelope import MOST_RECORDS
+from instep.json_text import NotJson, read_json
 from receipt_dynamo_stream.bodies import collections_named, message_of_body
 from receipt_dynamo_stream.entities import RecordRejected
 from receipt_dynamo_stream.messages import StreamMessage
@@ -84,8 +85,8 @@ def _opened(record: Any) -> list[tuple[Any, str | None]]:
     if content is None or "Records" not in content:
         return [(record, None)]
     inner = content["Records"]
-    if not isinstance(inner, list):
-        raise RecordRejected("`Records` in the body is no list")
+    if not isinstance(inner, list) or len(inner) > MOST_RECORDS:
+        raise RecordRejected(f"`Records` in the body is no list of at most {MOST_RECORDS}")
     collection = _collection_attribute(record)
     return [(one, collection) for one in inner]
 
@@ -140,8 +141,8 @@ def _restricted(messages: Iterable[StreamMessage], name: str | None) -> list[Str
 def _json(body: Any) -> Mapping[str, Any]:
     if isinstance(body, str):
         try:
-            body = json.loads(body)
-        except (ValueError, RecursionError) as error:
+            body = read_json(body)
+        except NotJson as error:
             raise RecordRejected(f"the body is no JSON: {error}") from error
     if not isinstance(body, Mapping):
         raise RecordRejected(f"the body is no JSON object but {type(body).__name__}")

@@ -81,7 +81,7 @@ def read_stream_record(record: Mapping[str, Any]) -> StreamRecord | None:
 
     RecordRejected when what judging it needs cannot be read.
     """
-    change = record.get("dynamodb")
+    change = record.get("dynamodb") if isinstance(record, Mapping) else None
     if not isinstance(change, Mapping):
         raise RecordRejected("`dynamodb` is no object with Keys and images")
     keys = change.get("Keys")

@@ -1,11 +1,13 @@
 """A hostile or broken delta is refused with its reason, and harms nothing and nobody beside it."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from instep.errors import DeltaRejected
+from instep.errors import DeltaRejected, StorageUnavailable
+from receipt_chroma.compaction.foreign import judging
 from tests.support.aws import BUCKET
 from tests.support.hostile import DETONATED, HOSTILE, Hostile, Place, directory
 from tests.support.items import Paper
@@ -64,3 +66,19 @@ def test_a_delta_needs_a_prefix_of_its_own(cloud: Cloud, apply: Apply, prefix: s
     cloud.put(PAPER.run(words_delta_prefix=prefix))
     (failure,) = apply(PAPER.run_message()).failures
     assert "a prefix of its own" in failure.reason
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (sqlite3.SQLITE_IOERR_READ, StorageUnavailable),
+        (sqlite3.SQLITE_FULL, StorageUnavailable),
+        (sqlite3.SQLITE_CORRUPT, DeltaRejected),
+        (sqlite3.SQLITE_INTERRUPT, DeltaRejected),
+    ],
+)
+def test_what_the_disk_failed_at_is_no_fault_of_a_delta(code: int, error: type[Exception]) -> None:
+    raised = sqlite3.OperationalError("whatever SQLite says")
+    raised.sqlite_errorcode = code
+    with pytest.raises(error, match="whatever SQLite says"), judging():
+        raise raised

@@ -1,14 +1,18 @@
 """A delta of every release a producer may have, read as that release itself read it."""
 
 import json
+import sqlite3
 import tarfile
+from contextlib import closing
 from pathlib import Path
 
+import chromadb
 import pytest
 
 from instep.errors import DeltaRejected
 from receipt_chroma.compaction import foreign
 from receipt_chroma.compaction.foreign import read_records
+from receipt_chroma.compaction.releases import KNOWN
 
 HERE = Path(__file__).parent / "releases"
 RELEASES = sorted(path.name.removesuffix(".json") for path in HERE.glob("*.json"))
@@ -38,6 +42,23 @@ def test_each_record_is_what_its_own_chromadb_reads(
         # Of a cosine space a release answers direction times length, which may round.
         told = pytest.approx(vector) if collection in {"cosine", "legacy"} else vector
         assert record.embedding.tolist() == told, id_
+
+
+@pytest.mark.domain("delta-releases")
+def test_every_step_of_chromadbs_migrations_leaves_a_schema_that_is_known() -> None:
+    """A producer may have upgraded, and so run some of them later than others."""
+    oldest = {"sysdb": 4, "metadb": 3, "embeddings_queue": 1}
+    steps = [
+        (folder, int(path.name[:5]), path.read_text())
+        for folder in oldest
+        for path in sorted((Path(chromadb.__file__).parent / "migrations" / folder).glob("*.sql"))
+    ]
+    with closing(sqlite3.connect(":memory:")) as db:
+        for folder, number, statements in sorted(steps, key=lambda one: one[1] > oldest[one[0]]):
+            db.executescript(statements)
+            if number > oldest[folder]:
+                made = db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
+                assert {" ".join(sql.split()) for (sql,) in made} <= KNOWN
 
 
 @pytest.mark.domain("delta-hostile")

@@ -254,3 +254,18 @@ def test_screening_keeps_trims_skips_and_sets_poison_aside() -> None:
     (poison,) = screened.poison
     assert poison.record == {"eventName": "INSERT"}
     assert list(taken(delivery(*screened.kept)).batches) == ["lines", "words"]
+
+
+@pytest.mark.invariant(1)
+@pytest.mark.domain("bad-record")
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_body_of_too_many_records_is_one_bad_record(wrapped: bool) -> None:
+    """A message may hold one every second byte, and each would be a message of the DLQ."""
+    crowd = f'{{"Records":[{"1," * 100_000}1]}}'
+    good = delivery(LABEL)
+    intake = (
+        taken(good, records=[{"body": crowd}]) if wrapped else taken(delivery(body=crowd), good)
+    )
+    (poison,) = intake.poison
+    assert "no list of at most 1000" in poison.reason
+    assert kept(intake) == [LABEL]

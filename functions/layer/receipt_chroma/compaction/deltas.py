@@ -39,6 +39,12 @@ class Found:
     unpacked: int
 
     @property
+    def stored(self) -> int:
+        """The bytes that are read of it in S3."""
+        archive = self.files.get(ARCHIVE)
+        return archive.size if archive else sum(entry.size for entry in self.files.values())
+
+    @property
     def where(self) -> str:
         """Its place, for a message."""
         return f"s3://{self.objects.bucket}/{self.folder}"
@@ -90,7 +96,7 @@ class DeltaSource:
                     self._copy(found, directory)
             except ArchiveRejected as error:
                 raise DeltaRejected(f"{found.where}: {error}") from error
-            return read_records(directory, collection)
+            return read_records(directory, collection, found.stored)
 
     def _locate(self, prefix: str) -> tuple[Objects, str]:
         if not prefix.startswith("s3://"):

@@ -1,17 +1,17 @@
 """Reads a foreign Chroma directory without chromadb: its files are data here, never code.
 
 Opening it with chromadb would migrate its schema, and hand its HNSW links to a C++ library that
-trusts them. So the records are read from SQLite, opened read-only with an untrusted schema, and the
-vectors from where Chroma keeps them: the log of the collection (`embeddings_queue`) while fewer
-than `sync_threshold` were written, else `data_level0.bin`, whose labels `index_metadata.pickle`
-maps to ids. Tests hold this against what each release from 0.5 on reads of its own directory; the
-schema's migrations tell an older or newer one, which is refused by name.
+trusts them. So the records are read from SQLite (`tables`), and the vectors from where Chroma keeps
+them: the log of the collection (`embeddings_queue`) while fewer than `sync_threshold` were written,
+else `data_level0.bin`, whose labels `index_metadata.pickle` maps to ids. Tests hold this against
+what each release from 0.5 on reads of its own directory; the schema's migrations tell an older or
+newer one, which is refused by name.
 """
 
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,8 +21,10 @@ from botocore.exceptions import ClientError
 from instep.errors import CompactionError, DeltaRejected, StorageUnavailable
 from instep.hnsw.layout import ELEMENTS, HEADER, LABELS, LENGTHS
 from instep.hnsw.vectors import last_seq_id, read_vectors
+from receipt_chroma.compaction.allowance import Allowance
 from receipt_chroma.compaction.replay import LogRecord, Segments
-from receipt_chroma.compaction.schema import DATABASE, check_schema
+from receipt_chroma.compaction.schema import DATABASE
+from receipt_chroma.compaction.tables import Tables, number, opened, text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,8 +38,15 @@ HELD_IN: Final = frozenset({DATABASE}) | _UNFINISHED
 _DOCUMENT: Final = "chroma:document"
 _MOST_RECORDS: Final = 200_000
 _LARGEST_LABELS: Final = 64 << 20  # bytes; so many records' ids take about half of it
+_FEWEST_LABELS: Final = 1 << 20  # bytes that any delta may have, and beyond for each byte stored:
+_LABELS_OF_A_BYTE: Final = 20
 _LONGEST_REASON: Final = 500
 _VALUES: Final = "id, key, string_value, int_value, float_value, bool_value"
+_LOGGED: Final = "topic, seq_id, operation, id, vector, encoding, metadata"
+_SEGMENT: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")  # it names a folder
+_OF_THE_DISK: Final = frozenset(
+    {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN}
+)
 
 
 @dataclass
@@ -78,83 +87,102 @@ def judging() -> Iterator[None]:
     except (MemoryError, OSError) as error:
         raise StorageUnavailable(f"this machine failed to read a delta: {error!r}") from error
     except Exception as error:  # such bytes may be anything, and so may what they raise
+        if isinstance(error, sqlite3.Error) and _is_ours(error):
+            raise StorageUnavailable(f"this machine failed to read a delta: {error!r}") from error
         reason = f"the delta is unreadable: {type(error).__name__}: {error}"
         raise DeltaRejected(reason[:_LONGEST_REASON]) from error
 
 
-def read_records(directory: Path, collection: str) -> Contents:
+def _is_ours(error: sqlite3.Error) -> bool:
+    """Say whether it is the disk that SQLite complains of, and not what it found there."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_DISK
+
+
+def read_records(directory: Path, collection: str, stored: int | None = None) -> Contents:
     """Return every record of the collection, zero included, as chromadb itself would read them.
 
-    DeltaRejected says what is wrong with the directory as a whole.
+    `stored` are the bytes that it took in S3, which bound what may be read of it; None: those that
+    it takes here. DeltaRejected says what is wrong with the directory as a whole.
     """
     with judging():
-        return _opened(directory, collection)
+        for name in _UNFINISHED:
+            if (directory / name).is_file() and (directory / name).stat().st_size:
+                raise DeltaRejected(f"the delta has a {name}: its producer did not close it")
+        if not (directory / DATABASE).is_file():
+            raise DeltaRejected(
+                f"the delta has no {DATABASE} at its root (chromadb before 0.4 writes none)"
+            )
+        if stored is None:
+            stored = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+        allowance = Allowance(stored)
+        with opened(directory / DATABASE, allowance) as tables:
+            found = _find(tables, collection)
+            index = directory / found.vectors
+            _check_labels(index / LABELS, stored)
+            return _joined(_read(tables, found, index, allowance))
 
 
-def _opened(directory: Path, collection: str) -> Contents:
-    for name in _UNFINISHED:
-        if (directory / name).is_file() and (directory / name).stat().st_size:
-            raise DeltaRejected(f"the delta has a {name}: its producer did not close it")
-    database = directory / DATABASE
-    if not database.is_file():
-        raise DeltaRejected(
-            f"the delta has no {DATABASE} at its root (chromadb before 0.4 writes none)"
-        )
-    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro&immutable=1", uri=True)) as db:
-        check_schema(db)
-        return _read(db, directory, collection)
+def _check_labels(labels: Path, stored: int) -> None:
+    most = min(_LARGEST_LABELS, max(_FEWEST_LABELS, stored * _LABELS_OF_A_BYTE))
+    if labels.is_file() and labels.stat().st_size > most:
+        raise DeltaRejected(f"{LABELS} has more than {most} bytes")
 
 
-def _read(db: sqlite3.Connection, directory: Path, name: str) -> Contents:
-    collection = _find(db, name)
-    index = directory / collection.vectors
-    if (index / LABELS).is_file() and (index / LABELS).stat().st_size > _LARGEST_LABELS:
-        raise DeltaRejected(f"{LABELS} has more than {_LARGEST_LABELS} bytes")
+def _read(tables: Tables, found: _Collection, index: Path, allowance: Allowance) -> Segments:
     segments = Segments(
-        _stored_fields(db, collection.metadata), {**read_vectors(index, cosine=collection.cosine)}
+        _stored_fields(tables, found.metadata), {**read_vectors(index, cosine=found.cosine)}
     )
     marks = {
-        str(key): _number(value) for key, value in _rows(db, "segment_id, seq_id", "max_seq_id")
+        text(segment): number(mark)
+        for segment, mark in tables.rows("max_seq_id", "segment_id, seq_id")
     }
-    of_fields = marks.get(collection.metadata, -1)
-    of_vectors = marks.get(collection.vectors, last_seq_id(index) or -1)
-    for record in _log(db, collection.id):
+    of_fields = marks.get(found.metadata, -1)
+    of_vectors = marks.get(found.vectors)
+    if of_vectors is None:
+        of_vectors = last_seq_id(index) or -1
+    for record in _log(tables, found.id):
         if record.seq_id > of_fields:
-            segments.replay_fields(record)
+            allowance.take(segments.replay_fields(record))
         if record.seq_id > of_vectors:
             segments.replay_vector(record)
         _bound(segments.fields)
-    return _joined(segments)
+    return segments
 
 
-def _find(db: sqlite3.Connection, name: str) -> _Collection:
-    named = (
-        "SELECT c.id, d.tenant_id || '/' || d.name, c.* FROM collections c"
-        " LEFT JOIN databases d ON d.id = c.database_id WHERE c.name = ? LIMIT 3"
-    )
-    found = db.execute(named, (name,)).fetchall()
-    if not found:
-        have = [str(row[0]) for row in db.execute("SELECT name FROM collections LIMIT 5")]
+def _find(tables: Tables, name: str) -> _Collection:
+    named: list[Any] = []
+    others: list[Any] = []
+    for id_, own, database, *settings in tables.rows("collections", "id, name, database_id, *"):
+        (named if own == name else others).append((id_, own, database, settings))
+    if not named:
+        have = [str(own)[:40] for _, own, *_ in others[:5]]
         raise DeltaRejected(f"the delta has no collection {name!r}, only {have}")
-    if len(found) > 1:
-        places = ", ".join(sorted(str(row[1]) for row in found))
+    if len(named) > 1:
+        homes = {
+            id_: f"{tenant}/{home}"
+            for id_, tenant, home in tables.rows("databases", "id, tenant_id, name")
+        }
+        places = ", ".join(sorted(str(homes.get(database)) for _, _, database, _ in named))
         raise DeltaRejected(
-            f"the delta has a collection {name!r} in {len(found)} databases, {places}: which one "
-            f"is meant, nothing says; write a delta's collection into one database"
+            f"the delta has a collection {name!r} in {len(named)} databases, {places:.200}: which "
+            f"one is meant, nothing says; write a delta's collection into one database"
         )
-    id_, _, *stored = found[0]
-    rows = db.execute("SELECT scope, id FROM segments WHERE collection = ?", (id_,))
-    scopes = {str(scope): str(id_) for scope, id_ in rows}
-    if not {"VECTOR", "METADATA"} <= scopes.keys() or not re.fullmatch(
-        r"[\w-]{1,64}", scopes["VECTOR"]
-    ):
+    id_, _, _, settings = named[0]
+    scopes = {
+        scope: segment
+        for segment, scope, owner in tables.rows("segments", "id, scope, collection")
+        if owner == id_
+    }
+    fields, vectors = text(scopes.get("METADATA", "")), text(scopes.get("VECTOR", ""))
+    if not fields or not _SEGMENT.fullmatch(vectors):
         raise DeltaRejected(f"collection {name!r} has no vector or no metadata segment")
-    legacy = db.execute(
-        "SELECT str_value FROM segment_metadata WHERE segment_id = ? AND key = 'hnsw:space'",
-        (scopes["VECTOR"],),
-    ).fetchone()
-    cosine = _is_cosine(stored) if legacy is None else legacy[0] == "cosine"
-    return _Collection(str(id_), scopes["VECTOR"], scopes["METADATA"], cosine)
+    spaces = [
+        space
+        for segment, key, space in tables.rows("segment_metadata", "segment_id, key, str_value")
+        if segment == vectors and key == "hnsw:space"
+    ]
+    cosine = spaces[0] == "cosine" if spaces else _is_cosine(settings)
+    return _Collection(text(id_), vectors, fields, cosine)
 
 
 def _is_cosine(row: Iterable[Any]) -> bool:
@@ -164,59 +192,45 @@ def _is_cosine(row: Iterable[Any]) -> bool:
     )
 
 
-def _stored_fields(db: sqlite3.Connection, segment: str) -> dict[str, dict[str, "Value"]]:
+def _stored_fields(tables: Tables, segment: str) -> dict[str, dict[str, "Value"]]:
     """Return what the metadata segment holds, the document under Chroma's own key."""
     stored: dict[str, dict[str, Value]] = {}
     ids: dict[int, str] = {}
-    rows = db.execute("SELECT id, embedding_id FROM embeddings WHERE segment_id = ?", (segment,))
-    for row, id_ in rows:
-        ids[row] = str(id_)
-        stored[ids[row]] = {}
-        _bound(stored)
-    for row, key, *values in _rows(db, _VALUES, "embedding_metadata"):
+    for row, owner, id_ in tables.rows("embeddings", "id, segment_id, embedding_id"):
+        if owner == segment:
+            ids[row] = text(id_)
+            stored[ids[row]] = {}
+            _bound(stored)
+    for row, key, *values in tables.rows("embedding_metadata", _VALUES):
         if row in ids and (value := _scalar(*values)) is not None:
-            stored[ids[row]][str(key)] = value
+            stored[ids[row]][text(key)] = value
     lists: dict[tuple[int, str], list[Scalar]] = {}
-    if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'embedding_metadata_array'").fetchone():
-        for row, key, *values in _rows(db, _VALUES, "embedding_metadata_array"):
-            if row in ids and (value := _scalar(*values)) is not None:
-                lists.setdefault((row, str(key)), []).append(value)
+    for row, key, *values in tables.rows("embedding_metadata_array", _VALUES):
+        if row in ids and (value := _scalar(*values)) is not None:
+            lists.setdefault((row, text(key)), []).append(value)
     for (row, key), items in lists.items():
         stored[ids[row]][key] = items
     return stored
 
 
-def _scalar(text: Any, whole: Any, number: Any, truth: Any) -> "Scalar | None":
-    if text is not None:
-        return str(text)
-    if truth is not None:
+def _scalar(words: Any, whole: Any, fraction: Any, truth: Any) -> "Scalar | None":
+    """Return the one that is a value; each column's type is chromadb's, for SQLite has none."""
+    if words is not None:
+        return text(words)
+    if truth in (0, 1) and truth is not None:
         return bool(truth)
-    return int(whole) if whole is not None else None if number is None else float(number)
+    for value, kind in ((truth, bool), (whole, int), (fraction, float)):
+        if value is not None and type(value) is not kind:
+            raise DeltaRejected(f"{DATABASE}: {value!r:.40} is no {kind.__name__} of a field")
+    return whole if whole is not None else fraction  # type: ignore[no-any-return]
 
 
-def _rows(db: sqlite3.Connection, columns: str, table: str) -> Iterator[Any]:
-    return db.execute(f"SELECT {columns} FROM {table}")  # noqa: S608 - names of ours
-
-
-def _log(db: sqlite3.Connection, collection: str) -> Iterator[LogRecord]:
+def _log(tables: Tables, collection: str) -> Iterator[LogRecord]:
     """Yield the collection's log in its order; the topic ends in the collection's id."""
     ending = f"/{collection}"
-    rows = db.execute(
-        "SELECT seq_id, operation, id, vector, encoding, metadata FROM embeddings_queue"
-        " WHERE substr(topic, ?) = ? ORDER BY seq_id",
-        (-len(ending), ending),
-    )
-    for seq_id, operation, id_, *rest in rows:
-        yield LogRecord(_number(seq_id), operation, str(id_), *rest)
-
-
-def _number(stored: Any) -> int:
-    """Return a number of the log; chromadb before 1.0 stores it big-endian, in 8 or 24 bytes."""
-    if isinstance(stored, bytes) and len(stored) in {8, 24}:
-        return int.from_bytes(stored, "big")
-    if not isinstance(stored, int):
-        raise DeltaRejected(f"{DATABASE}: {stored!r:.40} is no number of a log record")
-    return stored
+    for topic, seq_id, operation, id_, *rest in tables.rows("embeddings_queue", _LOGGED):
+        if text(topic).endswith(ending):
+            yield LogRecord(number(seq_id), operation, text(id_), *rest)
 
 
 def _bound(records: Mapping[str, Any]) -> None:
@@ -229,10 +243,11 @@ def _joined(segments: Segments) -> Contents:
     broken = dict(segments.broken)
     for id_, fields in segments.fields.items():
         vector = segments.vector(id_)
+        document = fields.pop(_DOCUMENT, None)
         if isinstance(vector, str):
             broken.setdefault(id_, vector)
-        if id_ in broken or isinstance(vector, str):
-            continue
-        document = fields.pop(_DOCUMENT, None)
-        records[id_] = Record(vector, fields, None if document is None else str(document))
+        elif document is not None and not isinstance(document, str):
+            broken.setdefault(id_, "its document is no text")
+        elif id_ not in broken:
+            records[id_] = Record(vector, fields, document)
     return Contents(records, broken)

@@ -5,7 +5,6 @@ is merged by updates and upserts alike, and only None takes a key away. Each seg
 itself: what one of them persisted says nothing of the other. Tests let chromadb itself judge.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 import numpy as np
 
 from instep.errors import DeltaRejected
+from instep.json_text import NotJson, read_object
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -52,23 +52,24 @@ class Segments:
     vectors: "dict[str, NDArray[np.float32] | LogRecord]"
     broken: dict[str, str] = field(default_factory=dict)
 
-    def replay_fields(self, record: LogRecord) -> None:
-        """Let a record of the log change the metadata segment."""
+    def replay_fields(self, record: LogRecord) -> int:
+        """Let a record of the log change the metadata segment; return how many values that took."""
         if not self._counts(record, self.fields):
-            return
+            return 0
         if record.operation == _DELETE:
             self.fields.pop(record.id, None)
             self.broken.pop(record.id, None)
-            return
+            return 0
         known = self.fields.setdefault(record.id, {})
         try:
-            changes = dict(json.loads(record.metadata or "{}").items())
-        except (ValueError, TypeError, AttributeError, RecursionError):
-            self.broken[record.id] = "its metadata is no JSON object"
-            return
+            changes = read_object("{}" if record.metadata is None else record.metadata)
+        except NotJson as error:
+            self.broken[record.id] = f"its metadata is no JSON object: {error}"
+            return 0
         known.update(changes)
         for key in [key for key, value in known.items() if value is None]:
             del known[key]
+        return sum(len(value) if isinstance(value, list) else 1 for value in changes.values())
 
     def replay_vector(self, record: LogRecord) -> None:
         """Let a record of the log change the vector segment."""
