@@ -30,6 +30,7 @@ class Benchmark(StrEnum):
     SOAK = "soak"
     THROUGHPUT = "throughput"
     COST = "cost"
+    READERS = "readers"
 
 
 # The options of each, as its `run` names them.
@@ -45,6 +46,7 @@ TAKES = {
     Benchmark.SOAK: {"minutes", "seed", "context"},
     Benchmark.THROUGHPUT: {"sizes", "context"},
     Benchmark.COST: {"seconds", "context"},
+    Benchmark.READERS: {"seconds"},
 }
 
 
@@ -69,7 +71,8 @@ def bench(
         typer.Option("--rate", min=1, help="freshness: edits a second; may be repeated."),
     ] = None,
     seconds: Annotated[
-        int | None, typer.Option("--seconds", min=5, help="freshness: of each rate; cost: in all.")
+        int | None,
+        typer.Option("--seconds", min=5, help="freshness: of each rate; cost, readers: in all."),
     ] = None,
     minutes: Annotated[
         float | None, typer.Option("--minutes", min=0.1, help="soak: how long there is trouble.")
@@ -85,7 +88,8 @@ def bench(
     `deployed`, `freshness`, `soak`, `throughput` and `cost` measure ours alone: the real workflow
     on a local cloud. The last four leave it to itself: how long a write takes to be readable at
     several rates; what trouble does to it; how fast 10,000 changes are in; what a month costs.
-    `drain_limit`: the memory of functions in the largest round there is.
+    `drain_limit`: the memory of functions in the largest round there is. `readers`: threads and
+    processes that read one directory while versions are published, and whether an answer is wrong.
 
     Nothing leaves this machine. The first run of the others builds the collections under
     .build/bench: about a minute for 20,000 words, five or more for 80,000. LanceDB takes part in
