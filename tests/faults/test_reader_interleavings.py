@@ -20,7 +20,7 @@ from tests.support.stages import Explored, explore
 DEEP: Final = settings().max_examples == settings.get_profile("deep").max_examples
 SOURCES: Final = sources()
 ACTS: Final = ("refresh", "again", "publish", "query", "close", "second")
-SHORT: Final = {  # the acts, and the fewest states that they come to
+SHORT: Final[dict[tuple[str, ...], int]] = {  # the acts, and the fewest states that they come to
     ("refresh", "again"): 30,
     ("refresh", "query"): 50,
     ("refresh", "close"): 40,

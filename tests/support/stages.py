@@ -130,7 +130,8 @@ class Condition(AbstractContextManager[None]):
             self._stages.at("wait", holds)
 
     def notify_all(self) -> None:
-        """Whoever waits is asked again at every step."""
+        """The last thing done before the mutex is given up: here others may go first."""
+        self._stages.at("told")
 
 
 class Run(Protocol):

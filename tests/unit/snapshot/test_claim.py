@@ -94,16 +94,23 @@ def _refused(_: Path) -> None:
     raise PermissionError("not yours")
 
 
+def folder_with(path: Path, *files: str) -> Path:
+    path.mkdir()
+    for name in files:
+        (path / name).touch()
+    return path
+
+
 ODD: Final[dict[str, Callable[[Path], object]]] = {
     "nothing": lambda _: None,
     "an empty folder": Path.mkdir,
     "a file": lambda path: path.write_text("theirs"),
-    "a folder of somebody": lambda path: (path.mkdir(), (path / "theirs").write_text("x")),
+    "a folder of somebody": lambda path: folder_with(path, "theirs"),
     "a link to nowhere": lambda path: path.symlink_to("nowhere"),
     "a link to a folder of ours": lambda path: path.symlink_to(path.parents[1] / "ours"),
     "a pipe": os.mkfifo,
-    "a folder marked by a link": lambda path: (path.mkdir(), (path / MARK).symlink_to(path)),
-    "a copy of ours": lambda path: (path.mkdir(), (path / MARK).touch(), (path / "x").touch()),
+    "a folder marked by a link": lambda path: folder_with(path).joinpath(MARK).symlink_to(path),
+    "a copy of ours": lambda path: folder_with(path, MARK, "x"),
 }
 NAMES: Final = ("0", "1", "2", "7", "00", "-1", "²", "notes", "1e3")
 

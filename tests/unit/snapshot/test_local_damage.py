@@ -104,7 +104,7 @@ DAMAGES: Final[dict[str, Damage]] = {
     "data a file": replaced("data", lambda path: path.write_text("x")),
     "data behind a link": moved_behind_a_link("data"),
     "database behind a link": moved_behind_a_link(f"data/{SQLITE}"),
-    "database shared": lambda copy: (copy.parents[1] / "twin").hardlink_to(copy / "data" / SQLITE),
+    "database shared": lambda copy: os.link(copy / "data" / SQLITE, copy.parents[1] / "twin"),
     "database a folder": replaced(f"data/{SQLITE}", full_folder),
     "partial a folder": replaced(f"data/{SQLITE}.partial", full_folder),
     "WAL a folder": replaced(WAL, full_folder),
@@ -112,7 +112,7 @@ DAMAGES: Final[dict[str, Damage]] = {
     "a link to a folder": replaced("data/out", lambda path: path.symlink_to(path.parents[3])),
     "first page": unseen(1),
     "schema's pages": lambda copy: [unseen(page)(copy) for page in range(2, 8)],
-    "claimed by a file": lambda copy: (shutil.rmtree(copy), copy.write_text("x")),
+    "claimed by a file": replaced(".", lambda path: path.write_text("x")),
 }
 
 

@@ -143,8 +143,11 @@ def test_what_is_written_through_a_reader_while_it_fetches_is_gone_too(world: Wo
     world.write(adds(names(300)))
     with open_snapshot(world.store.objects, NAME, directory=world.fresh_directory()) as snapshot:
         world.write(updates(names(3), colour="red"))
-        mine = updates(names(50, 100), colour="mine")
-        assert snapshot.refresh(lambda _done, _total: mine(snapshot.collection)) is True
+
+        def write(_done: int, _total: int) -> None:
+            updates(names(50, 100), colour="mine")(snapshot.collection)
+
+        assert snapshot.refresh(write) is True
         assert seen_through(snapshot.collection) == world.seen()
 
 
