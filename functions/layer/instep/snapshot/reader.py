@@ -214,8 +214,9 @@ def open_snapshot(
 
     `location` is "s3://bucket" or an Objects of a client of yours. `directory` keeps copies, which
     makes the next open fetch only what is new; several readers may share one. Without it the copy
-    is temporary. ConfigurationMissing when the collection has no version, VersionRejected when `at`
-    is none, SnapshotCorrupt when S3 holds wrong bytes, StorageUnavailable when it does not answer.
+    is temporary. ConfigurationMissing when the collection has no version or the disk refuses the
+    copy, VersionRejected when `at` is none or a sweep took it meanwhile, SnapshotCorrupt when S3
+    holds wrong bytes, StorageUnavailable when it does not answer.
     """
     return Snapshot(
         SnapshotStore(_objects(location), collection),
@@ -235,7 +236,7 @@ def pull(
     """Write a verified copy that plain `chromadb.PersistentClient(directory)` opens.
 
     The directory must be missing or empty: FileExistsError otherwise. It appears whole or not at
-    all. `progress` gets bytes done and bytes in all. Returns the version.
+    all. `progress` gets bytes done and bytes in all. Returns the version. Errors as `open_snapshot`.
     """
     store = SnapshotStore(objects, collection)
     if directory.exists() and any(directory.iterdir()):
@@ -243,7 +244,7 @@ def pull(
     version = wanted(store, at)[0].version
     directory = directory.absolute()
     beside = directory.with_name(f".{directory.name}.pull")
-    with claim(beside) as scratch:
+    with local_disk(directory), claim(beside) as scratch:
         copy = scratch / "data"
         clear(copy)  # of a pull that was killed
         try:
