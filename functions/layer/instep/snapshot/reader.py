@@ -236,7 +236,7 @@ def pull(
     """Write a verified copy that plain `chromadb.PersistentClient(directory)` opens.
 
     The directory must be missing or empty: FileExistsError otherwise. It appears whole or not at
-    all. `progress` gets bytes done and bytes in all. Returns the version. Errors as `open_snapshot`.
+    all. `progress` gets bytes done and bytes in all. Returns the version; errors as open_snapshot.
     """
     store = SnapshotStore(objects, collection)
     if directory.exists() and any(directory.iterdir()):
