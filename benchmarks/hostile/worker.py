@@ -21,7 +21,12 @@ from benchmarks.hostile.trial import Tally, try_one
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-MODULES: Final = ("benchmarks.hostile.store", "benchmarks.hostile.imports")
+MODULES: Final = (
+    "benchmarks.hostile.messages",
+    "benchmarks.hostile.deltas",
+    "benchmarks.hostile.store",
+    "benchmarks.hostile.imports",
+)
 MEMORY: Final = 500 << 20  # bytes that reading an input may take
 _SAMPLES: Final = 20  # inputs to measure a boundary by
 _SAMPLE_SECONDS: Final = 1.0

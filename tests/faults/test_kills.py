@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import pytest
 
 from instep import sqlite_wal
+from instep.snapshot.claim import MARK
 from instep.snapshot.manifest import SQLITE
 from instep.snapshot.pages import file_digest
 from tests.support.kills import Length, Moment, killed, measured
@@ -106,7 +107,7 @@ def copies_are_tidy(world: World) -> None:
     world.stage(lambda _: None)
     for root in (world.warm, world.scratch / "fold"):
         assert [path.name for path in root.iterdir()] == ["0"]
-        assert {path.name for path in (root / "0").iterdir()} == {"data", "state.json"}
+        assert {path.name for path in (root / "0").iterdir()} == {MARK, "data", "state.json"}
     data = world.warm / "0" / "data"
     assert [path.name for path in data.iterdir()] == [SQLITE]
     digest = file_digest(data / SQLITE, sqlite_wal.normal_page)

@@ -205,6 +205,16 @@ REMOVALS: Final = (
         "store.materialise(version, directory, progress)",
         ("tests/unit/snapshot/test_reader.py::test_pulling_appears_whole_or_not_at_all",),
     ),
+    Removal(
+        5,
+        f"{LAYER}/instep/snapshot/reader.py",
+        "if self._copy.state() != ready.since:  # somebody wrote through our client meanwhile",
+        "if ready is None:",
+        (
+            "tests/unit/snapshot/test_reader_turns.py"
+            "::test_what_is_written_through_a_reader_while_it_fetches_is_gone_too",
+        ),
+    ),
     # 6: cost follows the change, not the collection
     Removal(
         6,

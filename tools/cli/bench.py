@@ -31,6 +31,7 @@ class Benchmark(StrEnum):
     THROUGHPUT = "throughput"
     COST = "cost"
     HOSTILE = "hostile"
+    READERS = "readers"
 
 
 # The options of each, as its `run` names them.
@@ -47,6 +48,7 @@ TAKES = {
     Benchmark.THROUGHPUT: {"sizes", "context"},
     Benchmark.COST: {"seconds", "context"},
     Benchmark.HOSTILE: {"inputs", "seed"},
+    Benchmark.READERS: {"seconds"},
 }
 
 
@@ -71,7 +73,8 @@ def bench(
         typer.Option("--rate", min=1, help="freshness: edits a second; may be repeated."),
     ] = None,
     seconds: Annotated[
-        int | None, typer.Option("--seconds", min=5, help="freshness: of each rate; cost: in all.")
+        int | None,
+        typer.Option("--seconds", min=5, help="freshness: of each rate; cost, readers: in all."),
     ] = None,
     minutes: Annotated[
         float | None, typer.Option("--minutes", min=0.1, help="soak: how long there is trouble.")
@@ -93,6 +96,8 @@ def bench(
     several rates; what trouble does to it; how fast 10,000 changes are in; what a month costs.
     `drain_limit`: the memory of functions in the largest round there is. `hostile`: mutated bytes
     to everything that reads such, each to end in bounded time and memory and by a declared error.
+    `readers`: threads and processes that read one directory while versions are published, and
+    whether an answer is wrong.
 
     Nothing leaves this machine. The first run of the others builds the collections under
     .build/bench: about a minute for 20,000 words, five or more for 80,000. LanceDB takes part in

@@ -24,15 +24,15 @@ class Gate:
         self._server: Any = client._server  # type: ignore[attr-defined]
         self._bindings: Any = panics.unguarded(self._server.bindings)
         self._server.bindings = _Calls(self)
+        self._server.stop = lambda: None  # or a closed client had no bindings, and no word of it
         self._change = Condition()
         self._calls = 0
         self._shut = False
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Wait until no call runs; none begins before the block ends."""
+        """Wait until no call runs; none begins before the block ends. One thread at a time may."""
         with self._change:
-            self._change.wait_for(lambda: not self._shut)
             self._shut = True
             self._change.wait_for(lambda: self._calls == 0)
         try:

@@ -144,6 +144,42 @@ def test_a_file_system_that_went_away_is_counted_and_done_without(
     assert counts == {"CompactionCacheUnavailable": 2}
 
 
+def test_an_eviction_goes_on_past_what_is_no_entry(tmp_path: Path, time: Time) -> None:
+    """A folder among the packs, the oldest of all, once ended every eviction: nothing was bound."""
+    packs = [pack(number) for number in range(60)]
+    limit = 10 * len(packs[0].body)
+    theirs = [tmp_path / name for name in ("aaa", "f" * 64, f".{'e' * 64}.0badc0de", "b" * 63)]
+    for folder in theirs[:3]:
+        folder.mkdir()
+    theirs[3].write_bytes(bytes(2 * limit))
+    (tmp_path / "c").symlink_to(theirs[3])
+    for path in theirs:
+        os.utime(path, (1, 1))
+    cache = PackCache(tmp_path, Counts(), limit=limit, clock=time)
+    for one in packs:
+        time.passes(timedelta(hours=1))
+        cache.put(one.hash, one.body)
+    ours = [tmp_path / one.hash for one in packs if (tmp_path / one.hash).exists()]
+    assert limit / 2 < sum(path.stat().st_size for path in ours) <= limit * 17 / 16
+    assert all(path.exists() for path in theirs), "what no cache put there is not its to remove"
+    assert cache.get(ref(packs[-1])) == packs[-1].body
+
+
+@pytest.mark.parametrize(
+    "make",
+    [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(__file__)],
+    ids=["pipe", "folder", "link"],
+)
+def test_what_is_no_file_is_no_entry_and_keeps_nobody_waiting(
+    cache: PackCache, counts: Counts, tmp_path: Path, make: Callable[[Path], object]
+) -> None:
+    make(tmp_path / PACK.hash)
+    assert cache.get(ref(PACK)) is None
+    cache.put(PACK.hash, PACK.body)
+    assert cache.get(ref(PACK)) is None
+    assert counts == {"CompactionCacheUnavailable": 2}
+
+
 RIVAL = """
 import sys
 from pathlib import Path

@@ -7,6 +7,8 @@ the same bytes. Nothing here ever fails a run; what the disk refuses is counted.
 """
 
 import os
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +29,8 @@ _SHARE_KEPT: Final = 7 / 8  # of the limit, after an eviction, so that not every
 _SHARE_UNSEEN: Final = 1 / 16  # of the limit: what a process may write before it looks again
 _SAME_USE: Final = timedelta(hours=1)  # a use is noted at most that often
 _UNFINISHED: Final = timedelta(hours=1)  # a temporary file this old is of a process that died
+_NAMES: Final = re.compile(r"[0-9a-f]{64}|\.([0-9a-f]{64}|probe)\.[0-9a-f]{8}")
+"""A pack's, one that is being written, and the probe of `storage_mode`."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,9 @@ class PackCache:
         """Return the pack's bytes, checked, or None: then S3 has them."""
         path = self._directory / ref.hash
         try:
+            used = _modified(path)
             with path.open("rb") as file:
                 body = file.read(ref.bytes + 1)
-                used = os.fstat(file.fileno()).st_mtime
         except FileNotFoundError:
             self._metrics.count("CompactionCacheMiss")
             return None
@@ -118,18 +122,29 @@ class PackCache:
         for entry in entries:
             if total <= aim and not self._is_over(entry):
                 continue
-            entry.path.unlink(missing_ok=True)
-            total -= entry.size
+            with suppress(OSError):  # what cannot be removed counts on, and the next one goes
+                entry.path.unlink(missing_ok=True)
+                total -= entry.size
 
     def _is_over(self, entry: _Entry) -> bool:
         kept = _UNFINISHED if entry.path.name.startswith(".") else UNUSED
         return self._now - entry.used > kept.total_seconds()
 
     def _entries(self) -> Iterator[_Entry]:
+        """Yield what a cache put here: what bears another name is not ours to count or remove."""
         for found in os.scandir(self._directory):
             with suppress(FileNotFoundError):  # another process evicts too
                 status = found.stat(follow_symlinks=False)
-                yield _Entry(status.st_mtime, Path(found.path), status.st_size)
+                if _NAMES.fullmatch(found.name) and stat.S_ISREG(status.st_mode):
+                    yield _Entry(status.st_mtime, Path(found.path), status.st_size)
+
+
+def _modified(path: Path) -> float:
+    """Return when a file was last modified; OSError for what is none, which may never be read."""
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(f"{path} is no file")
+    return status.st_mtime
 
 
 def _is(body: bytes, name: str) -> bool:

@@ -4,6 +4,7 @@ A flipped bit anywhere in HEAD or a manifest is then noticed before a word of it
 """
 
 import json
+import reprlib
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
@@ -11,6 +12,17 @@ from typing import Any, Final
 from instep.errors import SnapshotUnsupported
 
 FORMAT: Final = 1
+MISREAD: Final = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+"""What reading fields of JSON raises when it is other JSON than was expected."""
+_SHOWN: Final = reprlib.Repr()
+_SHOWN.maxstring = _SHOWN.maxother = 100
 
 
 class DocumentDamaged(ValueError):
@@ -31,22 +43,35 @@ def write(kind: str, content: Mapping[str, Any]) -> bytes:
 def read(kind: str, body: bytes) -> dict[str, Any]:
     """Return the content; DocumentDamaged, or SnapshotUnsupported for another format."""
     try:
-        document = json.loads(body)
+        document = json.loads(body, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise DocumentDamaged("it is not JSON, or cut off") from error
     if not isinstance(document, dict) or not isinstance(document.get("content"), dict):
         raise DocumentDamaged("it is no document of this store")
     if document.get("kind") != kind:
-        raise DocumentDamaged(f"it is a {document.get('kind')!r}, not a {kind!r}")
+        raise DocumentDamaged(f"it is a {shown(document.get('kind'))}, not a {kind!r}")
     if document.get("format") != FORMAT:
         raise SnapshotUnsupported(
-            f"a {kind} of format {document.get('format')!r}; this release reads format {FORMAT}: "
-            f"use the release that wrote it, or a newer one"
+            f"a {kind} of format {shown(document.get('format'))}; this release reads format "
+            f"{FORMAT}: use the release that wrote it, or a newer one"
         )
     content: dict[str, Any] = document["content"]
-    if sha256(_canonical(content)).hexdigest() != document.get("sha256"):
+    try:
+        checksum = sha256(_canonical(content)).hexdigest()
+    except RecursionError as error:
+        raise DocumentDamaged("it nests deeper than anything that was ever written") from error
+    if checksum != document.get("sha256"):
         raise DocumentDamaged("its checksum does not match its content")
     return content
+
+
+def shown(value: object) -> str:
+    """Return a foreign value as a message can carry it: short, whatever its size or depth."""
+    return _SHOWN.repr(value)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON's")
 
 
 def _canonical(content: Mapping[str, Any]) -> bytes:

@@ -10,12 +10,13 @@ from typing import Any, Final
 from instep.errors import SnapshotCorrupt
 from instep.objects import Fetched, Lost, Objects, ObjectTooLarge, Written
 from instep.snapshot import document
-from instep.snapshot.document import DocumentDamaged
+from instep.snapshot.document import shown
 from instep.snapshot.freshness import Freshness, Lag, instant, time_or_none
-from instep.snapshot.manifest import require, version_id
+from instep.snapshot.manifest import natural, require, version_id
 
 MAX_HEAD_BYTES: Final = 64 << 10
 _KIND: Final = "head"
+_MESSAGE: Final = 300  # characters: Python quotes what it cannot read, whole
 
 
 @dataclass(frozen=True)
@@ -88,15 +89,17 @@ def move_head(
 def _parse(objects: Objects, collection: str, fetched: Fetched) -> Head:
     try:
         content: dict[str, Any] = document.read(_KIND, fetched.body)
-        require(content["collection"] == collection, f"it is that of {content['collection']!r}")
+        require(
+            content["collection"] == collection, f"it is that of {shown(content['collection'])}"
+        )
         head = Head(
             version=version_id(content["version"]),
-            fencing_token=int(content["fencing_token"]),
+            fencing_token=natural(content["fencing_token"]),
             watermark=time_or_none(content["watermark"]),
             lag=Lag.from_payload(content["lag"]) if content.get("lag") else None,
             etag=fetched.etag,
         )
-    except (DocumentDamaged, KeyError, TypeError, ValueError) as error:
-        what = f"{head_key(collection)} is damaged: {error}"
+    except document.MISREAD as error:
+        what = f"{head_key(collection)} is damaged: {str(error)[:_MESSAGE]}"
         raise unusable_head(objects, collection, what) from error
     return head

@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Final
 
 from instep import sqlite_rows
+from instep.snapshot.copy_state import HEADER, Held, State
 from instep.snapshot.manifest import SQLITE, Manifest
 from instep.snapshot.pages import PageFile, Pages
-from instep.snapshot.warm import Held, Ready, State, WarmCopy
+from instep.snapshot.warm import Ready, WarmCopy
 
-_HEADER: Final = 100  # bytes of page 1 before its content
 _COUNTER: Final = 24  # the change counter, 4 bytes
 _COUNTED: Final = 92  # the change counter for which the rest of the header holds, 4 bytes
 
@@ -57,7 +57,7 @@ class Live:
         first = pages[1] if 1 in pages else self._copy.published(1, now)
         counter = int.from_bytes(now[_COUNTER : _COUNTER + 4], "big") + 1
         self._copy.rewrite(
-            replace(state, header=first[:_HEADER].hex()), {**pages, 1: _counted(first, counter)}
+            replace(state, header=first[:HEADER].hex()), {**pages, 1: _counted(first, counter)}
         )
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, Final, TypeVar
 
 from instep.snapshot import document
-from instep.snapshot.document import DocumentDamaged
+from instep.snapshot.document import DocumentDamaged, shown
 from instep.snapshot.freshness import ChangeTimes, Freshness, instant, time_or_none
 from instep.snapshot.pack import MAX_PACK_BYTES, PACK_PAGES
 from instep.snapshot.pages import page_count
@@ -159,10 +159,10 @@ def parse(body: bytes) -> Manifest:
     content = document.read(_KIND, body)
     try:
         return _manifest(content)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except document.MISREAD as error:
         if isinstance(error, DocumentDamaged):
             raise
-        raise DocumentDamaged(f"a field is missing or of another kind: {error!r}") from error
+        raise DocumentDamaged(f"a field is missing or of another kind: {shown(error)}") from error
 
 
 def _manifest(content: Mapping[str, Any]) -> Manifest:
@@ -177,7 +177,7 @@ def _manifest(content: Mapping[str, Any]) -> Manifest:
         parent=None if parent is None else version_id(parent),
         created_at=_time(content["created_at"]),
         writer=_typed(str, content["writer"]),
-        fencing_token=_natural(content["fencing_token"]),
+        fencing_token=natural(content["fencing_token"]),
         watermark=time_or_none(content["watermark"]),
         note=_typed(dict, content["note"]),
         times=ChangeTimes.from_payload(content["times"]) if content.get("times") else None,
@@ -192,7 +192,7 @@ def is_file_of_a_snapshot(name: str) -> bool:
 
 
 def _file(name: str, layers: Any) -> FileEntry:
-    require(is_file_of_a_snapshot(name), f"{name!r} is no file of a Chroma directory")
+    require(is_file_of_a_snapshot(name), f"{shown(name)} is no file of a Chroma directory")
     require(bool(layers), f"{name} has no base")
     entry = FileEntry(tuple(_layer(name, layer) for layer in layers))
     base = entry.layers[0]
@@ -212,23 +212,23 @@ def _file(name: str, layers: Any) -> FileEntry:
 
 def _layer(name: str, layer: Any) -> Layer:
     version, size, digest, packs = layer
-    require(_natural(size) <= MAX_FILE_BYTES, f"{name}: {size} bytes are beyond reason")
+    require(natural(size) <= MAX_FILE_BYTES, f"{name}: {size} bytes are beyond reason")
     return Layer(version_id(version), size, _sha256(digest), tuple(map(_pack, packs)))
 
 
 def _pack(pack: Any) -> PackRef:
     name, length, pages = pack
-    require(0 < _natural(length) <= MAX_PACK_BYTES, f"a pack of {length} bytes")
-    require(0 < _natural(pages) <= PACK_PAGES, f"a pack of {pages} pages")
+    require(0 < natural(length) <= MAX_PACK_BYTES, f"a pack of {length} bytes")
+    require(0 < natural(pages) <= PACK_PAGES, f"a pack of {pages} pages")
     return PackRef(_sha256(name), length, pages)
 
 
 def _facts(facts: Mapping[str, Any]) -> Facts:
     return Facts(
-        embeddings=_natural(facts["embeddings"]),
-        pending_vectors=_natural(facts["pending_vectors"]),
-        free_pages=_natural(facts["free_pages"]),
-        last_seq=_natural(facts["last_seq"]),
+        embeddings=natural(facts["embeddings"]),
+        pending_vectors=natural(facts["pending_vectors"]),
+        free_pages=natural(facts["free_pages"]),
+        last_seq=natural(facts["last_seq"]),
         configuration=_typed(str, facts["configuration"]),
     )
 
@@ -237,7 +237,7 @@ def version_id(value: Any) -> str:
     """Return `value` if it is the id of a version; DocumentDamaged otherwise."""
     require(
         isinstance(value, str) and _VERSION.fullmatch(value) is not None,
-        f"{value!r} is no version",
+        f"{shown(value)} is no version",
     )
     return str(value)
 
@@ -252,13 +252,14 @@ def _time(value: Any) -> str:
     return str(value)
 
 
-def _natural(value: Any) -> int:
-    require(type(value) is int and value >= 0, f"{value!r} is no count")
+def natural(value: Any) -> int:
+    """Return `value` if it is a whole number, 0 or more; DocumentDamaged otherwise."""
+    require(type(value) is int and value >= 0, f"{shown(value)} is no count")
     return int(value)
 
 
 def _typed(kind: Callable[..., T], value: Any) -> T:
-    require(isinstance(value, kind), f"{value!r} is of another kind")  # type: ignore[arg-type]
+    require(isinstance(value, kind), f"{shown(value)} is of another kind")  # type: ignore[arg-type]
     return value  # type: ignore[no-any-return]
 
 

@@ -5,24 +5,25 @@ only then opened. A refresh fetches beside it what is new and puts it in place b
 under the open client where that is possible: an index in memory is then not read again.
 """
 
-import shutil
 import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from instep import sqlite_wal
 from instep.collection import close_client, get_collection, open_client
-from instep.errors import ConfigurationMissing
 from instep.gate import Gate
 from instep.objects import Objects
-from instep.snapshot.claim import claim
+from instep.snapshot.claim import claim, clear, remove
 from instep.snapshot.fetch import Progress
 from instep.snapshot.freshness import Freshness
-from instep.snapshot.inventory import refuse_lost_head
 from instep.snapshot.live import Live
+from instep.snapshot.local_disk import local_disk
 from instep.snapshot.manifest import SQLITE, Manifest
 from instep.snapshot.store import SnapshotStore
+from instep.snapshot.turn import Turn
+from instep.snapshot.wanted import of_head, the_head, unless_swept, wanted
 from instep.snapshot.warm import Ready, WarmCopy
 from instep.snapshot.writable import check_readable
 
@@ -37,6 +38,8 @@ class Snapshot:
     """A collection at one version, which `refresh` moves; `client` and `collection` stay good.
 
     `freshness` is that version's: the newest change it carries, and how long its changes waited.
+    Any thread may call anything. A call to chromadb sees one version, whole: `version` is what it
+    saw when that is the same before the call and after it. Closed, it answers with ValueError.
     """
 
     client: "ClientAPI"
@@ -54,51 +57,51 @@ class Snapshot:
     ) -> None:
         self._store = store
         self._at = at
+        self._turn = Turn()
         self._stack = ExitStack()
-        try:
+        with ExitStack() as failed:
+            failed.push(self._stack)
             if directory is None:
                 directory = Path(
                     self._stack.enter_context(tempfile.TemporaryDirectory(prefix="instep-"))
                 )
-            claimed = self._stack.enter_context(claim(directory / store.collection))
-            self._copy = WarmCopy(claimed)
-            manifest, self.freshness = _wanted(store, at)
-            self._open(manifest, progress)
-        except BaseException:
-            self._stack.close()
-            raise
+            with local_disk(directory):
+                self._copy = WarmCopy(
+                    self._stack.enter_context(claim(directory / store.collection))
+                )
+                manifest, freshness = wanted(store, at)
+                self._bring_to(manifest, progress)
+                self._healing(manifest, self._start)
+            self._stack.callback(self._end)
+            self._reached(manifest, freshness)
+            failed.pop_all()
 
     def refresh(self, progress: Progress | None = None) -> bool:
         """Go to the head if it moved; say whether it did. A snapshot opened `at` a version stays.
 
-        Other threads may go on reading: a call sees one version, whole. When the fetch is cut off
-        the version that was open stays and the error goes up; an error while it is put in place,
-        such as a full disk, closes the snapshot.
+        One thread at a time refreshes; the next then finds itself at the head. When the fetch is
+        cut off the version that was open stays and the error goes up; an error while it is put in
+        place, such as a full disk, closes the snapshot. ValueError when it is closed, or closed
+        meanwhile; VersionRejected when the version was swept meanwhile: another try gets a newer.
         """
-        if self._at is not None:
-            return False
-        head = self._store.head()
-        if head is None:
-            refuse_lost_head(self._store)
-        if head is None or head.version == self.version:
-            return False
-        wanted = self._store.manifest(head.version)
-        ready = self._copy.prepare(self._store, wanted, frozenset(wanted.files), progress)
-        with self._gate.alone():
-            try:
-                if self._live.takes(ready, self._manifest):
-                    self._live.advance(ready)
-                else:
-                    self._reopen(ready)
-            except BaseException:
-                self._gate.stop()
-                raise
-        self._manifest, self.version, self.freshness = wanted, wanted.version, head.freshness
+        with self._turn.taken():
+            if self._at is not None:
+                return False
+            head = the_head(self._store)
+            if head is None or head.version == self.version:
+                return False
+            with local_disk(self._copy.directory):
+                ready = self._prepare(of_head(self._store, head), progress)
+                self._move_to(ready, head.freshness)
         return True
 
     def close(self) -> None:
-        """Close the client and give the copy back; twice is no error."""
-        self._stack.close()
+        """Close the client and give the copy back; twice is no error.
+
+        A refresh of another thread ends at its next pack, by ValueError.
+        """
+        with self._turn.last():
+            self._stack.close()
 
     def __enter__(self) -> "Snapshot":
         """Open until the block ends."""
@@ -108,16 +111,78 @@ class Snapshot:
         """Close."""
         self.close()
 
-    def _open(self, manifest: Manifest, progress: Progress | None) -> None:
-        self._copy.bring_to(self._store, manifest, frozenset(manifest.files), progress)
+    def _bring_to(self, manifest: Manifest, progress: Progress | None) -> None:
+        with unless_swept(self._store, manifest.version):
+            self._copy.bring_to(self._store, manifest, frozenset(manifest.files), progress)
+
+    def _prepare(self, manifest: Manifest, progress: Progress | None) -> Ready:
+        def tell(done: int, total: int) -> None:
+            self._turn.check()  # closed meanwhile: the fetch ends here
+            if progress:
+                progress(done, total)
+
+        with unless_swept(self._store, manifest.version):
+            return self._copy.prepare(self._store, manifest, frozenset(manifest.files), tell)
+
+    def _healing(self, manifest: Manifest, start: Callable[[], None]) -> None:
+        """Open what lies there; what turns out damaged, and not so in S3, is fetched once more."""
+        try:
+            start()
+        except Exception:
+            self._copy.restore_header()
+            if self._copy.prove():
+                raise
+            self._bring_to(manifest, None)
+            start()
+
+    def _start(self) -> None:
+        """Let chromadb open the copy, for the first time."""
+        self._lay_open()
+        with ExitStack() as failed:
+            self.client = open_client(self._copy.data)
+            failed.callback(close_client, self.client)
+            self._gate = Gate(self.client)
+            failed.callback(self._gate.stop)
+            self._live.settle()
+            self.collection = get_collection(self.client, self._store.collection)
+            failed.pop_all()
+
+    def _restart(self) -> None:
+        """Let chromadb open the copy again, behind the same handles."""
+        self._lay_open()
+        with ExitStack() as failed:
+            failed.callback(sqlite_wal.wait_until_closed, self._copy.data)
+            failed.callback(self._gate.stop)
+            self._gate.start()
+            self._live.settle()
+            failed.pop_all()
+
+    def _lay_open(self) -> None:
         check_readable(self._copy.main, self._store.collection)
         self._live = Live(self._copy)
-        self.client = open_client(self._copy.data)
-        self._gate = Gate(self.client)
-        self._stack.callback(self._close)
-        self._live.settle()
-        self.collection = get_collection(self.client, self._store.collection)
-        self._manifest, self.version = manifest, manifest.version
+
+    def _move_to(self, ready: Ready, freshness: Freshness) -> None:
+        """Let every call from here on see the version; an error closes the snapshot."""
+        with ExitStack() as failed:
+            failed.push(self._stack)
+            failed.callback(self._turn.end)
+            with self._gate.alone():
+                self._put_in_place(ready)
+                self._reached(ready.manifest, freshness)
+            failed.pop_all()
+
+    def _put_in_place(self, ready: Ready) -> None:
+        """Make the copy the version's, while no call to chromadb runs."""
+        try:
+            if self._copy.state() != ready.since:  # somebody wrote through our client meanwhile
+                ready = self._prepare(ready.manifest, None)
+            if self._live.takes(ready, self._manifest):
+                self._live.advance(ready)
+            else:
+                self._reopen(ready)
+        except BaseException:
+            self._gate.stop()  # nobody reads what is half a version
+            raise
 
     def _reopen(self, ready: Ready) -> None:
         """Let chromadb close its files, put the version in place, and let it open them again."""
@@ -125,12 +190,12 @@ class Snapshot:
         sqlite_wal.wait_until_closed(self._copy.data)
         self._copy.restore_header()
         self._copy.commit(ready)
-        check_readable(self._copy.main, self._store.collection)
-        self._live = Live(self._copy)
-        self._gate.start()
-        self._live.settle()
+        self._healing(ready.manifest, self._restart)
 
-    def _close(self) -> None:
+    def _reached(self, manifest: Manifest, freshness: Freshness) -> None:
+        self._manifest, self.version, self.freshness = manifest, manifest.version, freshness
+
+    def _end(self) -> None:
         with self._gate.alone():
             self._gate.stop()
             close_client(self.client)
@@ -149,8 +214,9 @@ def open_snapshot(
 
     `location` is "s3://bucket" or an Objects of a client of yours. `directory` keeps copies, which
     makes the next open fetch only what is new; several readers may share one. Without it the copy
-    is temporary. ConfigurationMissing when the collection has no version, VersionRejected when `at`
-    is none, SnapshotCorrupt when S3 holds wrong bytes, StorageUnavailable when it does not answer.
+    is temporary. ConfigurationMissing when the collection has no version or the disk refuses the
+    copy, VersionRejected when `at` is none or a sweep took it meanwhile, SnapshotCorrupt when S3
+    holds wrong bytes, StorageUnavailable when it does not answer.
     """
     return Snapshot(
         SnapshotStore(_objects(location), collection),
@@ -170,39 +236,27 @@ def pull(
     """Write a verified copy that plain `chromadb.PersistentClient(directory)` opens.
 
     The directory must be missing or empty: FileExistsError otherwise. It appears whole or not at
-    all. `progress` gets bytes done and bytes in all. Returns the version.
+    all. `progress` gets bytes done and bytes in all. Returns the version; errors as open_snapshot.
     """
     store = SnapshotStore(objects, collection)
     if directory.exists() and any(directory.iterdir()):
         raise FileExistsError(f"{directory} is not empty: name a new directory")
-    version = _wanted(store, at)[0].version
+    version = wanted(store, at)[0].version
     directory = directory.absolute()
     beside = directory.with_name(f".{directory.name}.pull")
-    with claim(beside) as scratch:
+    with local_disk(directory), claim(beside) as scratch:
         copy = scratch / "data"
-        shutil.rmtree(copy, ignore_errors=True)  # of a pull that was killed
+        clear(copy)  # of a pull that was killed
         try:
-            store.materialise(version, copy, progress)
+            with unless_swept(store, version):
+                store.materialise(version, copy, progress)
             check_readable(copy / SQLITE, collection)
             copy.replace(directory)
         finally:
-            shutil.rmtree(scratch)
+            remove(scratch)
             with suppress(OSError):  # another pull to the same place is at work in it
                 beside.rmdir()
     return version
-
-
-def _wanted(store: SnapshotStore, at: str | None) -> tuple[Manifest, Freshness]:
-    if at is not None:
-        manifest = store.asked_for(at)
-        return manifest, manifest.freshness
-    head = store.head()
-    if head is None:
-        refuse_lost_head(store)
-        raise ConfigurationMissing(
-            f"{store.collection} has no version yet in {store.objects.bucket}: run the workflow"
-        )
-    return store.manifest(head.version), head.freshness
 
 
 def _objects(location: str | Objects) -> Objects:

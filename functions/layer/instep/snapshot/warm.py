@@ -8,60 +8,36 @@ here waits for the disk: after a restart of the machine each file has to prove i
 only page 1 of the database may differ from what was published: in its header.
 """
 
-import json
-import shutil
+import os
+import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from instep import sqlite_wal
 from instep.errors import SnapshotCorrupt
+from instep.snapshot.claim import clear
+from instep.snapshot.copy_state import Held, State, Waiting, boot, parse, to_bytes
+from instep.snapshot.document import DocumentDamaged
 from instep.snapshot.fetch import FilePlan, Prepared, Progress, missing_layers
 from instep.snapshot.manifest import SQLITE, FileEntry, Layer, Manifest
 from instep.snapshot.pages import PageFile, Pages, file_digest, write_pages
 from instep.snapshot.store import SnapshotStore
 
-_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _NORMAL: Final = {SQLITE: sqlite_wal.normal_page}
 
 
 @dataclass(frozen=True)
-class Held:
-    """A file of the copy: size and digest as published, and the mark its last write left."""
+class Ready:
+    """A version, fetched and checked and not yet in place: the plans of files and their content.
 
-    size: int
-    digest: str
-    stamp: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A version staged from this copy: the database's size and digest once its WAL is in."""
-
-    version: str
-    size: int
-    digest: str
-
-
-@dataclass(frozen=True)
-class State:
-    """What a copy holds: `version` (None: a directory made here), its files, what waits.
-
-    `header` is the database's as published (hexadecimal), while its own counts on; see `Live`.
+    `since` is what the copy held then, and must still hold when this is put in place.
     """
 
-    version: str | None
-    files: Mapping[str, Held] = field(default_factory=dict)
-    waiting: Waiting | None = None
-    header: str = ""
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A version, fetched and checked and not yet in place: the plans of files and their content."""
-
     manifest: Manifest
+    since: State
     kept: Mapping[str, Held]
     plans: Mapping[str, FilePlan]
     contents: Sequence[Prepared]
@@ -75,6 +51,7 @@ class WarmCopy:
         self.data = directory / "data"
         self.main = self.data / SQLITE
         self._state_file = directory / "state.json"
+        self._beside = directory / "state.new"
 
     def bring_to(
         self,
@@ -87,6 +64,7 @@ class WarmCopy:
 
         Fetches what is missing; a copy that turns out damaged is dropped and fetched whole.
         """
+        clear(self._beside)
         self._outlive_restart()
         self.restore_header()
         self._settle(manifest)
@@ -103,13 +81,13 @@ class WarmCopy:
         progress: Progress | None = None,
     ) -> Ready:
         """Fetch what a version has and the copy lacks; the copy itself is not touched."""
-        held = self.state().files
+        since = self.state()
         try:
-            return self._fetch(store, manifest, names, held, progress)
+            return self._fetch(store, manifest, names, since, since.files, progress)
         except SnapshotCorrupt:
-            if not held:
+            if not since.files:
                 raise
-            return self._fetch(store, manifest, names, {}, progress)
+            return self._fetch(store, manifest, names, since, {}, progress)
 
     def commit(self, ready: Ready) -> None:
         """Put it in place. No client may have the copy open."""
@@ -159,46 +137,56 @@ class WarmCopy:
 
     def state(self) -> State:
         """Return what the copy is known to hold; nothing, when it is in doubt."""
-        state, boot = self._read()
-        touched = any(_stamp(self.data / name) != held.stamp for name, held in state.files.items())
-        return State(None) if touched or boot != _boot() else state
+        state, since = self._read()
+        stands = (
+            since == boot()
+            and not self._has_links(state)
+            and all(_stamp(self.data / name) == held.stamp for name, held in state.files.items())
+        )
+        return state if stands else State(None)
+
+    def _has_links(self, state: State) -> bool:
+        """Say whether a folder lies elsewhere: what is written there would be somebody else's."""
+        folders = {self.data, *((self.data / name).parent for name in state.files)}
+        return any(folder.is_symlink() for folder in folders)
 
     def _read(self) -> tuple[State, str]:
         """Return what the state file says, and since which start of the machine."""
         try:
-            read = json.loads(self._state_file.read_bytes())
-            waiting = read["waiting"]
-            state = State(
-                read["version"],
-                {
-                    name: Held(held["size"], held["digest"], tuple(held["stamp"]))
-                    for name, held in read["files"].items()
-                },
-                Waiting(**waiting) if waiting else None,
-                read["header"],
-            )
-            return state, str(read["boot"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return parse(self._state_file.read_bytes())
+        except (OSError, DocumentDamaged):
             return State(None), ""
 
     def _outlive_restart(self) -> None:
         """Keep what the machine had written before it went down: files that have their digest."""
-        state, boot = self._read()
-        if boot == _boot() or not state.files:
-            return
+        state, since = self._read()
+        if since != boot() and state.files:
+            self.prove()
+
+    def prove(self) -> bool:
+        """Hold every file against its digest, read whole; what is not what it says is forgotten.
+
+        Says whether all are what was published. No client may have the copy open.
+        """
+        state, _ = self._read()
         whole = {
             name: self.held(held, name)
             for name, held in state.files.items()
-            if (self.data / name).exists()
-            and file_digest(self.data / name, _NORMAL.get(name)) == held.digest
+            if self._is_whole(name, held)
         }
         self.save(State(state.version, whole))
+        return bool(whole) and whole.keys() == state.files.keys()
+
+    def _is_whole(self, name: str, held: Held) -> bool:
+        try:
+            return file_digest(self.data / name, _NORMAL.get(name)) == held.digest
+        except OSError:
+            return False
 
     def save(self, state: State) -> None:
         """Write the state file, whole or not at all."""
-        beside = self._state_file.with_suffix(".new")
-        beside.write_text(json.dumps({**asdict(state), "boot": _boot()}))
-        beside.replace(self._state_file)
+        self._beside.write_bytes(to_bytes(state))
+        self._beside.replace(self._state_file)
 
     def held(self, entry: FileEntry | Layer | Held, name: str) -> Held:
         """Describe a file of the copy that now is what `entry` says."""
@@ -216,23 +204,24 @@ class WarmCopy:
 
     def drop_writes(self) -> None:
         """Forget what was written into the WAL, and the folder of the stub's empty index."""
-        if self.main.exists():
-            sqlite_wal.drop(self.main)
         self.remove_extras(frozenset(self.state().files))
 
     def remove_extras(self, names: frozenset[str]) -> None:
-        """Remove every file that is not named: what a client leaves behind."""
-        for path in self.data.rglob("*"):
-            if path.is_file() and str(path.relative_to(self.data)) not in names:
-                path.unlink()
-        for path in self.data.iterdir() if self.data.exists() else ():
-            if path.is_dir() and not any(path.iterdir()):
-                path.rmdir()
+        """Remove all that is not named: what a client leaves behind. No link is followed."""
+        if self.data.is_symlink():
+            return
+        for place, folders, files in os.walk(self.data, topdown=False):
+            for path in (Path(place, name) for name in (*folders, *files)):
+                if path.is_dir() and not path.is_symlink():
+                    with suppress(OSError):  # it is not empty
+                        path.rmdir()
+                elif str(path.relative_to(self.data)) not in names:
+                    path.unlink()
 
     def wipe(self) -> None:
         """Forget everything."""
-        self._state_file.unlink(missing_ok=True)
-        shutil.rmtree(self.data, ignore_errors=True)
+        for path in (self._state_file, self._beside, self.data):
+            clear(path)
 
     def _settle(self, manifest: Manifest) -> None:
         """Decide what becomes of a WAL: HEAD descends from it, or it never was."""
@@ -252,6 +241,7 @@ class WarmCopy:
         store: SnapshotStore,
         manifest: Manifest,
         names: frozenset[str],
+        since: State,
         held: Mapping[str, Held],
         progress: Progress | None,
     ) -> Ready:
@@ -261,7 +251,7 @@ class WarmCopy:
             if (plan := self._plan(name, manifest.files[name], held.get(name)))
         }
         kept = {name: file for name, file in held.items() if name in names and name not in plans}
-        return Ready(manifest, kept, plans, store.fetch(plans.values(), progress))
+        return Ready(manifest, since, kept, plans, store.fetch(plans.values(), progress))
 
     def _plan(self, name: str, entry: FileEntry, held: Held | None) -> FilePlan | None:
         """Return what to fetch of a file, None when it is at the version."""
@@ -275,14 +265,12 @@ class WarmCopy:
         return FilePlan(path, missing, start, self.published if name == SQLITE else None)
 
 
-def _boot() -> str:
-    """Return what names this start of the machine: writes of another may never have arrived."""
-    return _BOOT_ID.read_text().strip()
-
-
 def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what changes when somebody touches the file; () for what is no file of its own."""
     try:
-        found = path.stat()
+        found = path.lstat()
     except OSError:
+        return ()
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
         return ()
     return (found.st_mtime_ns, found.st_size, found.st_ino)

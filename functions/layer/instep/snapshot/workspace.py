@@ -15,6 +15,7 @@ from instep.collection import close_client, create_collection, open_client
 from instep.errors import ConfigurationMissing, SnapshotUnsupported
 from instep.hnsw.stub import lay_stub
 from instep.snapshot.claim import claim
+from instep.snapshot.copy_state import State
 from instep.snapshot.freshness import ChangeTimes
 from instep.snapshot.head import Head
 from instep.snapshot.inventory import refuse_lost_head
@@ -24,7 +25,7 @@ from instep.snapshot.publish import Staged
 from instep.snapshot.shipping import Change, ship
 from instep.snapshot.staging import Origin, put_version
 from instep.snapshot.store import SnapshotStore
-from instep.snapshot.warm import State, WarmCopy
+from instep.snapshot.warm import WarmCopy
 from instep.snapshot.writable import check_writable
 
 if TYPE_CHECKING:
