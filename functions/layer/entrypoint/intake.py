@@ -18,7 +18,8 @@ from instep.metrics import Metrics
 from instep.parking import Held, Lines
 from receipt_dynamo_stream import RecordRejected, StreamMessage, parse_record
 
-RECORDS_PER_ROUND: Final = 100_000
+WORK_PER_ROUND: Final = 100_000  # records
+WORK_OF_A_RUN: Final = 500  # records that are as much: a run brings a receipt's vectors
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class _Taking:
     poison: list[Rejection] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
     left_over: list[str] = field(default_factory=list)
-    seen: int = 0
+    work: int = 0
 
     def signals(
         self, records: Iterable[Record], deliveries: Sequence[Delivery]
@@ -74,7 +75,7 @@ class _Taking:
         for piece in _of_input(records):
             yield from self._piece(piece)
         for delivery in deliveries:
-            if self.seen >= RECORDS_PER_ROUND:
+            if self.work >= WORK_PER_ROUND:
                 self.left_over.append(delivery.handle)
             else:
                 yield from self._delivery(delivery)
@@ -93,7 +94,7 @@ class _Taking:
             self.finished.append(delivery.handle)
 
     def _piece(self, piece: _Piece) -> Iterator[Signal]:
-        self.seen += 1
+        self.work += 1
         self.metrics.count("CompactionRecordsReceived")
         try:
             messages = _messages(piece)
@@ -106,6 +107,8 @@ class _Taking:
             self.metrics.count("StreamRecordsSkipped")
             return
         self.metrics.count("CompactionStreamMessage", len(messages))
+        if messages[0].entity_type == "COMPACTION_RUN":
+            self.work += WORK_OF_A_RUN
         for text, about in _kept(piece.record, messages):
             origin = self.records.add(text)
             for message in about:

@@ -191,7 +191,7 @@ def test_a_message_says_which_entity_changed_and_not_how() -> None:
 def test_what_is_too_much_for_one_round_is_left_for_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("entrypoint.intake.RECORDS_PER_ROUND", 3)
+    monkeypatch.setattr("entrypoint.intake.WORK_PER_ROUND", 3)
     deliveries = [
         Delivery(f"m{at}", f"h{at}", json.dumps({"Records": [LABEL] * 2}), {}, 0) for at in range(4)
     ]
@@ -201,6 +201,18 @@ def test_what_is_too_much_for_one_round_is_left_for_the_next(
         ("h1", 2, 2),
     ]
     assert intake.left_over == ["h2", "h3"]
+
+
+def test_what_runs_bring_is_bounded_too() -> None:
+    """Their vectors are the work, and only ApplyUpdates will know how many."""
+    runs = [record(Receipt(f"image-{at}").run()) for at in range(300)]
+    deliveries = [
+        Delivery(f"m{at}", f"h{at}", json.dumps({"Records": runs[at : at + 50]}), {}, 0)
+        for at in range(0, 300, 50)
+    ]
+    intake = take_in([], deliveries, NoMetrics())
+    assert sum(one.records for one in intake.held) == 200
+    assert len(intake.left_over) == 2
 
 
 def test_a_delivery_with_poison_in_it_is_no_longer_whole() -> None:
