@@ -1,8 +1,8 @@
 """`instep import`: a collection starts from the snapshot its predecessor left in S3."""
 
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -87,8 +87,7 @@ def _import(
 
     request = Request(_source(session, source), who(), id_, on_head)
     store = SnapshotStore(session.objects, collection)
-    with tempfile.TemporaryDirectory(prefix="instep-import-") as scratch:
-        return import_snapshot(store, request, Path(scratch), progress)
+    return import_snapshot(store, request, Path(gettempdir()), progress)
 
 
 def _source(session: Session, source: str | None) -> Objects:

@@ -8,12 +8,13 @@ queue is persisted and pruned, and what it had deleted is dropped.
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from instep import sqlite_rows, sqlite_wal
 from instep.collection import ChromaRefused, close_client, open_client, opened, vectors
+from instep.disk import on_disk
 from instep.errors import ImportRejected, StorageUnavailable
 from instep.objects import Objects
+from instep.scratch import scratch_folder
 from instep.snapshot import predecessor
 from instep.snapshot.fetch import Progress
 from instep.snapshot.head import Head
@@ -58,8 +59,9 @@ def import_snapshot(
 ) -> Imported:
     """Publish a predecessor's snapshot as the first version, or on the head if asked.
 
-    ImportRejected with nothing published. SnapshotConflict: somebody published meanwhile. Costs
-    the time and twice the space of the collection, in `scratch`. `progress` gets bytes fetched.
+    ImportRejected with nothing published; so is StorageUnavailable, when S3 or the local disk
+    fails. SnapshotConflict: somebody published meanwhile. Costs the time and twice the space of the
+    collection, in `scratch`. `progress` gets bytes fetched.
     """
     head = store.head()
     if head is None:
@@ -70,8 +72,10 @@ def import_snapshot(
             f"publish the import as a new version on it, which hides what that one holds, ask for "
             f"it with --on-head"
         )
-    with TemporaryDirectory(dir=scratch, prefix="import-") as name:
-        directory = Path(name)
+    with (
+        on_disk(f"import {store.collection}"),
+        scratch_folder(scratch, "import") as directory,
+    ):
         found = predecessor.fetch(request.source, store.collection, request.id, directory, progress)
         facts = make_safe(directory, store.collection)
         staged = _stage(store, request, found, head, directory, facts)

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Final
 
 from instep import sqlite_wal
+from instep.disk import is_disks
 from instep.errors import SnapshotCorrupt
 from instep.snapshot.fetch import FilePlan, Prepared, Progress, missing_layers
 from instep.snapshot.manifest import SQLITE, FileEntry, Layer, Manifest
+from instep.snapshot.page_hashes import KeptHashes
 from instep.snapshot.pages import PageFile, Pages, file_digest, write_pages
 from instep.snapshot.store import SnapshotStore
 
@@ -74,6 +76,7 @@ class WarmCopy:
         self.directory = directory
         self.data = directory / "data"
         self.main = self.data / SQLITE
+        self.hashes = KeptHashes(directory / "hashes")  # of the database, for who writes on it
         self._state_file = directory / "state.json"
 
     def bring_to(
@@ -123,6 +126,8 @@ class WarmCopy:
         self.remove_extras(frozenset(ready.kept) | frozenset(ready.plans))
         fresh = {name: self.held(ready.manifest.files[name], name) for name in ready.plans}
         self.save(State(reached.version, {**ready.kept, **fresh}))
+        if SQLITE in ready.plans:
+            self.hashes.follow(ready.plans[SQLITE])
 
     def rewrite(self, state: State, pages: Pages) -> None:
         """Write pages of the database, with which the copy is what `state` says."""
@@ -178,21 +183,38 @@ class WarmCopy:
                 read["header"],
             )
             return state, str(read["boot"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except OSError as error:
+            if is_disks(error):  # then it says nothing yet of the copy
+                raise
+            return State(None), ""
+        except (ValueError, KeyError, TypeError):
             return State(None), ""
 
     def _outlive_restart(self) -> None:
-        """Keep what the machine had written before it went down: files that have their digest."""
-        state, boot = self._read()
-        if boot == _boot() or not state.files:
-            return
+        """Keep what the machine had written before it went down."""
+        state, since = self._read()
+        if since != _boot() and state.files:
+            self.prove()
+
+    def prove(self) -> bool:
+        """Hold every file against its digest, read whole; what is not what it says is forgotten.
+
+        Says whether all are what was published. No client may have the copy open.
+        """
+        state, _ = self._read()
         whole = {
             name: self.held(held, name)
             for name, held in state.files.items()
-            if (self.data / name).exists()
-            and file_digest(self.data / name, _NORMAL.get(name)) == held.digest
+            if self._is_whole(name, held)
         }
         self.save(State(state.version, whole))
+        return bool(whole) and whole.keys() == state.files.keys()
+
+    def _is_whole(self, name: str, held: Held) -> bool:
+        try:
+            return file_digest(self.data / name, _NORMAL.get(name)) == held.digest
+        except OSError:
+            return False
 
     def save(self, state: State) -> None:
         """Write the state file, whole or not at all."""
@@ -267,12 +289,14 @@ class WarmCopy:
         """Return what to fetch of a file, None when it is at the version."""
         path = self.data / name
         missing = missing_layers(entry, held.digest, held.size) if held else None
+        hashes: dict[int, bytes] | None = {} if name == SQLITE else None
         if missing is None:
-            return FilePlan.fresh(path, entry)
+            return FilePlan(path, entry.layers, hashes=hashes)
         if not missing:
             return None
         start = entry.layers[len(entry.layers) - len(missing) - 1]
-        return FilePlan(path, missing, start, self.published if name == SQLITE else None)
+        published = self.published if name == SQLITE else None
+        return FilePlan(path, missing, start, published, hashes)
 
 
 def _boot() -> str:
