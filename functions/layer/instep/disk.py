@@ -48,7 +48,13 @@ def is_disks(error: OSError) -> bool:
 
 
 def _failure(error: BaseException | None) -> BaseException | None:
-    """Return the disk's error among this one and those it was raised from."""
+    """Return the disk's error among this one and those it was raised from.
+
+    Where chromadb drops the cause, it may as well be that of a foreign index: whoever reads such
+    has judged it, and raised an error of his own from it.
+    """
+    if error is not None and _is_chromadbs(error) and _UNSAID.search(str(error)):
+        return error
     while error is not None and not _is_failure(error):
         error = error.__cause__
     return error
@@ -59,9 +65,11 @@ def _is_failure(error: BaseException) -> bool:
         return is_disks(error)
     if isinstance(error, sqlite3.Error):
         return getattr(error, "sqlite_errorcode", 0) & 0xFF in _SQLITE_FAILS
-    if type(error).__module__.partition(".")[0] in _CHROMADB:
-        return _is_said(str(error))
-    return False
+    return _is_chromadbs(error) and _is_said(str(error))
+
+
+def _is_chromadbs(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] in _CHROMADB
 
 
 def _is_said(text: str) -> bool:
@@ -69,9 +77,7 @@ def _is_said(text: str) -> bool:
     if by_sqlite:
         return int(by_sqlite[1]) & 0xFF in _SQLITE_FAILS
     by_system = _SYSTEM_SAID.search(text)
-    if by_system:
-        return int(by_system[1] or by_system[2]) in _FAILS
-    return _UNSAID.search(text) is not None
+    return by_system is not None and int(by_system[1] or by_system[2]) in _FAILS
 
 
 def _cure(error: BaseException) -> str:
