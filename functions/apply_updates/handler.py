@@ -19,6 +19,7 @@ from entrypoint.telemetry import Payload, failing_as, logger, metrics, observed
 from instep.clock import utc_now
 from instep.heartbeat import Heartbeat
 from instep.parking import fetch_entries, park_result
+from instep.scratch import sweep_scratch
 from instep.snapshot.store import SnapshotStore
 from instep.snapshot.workspace import Workspace, open_workspace
 from receipt_chroma.compaction import process_collection_updates
@@ -54,6 +55,7 @@ def apply(request: ApplyRequest, heartbeat: Heartbeat) -> ApplyAnswer:
     """Apply the parked batch to a workspace at the head, stage it, park what it came to."""
     entries = fetch_entries(objects, request.batch)
     logger.info("Processing collection", extra={"messages": len(entries)})
+    sweep_scratch(settings.scratch_root())  # a call that was killed leaves the disk to this one
     with workspace_of(SnapshotStore(objects, request.collection, cache=cache)) as workspace:
         result = process_collection_updates(
             Messages(entries),
@@ -65,6 +67,7 @@ def apply(request: ApplyRequest, heartbeat: Heartbeat) -> ApplyAnswer:
             table_name=settings.entity_table(),
             objects=objects,
             allowed_buckets=delta_buckets,
+            scratch=settings.scratch_root(),
             renewed=workspace.renew,
         )
         heartbeat.check()

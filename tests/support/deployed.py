@@ -71,7 +71,7 @@ class DeployedApp(DeployedMachines):
         them over in several batches.
         """
         assert self.waiting() == (0, 0)
-        signals = sum(lets_through(record(item)) for item in items)
+        signals = sum(lets_through(record(dict(item))) for item in items)
         awaited = self._ingested() + signals
         self.put(*items)
         eventually(lambda: self._ingested() >= awaited, "ingest reads the change")

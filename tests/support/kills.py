@@ -1,14 +1,17 @@
 """A child that the kernel ends at a chosen moment of its work: no handler runs, nothing is closed.
 
-Most moments are counted: first visits of the engine's lines, so that a moment is the same place in
-every run. SQLite and the index work inside one line; those moments are counted in the processor
-time of the run, which a busy machine does not stretch.
+Most moments are counted: first visits of the engine's lines, or file operations, so that a moment
+is the same place in every run. SQLite and the index work inside one line; those moments are counted
+in the processor time of the run, which a busy machine does not stretch, or in the bytes of the file
+that they write.
 """
 
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,29 +20,39 @@ from types import FrameType
 from typing import Any, Final, TypeAlias
 
 import instep
+from tests.support.file_operations import Operations, watched
 from tests.support.processes import FORKED
 
 _ENGINE: Final = str(Path(next(iter(instep.__path__))))
 
 
 Run: TypeAlias = Callable[..., Callable[[], None]]
-"""Prepares, in the child, and returns the work during which it may end."""
+"""Prepares, in the child, and returns the work during which it may end; the first Path among its
+arguments is the folder that it works in.
+"""
 
 
 @dataclass(frozen=True)
 class Length:
-    """How long a run is: lines of the engine it visits, and seconds of processor time."""
+    """How long a run is: lines of the engine it visits, seconds of processor time, and operations
+    on files.
+    """
 
     lines: int
     seconds: float
+    operations: int
 
 
 @dataclass(frozen=True)
 class Moment:
-    """When to end: at the first visit of so many lines, or after so many seconds."""
+    """When to end: at the first visit of so many lines, after so many seconds, at an operation on
+    files (from 0), or at the first write beyond so many bytes of any file.
+    """
 
     line: int | None = None
     seconds: float | None = None
+    operation: int | None = None
+    size: int | None = None
 
 
 @dataclass
@@ -72,7 +85,7 @@ def measured(run: Run, *arguments: object) -> Length:
 def killed(run: Run, *arguments: object, at: Moment) -> bool:
     """Let a child run; say whether it was ended before its end. AssertionError if it failed."""
     code = _child(run, arguments, at, None)
-    assert code in {0, -signal.SIGKILL, -signal.SIGPROF}, f"exit code {code}"
+    assert code in {0, -signal.SIGKILL, -signal.SIGPROF, -signal.SIGXFSZ}, f"exit code {code}"
     return code != 0
 
 
@@ -93,11 +106,26 @@ def _live(
 ) -> None:
     work = run(*arguments)
     lines, began = Lines(at.line), process_time()
-    if at.seconds is not None:
-        signal.setitimer(signal.ITIMER_PROF, at.seconds)
-    sys.settrace(lines.enter)
-    work()
+    root = next(one for one in arguments if isinstance(one, Path))
+    operations = Operations(root, at.operation)
+    with ExitStack() as watching:
+        if at.operation is not None or report is not None:
+            watching.enter_context(watched(operations))
+        if at.seconds is not None:
+            signal.setitimer(signal.ITIMER_PROF, at.seconds)
+        if at.size is not None:
+            _end_beyond(at.size)
+        if at.line is not None or report is not None:
+            sys.settrace(lines.enter)
+        work()
     sys.settrace(None)
     signal.setitimer(signal.ITIMER_PROF, 0)
     if report is not None:
-        report.send(Length(len(lines.seen), process_time() - began))
+        report.send(Length(len(lines.seen), process_time() - began, len(operations.done)))
+
+
+def _end_beyond(size: int) -> None:
+    """Let the kernel end this process, with no core, where any file would grow beyond a size."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # Python has it ignored
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))

@@ -1,8 +1,8 @@
 """`instep import`: a collection starts from the snapshot its predecessor left in S3."""
 
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -109,8 +109,7 @@ def _import(
     from instep.snapshot.importing import import_snapshot
 
     store = SnapshotStore(session.objects, collection)
-    with tempfile.TemporaryDirectory(prefix="instep-import-") as scratch:
-        return import_snapshot(store, request, Path(scratch), progress, building)
+    return import_snapshot(store, request, Path(gettempdir()), progress, building)
 
 
 def _source(session: Session, source: str | None) -> Objects:

@@ -6,6 +6,7 @@ The names are the public contract of docs/domain.md and are set in stacks/functi
 import os
 from datetime import timedelta
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Final
 
 from botocore.config import Config
@@ -82,6 +83,11 @@ def retention() -> Retention:
 def chroma_root() -> Path:
     """Return the folder of warm copies, which outlives one call."""
     return Path(os.environ.get("CHROMA_ROOT", "/tmp/chroma"))  # noqa: S108 - Lambda's only one
+
+
+def scratch_root() -> Path:
+    """Return the folder under which a call unpacks what it needs only once."""
+    return Path(gettempdir())
 
 
 def storage_mode() -> str:

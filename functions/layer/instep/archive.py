@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final, Self
 
-from instep.errors import StorageUnavailable
+from instep.disk import on_disk
 
 _GZIP: Final = b"\x1f\x8b"
 _SMALL: Final = 64 * 1024  # an archive below it may unpack by any ratio of this
@@ -54,7 +54,7 @@ def unpack(
     """
     size = source.seek(0, io.SEEK_END)
     source.seek(0)
-    try:
+    with on_disk("unpack an archive"), _reading():
         bounded = _Bounded(_opened(source), limits.unpacked_of(size))
         with tarfile.open(fileobj=bounded, mode="r|", tarinfo=_Member) as archive:
             for count, member in enumerate(archive, 1):
@@ -66,24 +66,28 @@ def unpack(
                 if content is not None:
                     with writing():
                         _write(content, directory / path)
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise ArchiveRejected(f"unreadable, {error}") from error
 
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Write a file from outside; raise ArchiveRejected for its name, StorageUnavailable for ours.
-
-    What reading it raises on the way goes up as it is.
-    """
+    """Write a file from outside; ArchiveRejected for its name, all else goes up as it is."""
     try:
         yield
     except OSError as error:
-        if error.errno in _OF_A_NAME:
-            raise ArchiveRejected(f"unreadable, {error}") from error
-        if error.errno is None:  # gzip's own: no call of the system's failed
+        if error.errno not in _OF_A_NAME:
             raise
-        raise StorageUnavailable(f"the local disk failed: {error}") from error
+        raise ArchiveRejected(f"unreadable, {error}") from error
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Read an archive; ArchiveRejected when it is none, all that the system refuses goes up."""
+    try:
+        yield
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # gzip's own has none
+            raise
+        raise ArchiveRejected(f"unreadable, {error}") from error
 
 
 def check_name(name: str) -> None:

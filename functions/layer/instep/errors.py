@@ -99,7 +99,9 @@ class ImportRejected(CompactionError):
 
 
 class StorageUnavailable(CompactionError):
-    """S3, DynamoDB or SQS throttled, failed or timed out beyond botocore's retries. Retried."""
+    """S3, DynamoDB or SQS throttled, failed or timed out beyond botocore's retries; or this
+    machine's disk failed. Retried.
+    """
 
 
 class ConfigurationMissing(CompactionError):

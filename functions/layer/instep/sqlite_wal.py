@@ -84,14 +84,17 @@ class Hold:
         try:
             shm = self._open(shm_of(main))
             file = self._open(main)
+            _lock(shm, fcntl.F_WRLCK, _CHECKPOINT_BYTE, 1)
+            _lock(shm, fcntl.F_RDLCK, _ALIVE_BYTE, 1)
+            _lock(file, fcntl.F_RDLCK, _SHARED_FIRST, _SHARED_LENGTH)
         except FileNotFoundError as error:
             self.release()
             raise SnapshotUnsupported(
                 f"{main}: chromadb did not open it in WAL mode; this release cannot work with it"
             ) from error
-        _lock(shm, fcntl.F_WRLCK, _CHECKPOINT_BYTE, 1)
-        _lock(shm, fcntl.F_RDLCK, _ALIVE_BYTE, 1)
-        _lock(file, fcntl.F_RDLCK, _SHARED_FIRST, _SHARED_LENGTH)
+        except OSError:
+            self.release()
+            raise
 
     @property
     def descriptors(self) -> frozenset[int]:

@@ -33,18 +33,15 @@ class Damaged(ValueError):
 class FilePlan:
     """The layers one file still needs; `start` is where it stands, None for nothing.
 
-    `published` turns a page of the file as it stands into what was published.
+    `published` turns a page of the file as it stands into what was published. `hashes`, where
+    given, keeps the hash of each page that comes.
     """
 
     path: Path
     layers: tuple[Layer, ...]
     start: Layer | None = None
     published: Normal | None = None
-
-    @classmethod
-    def fresh(cls, path: Path, entry: FileEntry) -> "FilePlan":
-        """Plan to write the file from its base on."""
-        return cls(path, entry.layers)
+    hashes: dict[int, bytes] | None = None
 
     @property
     def refs(self) -> list[PackRef]:
@@ -115,7 +112,7 @@ def prepare(plan: FilePlan, bodies: Iterator[bytes], done: Callable[[int], None]
 
 def _base(plan: FilePlan, path: Path, bodies: Iterator[bytes], done: Callable[[int], None]) -> None:
     base = plan.layers[0]
-    digest = Digest()
+    digest = Digest(hashes=plan.hashes)
     last = 0
     with path.open("wb") as file:
         for ref in base.packs:
@@ -148,7 +145,7 @@ def _increments(
             return file.read(number) if held is None else held
 
         for layer in layers:
-            moving = Digest(digest)
+            moving = Digest(digest, plan.hashes)
             shipped: dict[int, bytes] = {}
             for ref in layer.packs:
                 body = next(bodies)

@@ -6,15 +6,16 @@ writer; a reader of the folded version replays nothing.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from instep import sqlite_rows, sqlite_wal
+from instep.disk import on_disk
 from instep.errors import ConfigurationMissing, SnapshotUnsupported
+from instep.scratch import scratch_folder, sweep_scratch
 from instep.snapshot.claim import claim
 from instep.snapshot.folding import is_heavy, needs_fold, needs_vacuum
 from instep.snapshot.manifest import SQLITE, Facts, FileEntry, Manifest
@@ -37,17 +38,21 @@ def fold(
 ) -> Staged:
     """Stage a version with the head's content, folded; `root` is a directory that stays warm.
 
-    ConfigurationMissing without a head. Costs the time and space of two copies of the collection.
+    ConfigurationMissing without a head; StorageUnavailable when S3 or the local disk fails. Costs
+    the time and space of two copies of the collection.
     """
-    with claim(root) as directory:
+    with on_disk(f"fold {store.collection}"), claim(root) as directory:
+        sweep_scratch(directory)
         head = store.head()
         if head is None:
             raise ConfigurationMissing(f"{store.collection} has no version yet: nothing to fold")
         parent = store.manifest(head.version)
         copy = WarmCopy(directory)
+        copy.prove()  # a base carries all of it on, and what chromadb reads of it
         copy.bring_to(store, parent, _concerned(parent))
         check_writable(copy.main, store.collection)
-        with _beside(copy, directory / "fold") as folded:
+        with scratch_folder(directory, "fold") as folded:
+            _copy(copy, folded)
             main = folded / SQLITE
             _, deletes = sqlite_rows.queued(main)
             if parent.facts.pending_vectors:
@@ -79,16 +84,13 @@ def _concerned(parent: Manifest) -> frozenset[str]:
     return frozenset(parent.files if whole else {SQLITE})
 
 
-@contextmanager
-def _beside(copy: WarmCopy, folded: Path) -> Iterator[Path]:
-    """Copy the directory, as published, for a full client to work on; removed afterwards."""
-    shutil.rmtree(folded, ignore_errors=True)
-    try:
-        shutil.copytree(copy.data, folded)
-        sqlite_wal.disarm(folded / SQLITE)
-        yield folded
-    finally:
-        shutil.rmtree(folded, ignore_errors=True)
+def _copy(copy: WarmCopy, folded: Path) -> None:
+    """Copy the files, as published, for a full client to work on."""
+    for name in _files(copy.data):  # copytree would say what failed, and not how
+        target = folded / name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(copy.data / name, target)
+    sqlite_wal.disarm(folded / SQLITE)
 
 
 def _tidy(main: Path, parent: Manifest, deletes: int) -> Facts:
@@ -141,5 +143,5 @@ def _base_share(name: str) -> float:
     return 1.0 if name.endswith("/data_level0.bin") else BASE_SHARE
 
 
-def _files(folded: Path) -> set[str]:
-    return {str(path.relative_to(folded)) for path in folded.rglob("*") if path.is_file()}
+def _files(directory: Path) -> set[str]:
+    return {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}

@@ -6,10 +6,11 @@ keep theirs: `trusting`.
 
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from instep.disk import on_disk
 from instep.errors import ImportRejected, StorageUnavailable
 from instep.objects import Objects
+from instep.scratch import scratch_folder
 from instep.snapshot import predecessor
 from instep.snapshot.fetch import Progress
 from instep.snapshot.head import Head
@@ -68,9 +69,10 @@ def import_snapshot(
 ) -> Imported:
     """Publish a predecessor's snapshot as the first version, or on the head if asked.
 
-    ImportRejected with nothing published. SnapshotConflict: somebody published meanwhile. Costs
-    twice the space of the collection, in `scratch`, and 3.3 ms a vector of 1,536 floats, nothing
-    for an index that is kept. `progress` gets bytes fetched, `building` vectors indexed.
+    ImportRejected with nothing published; so is StorageUnavailable, when S3 or the local disk
+    fails. SnapshotConflict: somebody published meanwhile. Costs twice the space of the collection,
+    in `scratch`, and 3.3 ms a vector of 1,536 floats, nothing for an index that is kept. `progress`
+    gets bytes fetched, `building` vectors indexed.
     """
     head = store.head()
     if head is None:
@@ -81,8 +83,11 @@ def import_snapshot(
             f"publish the import as a new version on it, which hides what that one holds, ask for "
             f"it with --on-head"
         )
-    with TemporaryDirectory(dir=scratch, prefix="import-") as name:
-        theirs, directory = Path(name) / "theirs", Path(name) / "made"
+    with (
+        on_disk(f"import {store.collection}"),
+        scratch_folder(scratch, "import") as folder,
+    ):
+        theirs, directory = folder / "theirs", folder / "made"
         theirs.mkdir()
         found = predecessor.fetch(request.source, store.collection, request.id, theirs, progress)
         if request.reading is None:

@@ -33,11 +33,15 @@ class PackDamaged(ValueError):
 
 @dataclass(frozen=True)
 class EncodedPack:
-    """A pack ready to be stored: its name is `hash`, the sha256 of `body`."""
+    """A pack ready to be stored: its name is `hash`, the sha256 of `body`.
+
+    `replaced` is the digest of the parent's pages that its pages come in place of.
+    """
 
     hash: str
     body: bytes
     pages: int
+    replaced: str
 
 
 def no_parent(_number: int) -> bytes:
@@ -78,7 +82,7 @@ def encode(pages: Pages, parent: ReadPage, digest: Digest, version: str) -> Enco
             *chunks,
         ]
     )
-    return EncodedPack(sha256(body).hexdigest(), body, len(numbers))
+    return EncodedPack(sha256(body).hexdigest(), body, len(numbers), replaced.hex())
 
 
 def decode(

@@ -41,10 +41,14 @@ def page_hash(number: int, page: bytes) -> bytes:
 
 
 class Digest:
-    """A page-set digest under construction: pages count in, in any order, and out."""
+    """A page-set digest under construction: pages count in, in any order, and out.
 
-    def __init__(self, hexadecimal: str = "0") -> None:
+    `hashes`, where given, keeps the hash of each page that was counted in, by its number.
+    """
+
+    def __init__(self, hexadecimal: str = "0", hashes: dict[int, bytes] | None = None) -> None:
         self._sum = int(hexadecimal, 16)
+        self._hashes = hashes
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> "Digest":
@@ -54,8 +58,14 @@ class Digest:
     def add(self, number: int, page: bytes) -> bytes:
         """Count a page in; returns its hash."""
         hashed = page_hash(number, page)
-        self._sum += int.from_bytes(hashed, "little")
+        self.count(hashed)
+        if self._hashes is not None:
+            self._hashes[number] = hashed
         return hashed
+
+    def count(self, hashed: bytes | bytearray) -> None:
+        """Count in a page of this hash."""
+        self._sum += int.from_bytes(hashed, "little")
 
     def subtract(self, other: "Digest") -> None:
         """Count out all that `other` counted in."""

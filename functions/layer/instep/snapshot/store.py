@@ -191,7 +191,7 @@ class SnapshotStore:
         """
         manifest = self.manifest(version)
         directory.mkdir(parents=True, exist_ok=True)
-        plans = [FilePlan.fresh(directory / name, file) for name, file in manifest.files.items()]
+        plans = [FilePlan(directory / name, file.layers) for name, file in manifest.files.items()]
         for prepared in self.fetch(plans, progress):
             prepared.commit()
         return manifest

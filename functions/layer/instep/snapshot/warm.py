@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Final
 
 from instep import sqlite_wal
+from instep.disk import is_disks
 from instep.errors import SnapshotCorrupt
 from instep.snapshot.claim import clear
 from instep.snapshot.copy_state import Held, State, Waiting, boot, parse, to_bytes
 from instep.snapshot.document import DocumentDamaged
 from instep.snapshot.fetch import FilePlan, Prepared, Progress, missing_layers
 from instep.snapshot.manifest import SQLITE, FileEntry, Layer, Manifest
+from instep.snapshot.page_hashes import KeptHashes
 from instep.snapshot.pages import PageFile, Pages, file_digest, write_pages
 from instep.snapshot.store import SnapshotStore
 
@@ -50,6 +52,7 @@ class WarmCopy:
         self.directory = directory
         self.data = directory / "data"
         self.main = self.data / SQLITE
+        self.hashes = KeptHashes(directory / "hashes")  # of the database, for who writes on it
         self._state_file = directory / "state.json"
         self._beside = directory / "state.new"
 
@@ -101,6 +104,8 @@ class WarmCopy:
         self.remove_extras(frozenset(ready.kept) | frozenset(ready.plans))
         fresh = {name: self.held(ready.manifest.files[name], name) for name in ready.plans}
         self.save(State(reached.version, {**ready.kept, **fresh}))
+        if SQLITE in ready.plans:
+            self.hashes.follow(ready.plans[SQLITE])
 
     def rewrite(self, state: State, pages: Pages) -> None:
         """Write pages of the database, with which the copy is what `state` says."""
@@ -154,7 +159,11 @@ class WarmCopy:
         """Return what the state file says, and since which start of the machine."""
         try:
             return parse(self._state_file.read_bytes())
-        except (OSError, DocumentDamaged):
+        except OSError as error:
+            if is_disks(error):  # then it says nothing yet of the copy
+                raise
+            return State(None), ""
+        except DocumentDamaged:
             return State(None), ""
 
     def _outlive_restart(self) -> None:
@@ -257,12 +266,14 @@ class WarmCopy:
         """Return what to fetch of a file, None when it is at the version."""
         path = self.data / name
         missing = missing_layers(entry, held.digest, held.size) if held else None
+        hashes: dict[int, bytes] | None = {} if name == SQLITE else None
         if missing is None:
-            return FilePlan.fresh(path, entry)
+            return FilePlan(path, entry.layers, hashes=hashes)
         if not missing:
             return None
         start = entry.layers[len(entry.layers) - len(missing) - 1]
-        return FilePlan(path, missing, start, self.published if name == SQLITE else None)
+        published = self.published if name == SQLITE else None
+        return FilePlan(path, missing, start, published, hashes)
 
 
 def _stamp(path: Path) -> tuple[int, ...]:

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from instep import sqlite_rows, sqlite_wal
 from instep.collection import close_client, create_collection, open_client
-from instep.errors import ConfigurationMissing, SnapshotUnsupported
+from instep.disk import on_disk
+from instep.errors import ConfigurationMissing, SnapshotUnsupported, StorageUnavailable
 from instep.hnsw.stub import lay_stub
+from instep.scratch import sweep_scratch
 from instep.snapshot.claim import claim
 from instep.snapshot.copy_state import State
 from instep.snapshot.freshness import ChangeTimes
 from instep.snapshot.head import Head
 from instep.snapshot.inventory import refuse_lost_head
 from instep.snapshot.manifest import SQLITE, Facts, FileEntry, Manifest
+from instep.snapshot.page_hashes import PageHashes
 from instep.snapshot.pages import PageFile
 from instep.snapshot.publish import Staged
 from instep.snapshot.shipping import Change, ship
@@ -39,9 +42,12 @@ def open_workspace(
     """Open the head to write on; `root` is a directory that outlives the call and stays warm.
 
     A collection without a version starts empty, unless `create` is False: ConfigurationMissing.
-    SnapshotUnsupported when its stored configuration makes the stub unsafe.
+    SnapshotUnsupported when its stored configuration makes the stub unsafe. StorageUnavailable,
+    here or out of the block, when S3 or the local disk fails or the copy turns out damaged, which
+    is dropped then.
     """
-    with claim(root) as directory:
+    with on_disk(f"write on {store.collection}"), claim(root) as directory:
+        sweep_scratch(directory)
         copy = WarmCopy(directory)
         head = store.head()
         manifest = store.manifest(head.version) if head else None
@@ -53,13 +59,14 @@ def open_workspace(
             _start(copy, store.collection)
         else:
             raise ConfigurationMissing(f"{store.collection} has no version yet")
-        check_writable(copy.main, store.collection)
-        _lay_stub(copy)
-        workspace = Workspace(store, copy, head, manifest)
-        try:
-            yield workspace
-        finally:
-            workspace.close()
+        with _blaming(copy if manifest else None):
+            check_writable(copy.main, store.collection)
+            _lay_stub(copy)
+            workspace = Workspace(store, copy, head, manifest)
+            try:
+                yield workspace
+            finally:
+                workspace.close()
 
 
 class Workspace:
@@ -114,12 +121,14 @@ class Workspace:
         version = self._store.new_version()
         before = self._store.objects.traffic.up
         entries: dict[str, FileEntry] = dict(self._manifest.files if self._manifest else {})
+        parent = entries.get(SQLITE)
+        hashes = self._hashes(parent)
         with PageFile(self._copy.main, sqlite_wal.normal_page) as main:
-            entries[SQLITE] = ship(
-                self._store, version, entries.get(SQLITE), Change(size, pages, main.read)
-            )
+            change = Change(size, pages, main.read, hashes)
+            entries[SQLITE] = ship(self._store, version, parent, change)
         origin = Origin(writer, fencing_token, watermark, note, self.parent, times)
         staged = put_version(self._store, version, origin, facts, entries, before)
+        self._copy.hashes.save(hashes, entries[SQLITE].digest)
         self._copy.wait_for(version, entries[SQLITE].layers[-1])
         self._staged = True
         return staged
@@ -147,6 +156,12 @@ class Workspace:
             )
         return facts, size, pages
 
+    def _hashes(self, parent: FileEntry | None) -> PageHashes:
+        """Return what the parent's pages hash to; made here, there is nothing to hold them to."""
+        if parent is None:
+            return PageHashes()
+        return self._copy.hashes.of(self._copy.main, parent.digest, sqlite_wal.normal_page)
+
     def _close_client(self) -> None:
         if self._is_open:
             self._is_open = False
@@ -164,6 +179,21 @@ class Workspace:
             fencing_token=fencing_token,
             watermark=watermark,
         )
+
+
+@contextmanager
+def _blaming(copy: WarmCopy | None) -> Iterator[None]:
+    """Look, when something fails, whether the copy of a version is damaged, and drop it then."""
+    try:
+        yield
+    except Exception as error:
+        if copy is None or not copy.state().files or copy.prove():
+            raise
+        copy.wipe()
+        raise StorageUnavailable(
+            f"{copy.main} was damaged on this machine's disk, S3 is untouched; the copy is dropped "
+            f"and the next try fetches it anew"
+        ) from error
 
 
 def _start(copy: WarmCopy, collection: str) -> None:

@@ -11,14 +11,15 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
 from instep.archive import ArchiveRejected, Limits, check_name, unpack, writing
+from instep.disk import on_disk
 from instep.errors import DeltaRejected
 from instep.objects import ObjectMissing, Objects, ObjectTooLarge
+from instep.scratch import scratch_folder
 from receipt_chroma.compaction.foreign import HELD_IN, INDEX_FILES, Contents, judging, read_records
 
 if TYPE_CHECKING:
@@ -86,8 +87,11 @@ class DeltaSource:
         DeltaRejected says what is wrong with it as a whole; StorageUnavailable, that S3 or the
         local disk failed.
         """
-        with judging(), TemporaryDirectory(dir=scratch, prefix="delta-") as name:
-            directory = Path(name)
+        with (
+            on_disk(f"read the delta {found.where}"),
+            judging(),
+            scratch_folder(scratch, "delta") as directory,
+        ):
             try:
                 if ARCHIVE in found.files:
                     body = io.BytesIO(self._body(found.objects, found.files[ARCHIVE].key))

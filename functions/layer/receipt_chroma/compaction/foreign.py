@@ -9,7 +9,6 @@ newer one, which is refused by name.
 """
 
 import re
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
+from instep.disk import is_disks
 from instep.errors import CompactionError, DeltaRejected, StorageUnavailable
 from instep.hnsw.layout import ELEMENTS, HEADER, LABELS, LENGTHS
 from instep.hnsw.vectors import last_seq_id, read_vectors
@@ -44,9 +44,6 @@ _LONGEST_REASON: Final = 500
 _VALUES: Final = "id, key, string_value, int_value, float_value, bool_value"
 _LOGGED: Final = "topic, seq_id, operation, id, vector, encoding, metadata"
 _SEGMENT: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")  # it names a folder
-_OF_THE_DISK: Final = frozenset(
-    {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN}
-)
 
 
 @dataclass
@@ -87,15 +84,10 @@ def judging() -> Iterator[None]:
     except (MemoryError, OSError) as error:
         raise StorageUnavailable(f"this machine failed to read a delta: {error!r}") from error
     except Exception as error:  # such bytes may be anything, and so may what they raise
-        if isinstance(error, sqlite3.Error) and _is_ours(error):
+        if is_disks(error):
             raise StorageUnavailable(f"this machine failed to read a delta: {error!r}") from error
         reason = f"the delta is unreadable: {type(error).__name__}: {error}"
         raise DeltaRejected(reason[:_LONGEST_REASON]) from error
-
-
-def _is_ours(error: sqlite3.Error) -> bool:
-    """Say whether it is the disk that SQLite complains of, and not what it found there."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_DISK
 
 
 def read_records(directory: Path, collection: str, stored: int | None = None) -> Contents:

@@ -1,0 +1,184 @@
+"""A disk that is full or fails, and kill -9, at the operations on files of all that works on one:
+what fails is told as the machine's, HEAD holds one version whole, and the next run heals it all.
+
+CI meets a sample, the same each time. All of them, and how many there are (an hour):
+`pytest --hypothesis-profile=deep -s tests/faults/test_disk.py`
+"""
+
+import errno
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import pytest
+from hypothesis import settings
+
+from instep.errors import ImportRejected, StorageUnavailable
+from tests.support.disk_works import WORKS, Content, Work, begin, left_on_disk
+from tests.support.file_operations import Operations, watched
+from tests.support.kills import Moment, killed, measured
+from tests.support.processes import shared_world, world_at
+from tests.support.snapshots import World, a_world
+
+SAMPLE: Final = 1
+SEED: Final = 16
+BLOCK: Final = 4096
+BEYOND: Final = 96 * BLOCK  # hardly a file here is larger
+
+
+@dataclass
+class Played:
+    """A world in which works are done again and again, each time another number of it; what a
+    reader sees there, and what such works leave on the disk.
+    """
+
+    world: World
+    numbers: Iterator[int] = field(default_factory=count)
+    content: Content = field(default_factory=dict)
+
+    def begins(self, work: Work) -> set[str]:
+        """Do a work twice: what it leaves on the disk then is what it always leaves."""
+        self.content = self.world.seen()
+        self.does(work)
+        self.does(work)
+        return self.left()
+
+    def does(self, work: Work) -> None:
+        """Do it in peace: it is done, all of it."""
+        number = next(self.numbers)
+        work.run(self.world, number)
+        self.content = work.leads_to(self.world, self.content, number)
+        assert self.world.seen() == self.content
+
+    def endures(self, work: Work, trouble: Callable[[int], object], usual: set[str]) -> None:
+        """Let there be trouble: a reader sees it done, or not begun; the next one heals it all."""
+        number = next(self.numbers)
+        trouble(number)
+        left, done = self.world.seen(), work.leads_to(self.world, self.content, number)
+        assert left in (self.content, done)
+        self.content = left
+        self.does(work)
+        assert self.left() == usual
+
+    def left(self) -> set[str]:
+        return left_on_disk(self.world)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    """On moto, in this process."""
+    with a_world(tmp_path_factory.mktemp("here")) as world:
+        begin(world)
+        yield Played(world)
+
+
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Played, str]]:
+    """On a cloud that outlives a process."""
+    with shared_world(tmp_path_factory.mktemp("there")) as (world, endpoint):
+        begin(world)
+        yield Played(world), endpoint
+
+
+def some(choices: range) -> list[int]:
+    """In CI, some of them; with Hypothesis's deep profile all."""
+    if settings().max_examples > 1000:
+        return list(choices)
+    chosen = Random(SEED).sample(choices, min(SAMPLE, len(choices)))  # noqa: S311
+    return sorted(chosen)
+
+
+def run(played: Played, work: Work, number: int) -> None:
+    """Any error but the named one goes up: that one is what the workflow tries again.
+
+    An import nobody tries again but its operator: where chromadb drops the cause, it may be either.
+    """
+    with suppress(StorageUnavailable, ImportRejected):
+        work.run(played.world, number)
+
+
+# -- a disk that fails
+
+
+@pytest.mark.timeout(4 * 3600)
+@pytest.mark.parametrize("name", WORKS)
+def test_a_failing_disk_is_told_as_the_machines_and_the_next_run_heals(
+    here: Played, name: str
+) -> None:
+    work, root = WORKS[name], here.world.scratch
+    usual = here.begins(work)
+    with watched(Operations(root)) as operations:
+        work.run(here.world, next(here.numbers))
+    here.content, total = here.world.seen(), len(operations.done)
+    print(f"{name}: {total} operations on files")
+    for error, lasting in ((errno.ENOSPC, True), (errno.EIO, False), (errno.EMFILE, False)):
+        for at in some(range(total)):
+            here.endures(
+                work, partial(fails, here, work, Operations(root, at, error, lasting)), usual
+            )
+    for size in some(range(0, BEYOND, BLOCK)):  # of chromadb's and SQLite's own writes too
+        here.endures(work, partial(bounded, here, work, size), usual)
+
+
+def fails(played: Played, work: Work, trouble: Operations, number: int) -> None:
+    with watched(trouble):
+        run(played, work, number)
+
+
+def bounded(played: Played, work: Work, size: int, number: int) -> None:
+    with files_bounded(size):
+        run(played, work, number)
+
+
+@contextmanager
+def files_bounded(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond a size: writes fail, in native code too."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+# -- a process that dies
+
+
+def work_of(endpoint: str, scratch: Path, name: str, number: int) -> Callable[[], None]:
+    """What the child does."""
+    world = world_at(endpoint, scratch)
+
+    def work() -> None:
+        WORKS[name].run(world, number)
+
+    return work
+
+
+@pytest.mark.timeout(4 * 3600)
+@pytest.mark.invariant(1)
+@pytest.mark.invariant(2)
+@pytest.mark.parametrize("name", WORKS)
+def test_a_kill_leaves_head_whole_and_nothing_on_the_disk(
+    there: tuple[Played, str], name: str
+) -> None:
+    played, endpoint = there
+    root, usual = played.world.scratch, played.begins(WORKS[name])
+    length = measured(work_of, endpoint, root, name, next(played.numbers))
+    played.content = played.world.seen()
+    moments = [Moment(operation=at) for at in some(range(length.operations))]
+    moments += [Moment(size=size) for size in some(range(0, BEYOND, BLOCK))]
+    deaths: list[bool] = []
+    for moment in moments:
+
+        def dies(number: int, moment: Moment = moment) -> None:
+            deaths.append(killed(work_of, endpoint, root, name, number, at=moment))
+
+        played.endures(WORKS[name], dies, usual)
+    print(f"{name}: {length.operations} operations on files, {sum(deaths)} deaths")
+    assert any(deaths)
