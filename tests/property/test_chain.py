@@ -100,7 +100,8 @@ class Life:
         files = dict(list(self.made.values())[-1])  # an index that nothing waits for is left alone
 
         def note(*arguments: Any) -> Staged:
-            files.update(published(self.root / "fold" / "0" / "fold"))
+            (folded,) = (self.root / "fold" / "0").glob("instep-scratch-*")
+            files.update(published(folded))
             return put_version(*arguments)
 
         with pytest.MonkeyPatch.context() as seam:

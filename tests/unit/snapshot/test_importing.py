@@ -262,7 +262,7 @@ Harm = Callable[[World, Path], None]
         (no_database, "holds no chroma.sqlite3"),
         (a_cut_off_database, "is damaged|malformed|unreadable"),
         (no_database_at_all, "no SQLite database|not a database"),
-        (a_trigger, "trigger 'spy'"),
+        (a_trigger, "trigger 'spy'|'spy' is not as any chromadb"),
         (no_elements, "cannot use this snapshot|shorter than its header"),
         (a_damaged_label_map, "cannot use this snapshot|only plain data"),
     ],

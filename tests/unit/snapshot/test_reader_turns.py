@@ -146,8 +146,10 @@ def test_what_is_written_through_a_reader_while_it_fetches_is_gone_too(world: Wo
 
         def write(_done: int, _total: int) -> None:
             updates(names(50, 100), colour="mine")(snapshot.collection)
+            assert snapshot.collection.get(where={"colour": "mine"})["ids"]
 
         assert snapshot.refresh(write) is True
+        assert not snapshot.collection.get(where={"colour": "mine"})["ids"]
         assert seen_through(snapshot.collection) == world.seen()
 
 
