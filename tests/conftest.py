@@ -16,6 +16,6 @@ from hypothesis import Phase, settings
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
-settings.register_profile("ci", deadline=None, derandomize=True, phases=PHASES)
+settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True, phases=PHASES)
 settings.register_profile("deep", deadline=None, max_examples=2000, phases=PHASES)
 settings.load_profile("ci")
