@@ -5,7 +5,6 @@ Whatever one of them holds, a good message beside it is taken, and what is set a
 
 import copy
 import json
-import logging
 import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,7 +18,6 @@ from benchmarks.hostile.mutation import bytes_mutated, json_mutated, nested
 from entrypoint.inputs import Pasted, read_input
 from entrypoint.intake import take_in
 from entrypoint.screening import screen
-from entrypoint.telemetry import logger
 from instep.envelope import Delivery
 from instep.errors import InputRejected
 from instep.inbox import Inbox
@@ -75,7 +73,6 @@ _TEXTS: Final = ("0", "1", "-1", "²", "1" * 5000, "9" * 9, "words", "lines", "\
 
 def boundaries(_scratch: Path) -> list[Boundary]:
     """Return the boundaries of the inbox, the console and the stream."""
-    logger.setLevel(logging.ERROR)  # each that is set aside would be a line
     return [
         Case("message body", (), _body, _take_body),
         Case("message attributes", (), _attributes, _drain),

@@ -5,6 +5,7 @@ work and when it began stand in memory that its parent reads, whatever became of
 """
 
 import ctypes
+import logging
 import os
 import resource
 from collections.abc import MutableSequence, Sequence
@@ -57,6 +58,7 @@ def work(
     pipe: "Connection[Any, Any]", now: MutableSequence[float], seed: int, modules: Sequence[str]
 ) -> None:
     """Serve until the pipe says None; the first answer is what an input costs, by boundary."""
+    logging.disable(logging.WARNING)  # what is set aside would be a line each
     ctypes.CDLL(None).mallopt(*_ARENAS)
     with TemporaryDirectory(prefix="instep-hostile-") as scratch:
         boundaries = every_boundary(Path(scratch), modules)

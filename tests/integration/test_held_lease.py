@@ -19,13 +19,14 @@ PATIENCE = timedelta(minutes=2)  # the longest delay of a deferred message, and 
 
 
 class BusyWords(Pipeline):
-    """The words' lease is another's, who renews it at every look until `held_until`; at every third
-    of these looks the merchant changes, which both collections carry.
+    """The words' lease is another's, who renews it at every look until `held_until`; at the first
+    and every third of these looks the merchant changes, which both collections carry.
     """
 
     held = False
     held_until: datetime
     looks = 0
+    newest = ""
     receives = 0
 
     def hold(self) -> None:
@@ -36,9 +37,10 @@ class BusyWords(Pipeline):
     def parse(self, execution: str, content: Any = None, state: Payload | None = None) -> Payload:
         if self.held and utc_now() < self.held_until:
             self.lease = self.leases.renew(self.lease)
-            self.looks += 1
             if self.looks % 3 == 0:
                 self.ingest(self.put(RECEIPT.metadata(merchant_name=f"shop {self.looks}")))
+                self.newest = f"Shop {self.looks}"
+            self.looks += 1
         elif self.held:
             self.leases.release(self.lease)
             self.held = False
@@ -71,4 +73,4 @@ def test_an_hour_of_a_held_lease_under_traffic_costs_no_message(busy: BusyWords)
     assert late < PATIENCE
     for collection in ("lines", "words"):
         carried = busy.embeddings(collection)
-        assert {one["merchant_name"] for one in carried.values()} == {f"Shop {busy.looks // 3 * 3}"}
+        assert {one["merchant_name"] for one in carried.values()} == {busy.newest}
