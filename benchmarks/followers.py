@@ -4,6 +4,7 @@ Every word of the collection carries the number of the round that wrote it, so a
 version it is of, and a mixed one shows.
 """
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -114,6 +115,7 @@ def follow(
     endpoint: str, bucket: str, directory: Path, threads: int, seed: int, line: Connection
 ) -> None:
     """Be a process of readers: say when it is open, read until told to end, send what was seen."""
+    os.nice(10)  # the writer goes first: the more versions, the more there is to go wrong
     followers = Followers(Objects(Endpoint(endpoint).s3(), bucket), directory, seed)
     line.send("open")
     line.send(followers.follow(threads, line))
