@@ -16,9 +16,15 @@ from instep.errors import StorageUnavailable
 
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FAILS: Final = _NO_ROOM | {errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
-_SQLITE_FULL: Final = 13
-# SQLITE_NOMEM, _READONLY, _IOERR, _FULL, _CANTOPEN: the low byte of a result code
-_SQLITE_FAILS: Final = frozenset({7, 8, 10, _SQLITE_FULL, 14})
+_SQLITE_FAILS: Final = frozenset(  # the low byte of a result code
+    {
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
 _SQLITE_SAID: Final = re.compile(r"\(code: (\d+)\)")
 _SYSTEM_SAID: Final = re.compile(r"\(os error (\d+)\)|Os \{ code: (\d+)")
 _UNSAID: Final = re.compile(r"Failed to apply logs to the (hnsw|metadata) segment")

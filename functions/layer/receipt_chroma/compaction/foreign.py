@@ -81,10 +81,8 @@ def judging() -> Iterator[None]:
         yield
     except (CompactionError, ClientError):
         raise
-    except (MemoryError, OSError) as error:
-        raise StorageUnavailable(f"this machine failed to read a delta: {error!r}") from error
     except Exception as error:  # such bytes may be anything, and so may what they raise
-        if is_disks(error):
+        if isinstance(error, MemoryError | OSError) or is_disks(error):
             raise StorageUnavailable(f"this machine failed to read a delta: {error!r}") from error
         reason = f"the delta is unreadable: {type(error).__name__}: {error}"
         raise DeltaRejected(reason[:_LONGEST_REASON]) from error
