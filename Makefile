@@ -45,7 +45,7 @@ format: $(READY) ## Format the code
 
 .PHONY: picture
 picture: $(READY) ## Draw the workflow in README.md anew, from the synthesized definition
-	$(BIN)/python -m tools.diagram README.md
+	$(BIN)/python -m instep.local.diagram README.md
 
 .PHONY: lock
 lock: $(READY) ## Write the locks anew: hashes only, no registry's address

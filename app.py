@@ -4,15 +4,15 @@ no AWS call and reads neither clock nor git.
 
 import os
 
-from tools.node import jsii_environment
+from instep.cdk.node import jsii_environment
 
 os.environ.update(jsii_environment())  # before aws_cdk, which starts a Node as it is imported
 
 from aws_cdk import App
 
+from instep.cdk.config import Config
+from instep.cdk.packages import build_packages
 from stacks.compaction_stack import CompactionStack
-from stacks.config import Config
-from stacks.packages import build_packages
 
 app = App(analytics_reporting=False)
 config = Config.from_context(app.node.try_get_context)

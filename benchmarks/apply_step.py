@@ -14,10 +14,10 @@ from benchmarks.report import at_most
 from benchmarks.stage import Stage
 from benchmarks.traffic import Uncounted
 from benchmarks.workload import COLLECTION, Fields, Workload
-from instep.collection import CHUNK, get_collection, read
+from instep.chroma.collection import CHUNK, get_collection, read
 from instep.difference import Wanted
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.workspace import Workspace, open_workspace
+from instep.snapshot.acts.workspace import Workspace, open_workspace
+from instep.snapshot.copy.store import SnapshotStore
 
 TARGETS = {"apply_vs_raw": at_most(1.2)}
 

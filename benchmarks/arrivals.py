@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.cloud_app import RunFailed
 from benchmarks.live import LiveApp
 from benchmarks.probes import proposed_by
-from instep.snapshot.reader import Snapshot
+from instep.snapshot.copy.reader import Snapshot
 
 _POLL_SECONDS = 0.05
 _LOOKED_AT = 500  # words a look, from the first that was missing

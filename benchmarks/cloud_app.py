@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import Any
 
 from benchmarks.function_logs import FunctionLogs
-from instep.objects import Objects
-from tools.demo.table import put_items
-from tools.local_cloud.deploy import Deployment
-from tools.local_cloud.executions import Step, follow, start
-from tools.local_cloud.metrics import metric_sums
-from tools.local_cloud.target import Target
+from instep.aws.objects import Objects
+from instep.local.deploy import Deployment
+from instep.local.executions import Step, follow, start
+from instep.local.metrics import metric_sums
+from instep.local.target import Target
+from receipt_domain.demo.table import put_items
 
 _POLL_SECONDS = 0.1
 _WAIT_SECONDS = 120

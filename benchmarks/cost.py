@@ -24,7 +24,7 @@ from benchmarks.stage import Stage
 from benchmarks.window import Window
 from benchmarks.wire_usage import CountingProxy
 from instep.clock import utc_now
-from tools.local_cloud.executions import follow, start
+from instep.local.executions import follow, start
 
 SECONDS = 120
 RECEIPTS = 100

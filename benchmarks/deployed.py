@@ -12,13 +12,13 @@ from benchmarks.measure import Figures, milliseconds
 from benchmarks.report import Report
 from benchmarks.stage import Stage
 from benchmarks.workload import COLLECTION, Shape, Workload
-from instep.objects import Objects
-from instep.snapshot.importing import Request, import_snapshot
-from instep.snapshot.store import SnapshotStore
-from tools.demo.producer import write_delta
-from tools.local_cloud.deploy import deploy
-from tools.local_cloud.environment import client_environment
-from tools.local_cloud.target import Target
+from instep.aws.objects import Objects
+from instep.local.deploy import deploy
+from instep.local.environment import client_environment
+from instep.local.target import Target
+from instep.snapshot.acts.importing import Request, import_snapshot
+from instep.snapshot.copy.store import SnapshotStore
+from receipt_domain.demo.producer import write_delta
 
 SIZE = 70_000
 ADDED = 500  # more than the 300 pending vectors at which a fold is due

@@ -15,12 +15,12 @@ from benchmarks.endpoint import keys_under
 from benchmarks.measure import Figures, milliseconds
 from benchmarks.report import Report, at_most
 from benchmarks.stage import Stage
-from entrypoint.payloads import Tally
+from instep.aws.objects import Objects
 from instep.clock import utc_now
-from instep.envelope import RECORDS_PER_MESSAGE
-from instep.inbox import Inbox
-from instep.objects import Objects
-from instep.parking import BatchRef, park_result
+from instep.flow.envelope import RECORDS_PER_MESSAGE
+from instep.flow.inbox import Inbox
+from instep.flow.parking import BatchRef, park_result
+from instep.lambda_.payloads import Tally
 
 SIZE = 100_000
 INGESTED = 1_000  # records of a stream batch

@@ -13,8 +13,8 @@ from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
+from instep.local.environment import client_environment
 from instep.memory import peak_memory_mb
-from tools.local_cloud.environment import client_environment
 
 _ROOT = Path(__file__).parents[1]
 _TIMEOUT_SECONDS = 600
@@ -45,11 +45,11 @@ def call(
     place = scratch / f"call-{uuid4().hex}"
     place.mkdir(parents=True)
     (place / "event.json").write_text(json.dumps(event))
-    layer = str(_ROOT / "functions" / "layer")
+    sources = f"{_ROOT / 'src'}:{_ROOT / 'receipts'}"
     done = subprocess.run(  # noqa: S603 - this module
         [sys.executable, "-m", __name__, function, str(place)],
         env=client_environment(endpoint)
-        | {"PYTHONPATH": f"{layer}:{_ROOT}", "POWERTOOLS_TRACE_DISABLED": "true"}
+        | {"PYTHONPATH": f"{sources}:{_ROOT}", "POWERTOOLS_TRACE_DISABLED": "true"}
         | dict(variables),
         capture_output=True,
         text=True,

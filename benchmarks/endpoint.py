@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
-from tools.local_cloud.guard import EndpointNotLocal, is_loopback
-from tools.local_cloud.launcher import LocalCloud
+from instep.local.guard import EndpointNotLocal, is_loopback
+from instep.local.launcher import LocalCloud
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

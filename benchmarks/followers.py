@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from benchmarks.endpoint import Endpoint
 from benchmarks.workload import COLLECTION
-from instep.objects import Objects
-from instep.snapshot.reader import Snapshot, open_snapshot
+from instep.aws.objects import Objects
+from instep.snapshot.copy.reader import Snapshot, open_snapshot
 
 SHARED: Final = 0.7  # of the threads; the others open a snapshot of their own, read, and close it
 _CLOSES: Final = 0.01  # of the turns in which a thread replaces the shared snapshot

@@ -21,8 +21,8 @@ from benchmarks.report import Report, Target, at_least, at_most
 from benchmarks.rounds import beside_another, read_rounds
 from benchmarks.stage import Stage
 from instep.clock import utc_now
-from instep.snapshot.reader import Snapshot, open_snapshot
-from tools.local_cloud.deploy import ROOT
+from instep.local.deploy import ROOT
+from instep.snapshot.copy.reader import Snapshot, open_snapshot
 
 RATES = (1, 5, 10, 20, 50, 100)
 SECONDS = 60

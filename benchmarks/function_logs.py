@@ -7,8 +7,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from tools.local_cloud.metrics import log_lines
-from tools.local_cloud.target import Target
+from instep.local.metrics import log_lines
+from instep.local.target import Target
 
 _NAMED = "Instep: "  # how a function's description begins
 

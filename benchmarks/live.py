@@ -18,16 +18,16 @@ from botocore.config import Config
 from benchmarks.cloud_app import RunFailed
 from benchmarks.function_logs import FunctionLogs
 from benchmarks.papers import Papers
-from instep.snapshot.store import SnapshotStore
-from tools.cli.drift import read_everything
-from tools.cli.session import Session
-from tools.cli.standing import inbox_of
-from tools.demo.table import put_items
-from tools.local_cloud.deploy import deploy
-from tools.local_cloud.executions import start
-from tools.local_cloud.fault_proxy import FaultProxy
-from tools.local_cloud.launcher import LocalCloud
-from tools.local_cloud.target import Target
+from instep.cli.drift import read_everything
+from instep.cli.session import Session
+from instep.cli.standing import inbox_of
+from instep.local.deploy import deploy
+from instep.local.executions import start
+from instep.local.fault_proxy import FaultProxy
+from instep.local.launcher import LocalCloud
+from instep.local.target import Target
+from instep.snapshot.copy.store import SnapshotStore
+from receipt_domain.demo.table import put_items
 
 COLLECTIONS = ("lines", "words")
 

@@ -14,17 +14,17 @@ from uuid import uuid4
 from benchmarks.measure import Run, Stopwatch, measured
 from benchmarks.traffic import ClientTraffic, Counted
 from benchmarks.workload import COLLECTION, Fields, Words
-from instep.collection import apply, read
+from instep.aws.objects import Objects
+from instep.chroma.collection import apply, read
 from instep.difference import Wanted, difference
-from instep.lease import LeaseTable
-from instep.objects import Objects
-from instep.snapshot.claim import claim
-from instep.snapshot.fold import fold
-from instep.snapshot.manifest import Manifest
-from instep.snapshot.publish import Staged, publish
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.warm import WarmCopy
-from instep.snapshot.workspace import Workspace, open_workspace
+from instep.flow.lease import LeaseTable
+from instep.snapshot.acts.fold import fold
+from instep.snapshot.acts.publish import Staged, publish
+from instep.snapshot.acts.workspace import Workspace, open_workspace
+from instep.snapshot.copy.claim import claim
+from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.copy.warm import WarmCopy
+from instep.snapshot.format.manifest import Manifest
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

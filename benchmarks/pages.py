@@ -24,12 +24,12 @@ from benchmarks.report import Report, at_least
 from benchmarks.stage import Stage
 from benchmarks.traffic import Uncounted
 from benchmarks.workload import COLLECTION, Shape, Workload
-from instep import sqlite_wal
-from instep.collection import close_client, get_collection, open_client
-from instep.objects import Objects
-from instep.snapshot.manifest import SQLITE
-from instep.snapshot.pages import changed, write_pages
-from instep.snapshot.reader import pull
+from instep.aws.objects import Objects
+from instep.chroma import sqlite_wal
+from instep.chroma.collection import close_client, get_collection, open_client
+from instep.chroma.sqlite_rows import SQLITE
+from instep.snapshot.copy.reader import pull
+from instep.snapshot.format.pages import changed, write_pages
 
 SIZES = (20_000, 80_000)
 ROUNDS = 7

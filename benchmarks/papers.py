@@ -10,8 +10,8 @@ from functools import cached_property
 
 from benchmarks.items import Item, item
 from benchmarks.workload import Fields, Workload
-from instep.objects import Objects
-from tools.demo.producer import write_delta
+from instep.aws.objects import Objects
+from receipt_domain.demo.producer import write_delta
 
 WIDTH = 64
 A_RECEIPT = 100  # words

@@ -12,7 +12,7 @@ from time import monotonic
 
 from benchmarks.items import Item, label
 from benchmarks.measure import Figures, percentile
-from instep.snapshot.reader import Snapshot
+from instep.snapshot.copy.reader import Snapshot
 
 _POLL_SECONDS = 0.1
 _MARK = "probe-"

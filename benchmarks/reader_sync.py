@@ -22,8 +22,8 @@ from benchmarks.report import Report, at_least
 from benchmarks.stage import Stage
 from benchmarks.traffic import ClientTraffic, Uncounted
 from benchmarks.workload import COLLECTION, Fields, Shape, Workload
-from instep.objects import Objects
-from instep.snapshot.reader import open_snapshot
+from instep.aws.objects import Objects
+from instep.snapshot.copy.reader import open_snapshot
 
 SIZE = 20_000
 BEHIND = 20

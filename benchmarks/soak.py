@@ -24,8 +24,8 @@ from benchmarks.rounds import beside_another, read_rounds
 from benchmarks.stage import Stage
 from benchmarks.troubles import KINDS, Trouble, Troublemaker, plan, traffic
 from instep.clock import utc_now
-from instep.snapshot.reader import open_snapshot
-from tools.local_cloud.fault_proxy import FaultProxy
+from instep.local.fault_proxy import FaultProxy
+from instep.snapshot.copy.reader import open_snapshot
 
 MINUTES = 20.0
 RECEIPTS = 100

@@ -13,9 +13,9 @@ from benchmarks.predecessor import Predecessor
 from benchmarks.source import CACHE, source_directory
 from benchmarks.traffic import Relay
 from benchmarks.workload import COLLECTION, Workload
-from instep.objects import Objects
-from instep.snapshot.importing import Request, import_snapshot
-from instep.snapshot.store import SnapshotStore
+from instep.aws.objects import Objects
+from instep.snapshot.acts.importing import Request, import_snapshot
+from instep.snapshot.copy.store import SnapshotStore
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from benchmarks.stage import Stage
 from benchmarks.window import Window
 from benchmarks.wire_usage import CountingProxy, Use
 from instep.clock import utc_now
-from instep.snapshot.reader import open_snapshot
+from instep.snapshot.copy.reader import open_snapshot
 
 SIZES = (1_000, 10_000, 100_000)
 SHOWN = 10_000

@@ -12,9 +12,9 @@ from typing import Any
 
 from benchmarks.live import COLLECTIONS, LiveApp
 from instep.clock import utc_now
-from tools.local_cloud.fault_proxy import FaultProxy
-from tools.local_cloud.faults import Drop, Fault, Kill, Moment, Refuse
-from tools.local_cloud.wire import AwsCall
+from instep.local.fault_proxy import FaultProxy
+from instep.local.faults import Drop, Fault, Kill, Moment, Refuse
+from instep.local.wire import AwsCall
 
 ABORTED, STOLEN = "execution_aborted", "lease_stolen"
 FAULTS: Mapping[str, tuple[Fault, int]] = {  # and how many calls it strikes at most

@@ -7,8 +7,8 @@ from typing import Any
 
 from benchmarks.prices import chunks
 from instep.clock import utc_now
-from tools.local_cloud.fault_proxy import FaultProxy
-from tools.local_cloud.wire import AwsCall
+from instep.local.fault_proxy import FaultProxy
+from instep.local.wire import AwsCall
 
 _READS = {"GetItem", "BatchGetItem", "Query", "Scan"}
 _WRITES = {"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"}

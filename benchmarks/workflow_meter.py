@@ -13,7 +13,7 @@ from benchmarks.live import LiveApp
 from benchmarks.prices import LOGGED_EVENT_BYTES, express_gb_seconds
 from benchmarks.transitions import Entered, entered
 from benchmarks.window import Window
-from tools.local_cloud.deploy import STACK
+from instep.local.deploy import STACK
 
 _TYPE = "AWS::StepFunctions::StateMachine"
 

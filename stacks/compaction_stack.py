@@ -4,16 +4,16 @@ from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_events as events
 from constructs import Construct
 
-from stacks.config import Config
-from stacks.function import Platform
-from stacks.functions import Functions
-from stacks.ingest import Queues, StreamIngest
-from stacks.packages import Packages
-from stacks.shared_cache import SharedCache
-from stacks.storage import Storage
-from stacks.sweeping import Sweeping
-from stacks.triggers import Triggers
-from stacks.workflow import Workflow
+from instep.cdk.config import Config
+from instep.cdk.function import Platform
+from instep.cdk.functions import Functions
+from instep.cdk.ingest import Queues, StreamIngest
+from instep.cdk.packages import Packages
+from instep.cdk.shared_cache import SharedCache
+from instep.cdk.storage import Storage
+from instep.cdk.sweeping import Sweeping
+from instep.cdk.triggers import Triggers
+from instep.cdk.workflow import Workflow
 
 
 class CompactionStack(Stack):

@@ -17,19 +17,19 @@ from benchmarks.hostile.case import Case
 from benchmarks.hostile.memory_objects import MemoryObjects
 from benchmarks.hostile.mutation import ODD, bytes_mutated, json_mutated, nested
 from benchmarks.source import normal_client
+from instep.chroma.foreign.records import Contents, Record
+from instep.chroma.foreign.replay import LogRecord, Segments
+from instep.chroma.sqlite_rows import SQLITE, TABLES
 from instep.errors import DeltaRejected
 from receipt_chroma.compaction.deltas import ARCHIVE, DeltaSource
-from receipt_chroma.compaction.foreign import Contents, Record
 from receipt_chroma.compaction.refusals import judge
-from receipt_chroma.compaction.replay import LogRecord, Segments
-from receipt_chroma.compaction.schema import DATABASE, TABLES
 
 _NAME: Final = "words"
 _FOLDER: Final = "words/delta/r1/"
 _WIDTH: Final = 3
 _IDS: Final = tuple(f"IMAGE#i#RECEIPT#00001#LINE#00001#WORD#{at:05d}" for at in range(1, 31))
 _METADATA: Final = {"n": 1, "s": "x", "f": 0.5, "b": True, "l": ["a", "b"]}
-_NAMES: Final = ("../evil", "/etc/x", "a/b/c", "n" * 300, f"{DATABASE}/header.bin", "\0", ".")
+_NAMES: Final = ("../evil", "/etc/x", "a/b/c", "n" * 300, f"{SQLITE}/header.bin", "\0", ".")
 _PAGE: Final = 4096
 
 Files = Mapping[str, bytes]
@@ -100,7 +100,7 @@ def _archive(dice: random.Random, files: dict[str, bytes]) -> Files:
 
 def _pages(dice: random.Random, files: dict[str, bytes]) -> Files:
     """Change pages: bytes of one, one for another, or all that one page says of others."""
-    pages = bytearray(files[DATABASE])
+    pages = bytearray(files[SQLITE])
     count = len(pages) // _PAGE
     for _ in range(dice.choice((1, 1, 2, 5))):
         at, other = dice.randrange(count) * _PAGE, dice.randrange(count) * _PAGE
@@ -117,7 +117,7 @@ def _pages(dice: random.Random, files: dict[str, bytes]) -> Files:
             pages[at : at + _PAGE] = bytes_mutated(dice, bytes(pages[at : at + _PAGE]))[
                 :_PAGE
             ].ljust(_PAGE, b"\0")
-    return {**files, DATABASE: bytes(pages)}
+    return {**files, SQLITE: bytes(pages)}
 
 
 def _values(dice: random.Random, files: dict[str, bytes]) -> Files:
@@ -135,7 +135,7 @@ def _values(dice: random.Random, files: dict[str, bytes]) -> Files:
             with contextlib.suppress(sqlite3.Error):  # a column that must not be that
                 db.execute(act, (dice.choice(values),))
 
-    return {**files, DATABASE: _edited(files[DATABASE], edit)}
+    return {**files, SQLITE: _edited(files[SQLITE], edit)}
 
 
 def _schema(dice: random.Random, files: dict[str, bytes]) -> Files:
@@ -159,7 +159,7 @@ def _schema(dice: random.Random, files: dict[str, bytes]) -> Files:
             (value, dice.choice((1, 5, 17))),
         )
 
-    return {**files, DATABASE: _edited(files[DATABASE], edit)}
+    return {**files, SQLITE: _edited(files[SQLITE], edit)}
 
 
 def _files(dice: random.Random, files: dict[str, bytes]) -> Files:

@@ -13,15 +13,15 @@ from benchmarks.hostile.case import Case
 from benchmarks.hostile.memory_objects import MemoryObjects
 from benchmarks.hostile.mutation import ODD, bytes_mutated
 from benchmarks.source import normal_client
-from instep.collection import opened
+from instep.chroma.collection import opened
+from instep.chroma.hnsw.labels import IndexBroken
+from instep.chroma.hnsw.vectors import read_vectors
+from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import ImportRejected
-from instep.hnsw.labels import IndexBroken
-from instep.hnsw.vectors import read_vectors
-from instep.snapshot import predecessor
-from instep.snapshot.manifest import SQLITE
-from instep.snapshot.rebuilding import rebuild
+from instep.snapshot.acts import predecessor
+from instep.snapshot.acts.rebuilding import rebuild
 from receipt_chroma.importing import read_foreign
-from tools.demo.producer import pack
+from receipt_domain.demo.producer import pack
 
 _NAME: Final = "words"
 _ID: Final = "20251001_120000"

@@ -6,7 +6,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from instep.objects import Fetched, Listed, Lost, ObjectMissing, Objects, ObjectTooLarge, Written
+from instep.aws.objects import (
+    Fetched,
+    Listed,
+    Lost,
+    ObjectMissing,
+    Objects,
+    ObjectTooLarge,
+    Written,
+)
 
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 

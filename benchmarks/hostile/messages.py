@@ -15,14 +15,14 @@ from benchmarks.hostile.boundary import Boundary
 from benchmarks.hostile.case import Case
 from benchmarks.hostile.memory_objects import MemoryObjects
 from benchmarks.hostile.mutation import bytes_mutated, json_mutated, nested
-from entrypoint.inputs import Pasted, read_input
-from entrypoint.intake import take_in
-from entrypoint.screening import screen
-from instep.envelope import Delivery
 from instep.errors import InputRejected
-from instep.inbox import Inbox
+from instep.flow.envelope import Delivery
+from instep.flow.inbox import Inbox
+from instep.flow.parking import park
+from instep.lambda_.inputs import Pasted, read_input
+from instep.lambda_.intake import take_in
+from instep.lambda_.screening import screen
 from instep.metrics import NoMetrics
-from instep.parking import park
 
 _NOW: Final = datetime(2025, 10, 1, tzinfo=UTC)
 _KEYS: Final = {"PK": {"S": "IMAGE#i1"}, "SK": {"S": "RECEIPT#00001"}}

@@ -15,19 +15,19 @@ from benchmarks.hostile.boundary import Boundary
 from benchmarks.hostile.case import Case
 from benchmarks.hostile.memory_objects import MemoryObjects
 from benchmarks.hostile.mutation import bytes_mutated, json_mutated, nested
-from instep.collection import apply, get_collection, read
+from instep.chroma.collection import apply, get_collection, read
 from instep.difference import Addition, Changes, Update
 from instep.errors import SnapshotCorrupt, SnapshotUnsupported, VersionRejected
-from instep.snapshot import document
-from instep.snapshot.fetch import Damaged, FilePlan, prepare
-from instep.snapshot.fold import fold
-from instep.snapshot.manifest import Layer, PackRef
-from instep.snapshot.pack import encode, no_parent
-from instep.snapshot.pages import PAGE, Digest
-from instep.snapshot.publish import publish_unleased
-from instep.snapshot.reader import open_snapshot
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.workspace import open_workspace
+from instep.snapshot.acts.fold import fold
+from instep.snapshot.acts.publish import publish_unleased
+from instep.snapshot.acts.workspace import open_workspace
+from instep.snapshot.copy.fetch import Damaged, FilePlan, prepare
+from instep.snapshot.copy.reader import open_snapshot
+from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.format import document
+from instep.snapshot.format.manifest import Layer, PackRef
+from instep.snapshot.format.pack import encode, no_parent
+from instep.snapshot.format.pages import PAGE, Digest
 
 _NAME: Final = "words"
 _DECLARED: Final = (SnapshotCorrupt, SnapshotUnsupported, VersionRejected)

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from entrypoint import parts
-from entrypoint.payloads import LockRequest
-from entrypoint.telemetry import Payload, logger, metrics, observed
 from instep.clock import utc_now
 from instep.errors import LockBusy
+from instep.lambda_ import parts
+from instep.lambda_.payloads import LockRequest
+from instep.lambda_.telemetry import Payload, logger, metrics, observed
 
 leases = parts.leases()
 

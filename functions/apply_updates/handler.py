@@ -11,17 +11,17 @@ from functools import partial
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from entrypoint import parts, settings
-from entrypoint.applying import Messages, applied, change_times, note, settled_by, watermark
-from entrypoint.payloads import ApplyAnswer, ApplyRequest
-from entrypoint.shared_cache import shared_cache
-from entrypoint.telemetry import Payload, failing_as, logger, metrics, observed
 from instep.clock import utc_now
-from instep.heartbeat import Heartbeat
-from instep.parking import fetch_entries, park_result
+from instep.flow.heartbeat import Heartbeat
+from instep.flow.parking import fetch_entries, park_result
+from instep.lambda_ import parts, settings
+from instep.lambda_.applying import Messages, applied, change_times, note, settled_by, watermark
+from instep.lambda_.payloads import ApplyAnswer, ApplyRequest
+from instep.lambda_.shared_cache import shared_cache
+from instep.lambda_.telemetry import Payload, failing_as, logger, metrics, observed
 from instep.scratch import sweep_scratch
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.workspace import Workspace, open_workspace
+from instep.snapshot.acts.workspace import Workspace, open_workspace
+from instep.snapshot.copy.store import SnapshotStore
 from receipt_chroma.compaction import process_collection_updates
 from receipt_dynamo_stream import ChromaDBCollection
 

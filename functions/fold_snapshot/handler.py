@@ -9,14 +9,14 @@ from functools import partial
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from entrypoint import parts, settings
-from entrypoint.payloads import FoldAnswer, FoldRequest
-from entrypoint.shared_cache import shared_cache
-from entrypoint.telemetry import Payload, failing_as, logger, metrics, observed
-from instep.heartbeat import Heartbeat
-from instep.snapshot.fold import fold_if_due
-from instep.snapshot.publish import publish
-from instep.snapshot.store import SnapshotStore
+from instep.flow.heartbeat import Heartbeat
+from instep.lambda_ import parts, settings
+from instep.lambda_.payloads import FoldAnswer, FoldRequest
+from instep.lambda_.shared_cache import shared_cache
+from instep.lambda_.telemetry import Payload, failing_as, logger, metrics, observed
+from instep.snapshot.acts.fold import fold_if_due
+from instep.snapshot.acts.publish import publish
+from instep.snapshot.copy.store import SnapshotStore
 
 leases = parts.leases()
 objects = parts.objects()

@@ -1,7 +1,8 @@
 """The table's stream into the inbox: keep what matters, trim it, pack it, announce it.
 
-The event source mapping's target (stacks/ingest.py). It raises only for what a retry can cure: a
-record it cannot read goes to the DLQ here; what could not be queued or announced is sent again.
+The event source mapping's target (src/instep/cdk/ingest.py). It raises only for what a retry can
+cure: a record it cannot read goes to the DLQ here; what could not be queued or announced is sent
+again.
 """
 
 import hashlib
@@ -11,9 +12,9 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from entrypoint import parts
-from entrypoint.screening import screen
-from entrypoint.telemetry import Payload, logger, metrics, observed, timed
+from instep.lambda_ import parts
+from instep.lambda_.screening import screen
+from instep.lambda_.telemetry import Payload, logger, metrics, observed, timed
 
 inbox = parts.inbox()
 starter = parts.starter()

@@ -1,6 +1,6 @@
 """ParseBatch: drain the inbox or take the input, parse, coalesce, park; poison to the DLQ.
 
-Who drains, and when that ends, is entrypoint/looking.py's.
+Who drains, and when that ends, is instep.lambda_/looking.py's.
 """
 
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ from datetime import timedelta
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from entrypoint import parts, settings
-from entrypoint.deadline import Deadline
-from entrypoint.inputs import Drain, Ended, Pasted, read_input
-from entrypoint.intake import take_in
-from entrypoint.looking import Lookout
-from entrypoint.payloads import Next, ParseAnswer, ParseRequest
-from entrypoint.telemetry import Payload, logger, metrics, observed
 from instep.clock import utc_now
-from instep.envelope import Delivery, Record
-from instep.parking import BatchRef, park
+from instep.flow.envelope import Delivery, Record
+from instep.flow.parking import BatchRef, park
+from instep.lambda_ import parts, settings
+from instep.lambda_.deadline import Deadline
+from instep.lambda_.inputs import Drain, Ended, Pasted, read_input
+from instep.lambda_.intake import take_in
+from instep.lambda_.looking import Lookout
+from instep.lambda_.payloads import Next, ParseAnswer, ParseRequest
+from instep.lambda_.telemetry import Payload, logger, metrics, observed
 
 DRAIN_FOR = timedelta(seconds=20)
 SMALL = 5000  # entries that an Express execution of five minutes gets through by far

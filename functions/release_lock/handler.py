@@ -6,11 +6,11 @@ comes late finds a later lease of this execution, and leaves it.
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from entrypoint import parts
-from entrypoint.payloads import ReleaseRequest
-from entrypoint.telemetry import Payload, logger, metrics, observed
 from instep.clock import utc_now
-from instep.lease import LeaseState
+from instep.flow.lease import LeaseState
+from instep.lambda_ import parts
+from instep.lambda_.payloads import ReleaseRequest
+from instep.lambda_.telemetry import Payload, logger, metrics, observed
 
 leases = parts.leases()
 

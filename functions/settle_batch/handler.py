@@ -8,16 +8,16 @@ runner's item, which nobody leaves before it has.
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from entrypoint import parts, settings
-from entrypoint.acknowledging import acknowledge
-from entrypoint.payloads import Next, SettleAnswer, SettleRequest, Tally
-from entrypoint.settling import cause_of, judge, return_records, weigh
-from entrypoint.telemetry import Payload, logger, metrics, observed
-from entrypoint.write_back import write_back
 from instep.clock import utc_now
-from instep.pace import BUSY_DELAYS, STUCK_DELAYS, delay
-from instep.parking import fetch_deliveries
-from instep.settlement import Fate, Settlement, settle
+from instep.flow.pace import BUSY_DELAYS, STUCK_DELAYS, delay
+from instep.flow.parking import fetch_deliveries
+from instep.flow.settlement import Fate, Settlement, settle
+from instep.lambda_ import parts, settings
+from instep.lambda_.acknowledging import acknowledge
+from instep.lambda_.payloads import Next, SettleAnswer, SettleRequest, Tally
+from instep.lambda_.settling import cause_of, judge, return_records, weigh
+from instep.lambda_.telemetry import Payload, logger, metrics, observed
+from instep.lambda_.write_back import write_back
 from receipt_chroma.compaction.runs import RunTable
 
 inbox = parts.inbox()

@@ -5,11 +5,11 @@ Idempotent, and beside everyone else: no lease is taken, HEAD is never written.
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from entrypoint import parts, settings
-from entrypoint.telemetry import Payload, failing_as, logger, metrics, observed
 from instep.errors import InputRejected
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.sweep import sweep
+from instep.lambda_ import parts, settings
+from instep.lambda_.telemetry import Payload, failing_as, logger, metrics, observed
+from instep.snapshot.acts.sweep import sweep
+from instep.snapshot.copy.store import SnapshotStore
 from receipt_dynamo_stream import ChromaDBCollection
 
 objects = parts.objects()

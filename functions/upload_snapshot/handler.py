@@ -5,12 +5,12 @@ Idempotent: a HEAD that names the staged version already means that an earlier t
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from entrypoint import parts
-from entrypoint.payloads import UploadRequest
-from entrypoint.telemetry import Payload, failing_as, logger, metrics, observed
 from instep.errors import LeaseLost
-from instep.snapshot.publish import Published, Staged, publish
-from instep.snapshot.store import SnapshotStore
+from instep.lambda_ import parts
+from instep.lambda_.payloads import UploadRequest
+from instep.lambda_.telemetry import Payload, failing_as, logger, metrics, observed
+from instep.snapshot.acts.publish import Published, Staged, publish
+from instep.snapshot.copy.store import SnapshotStore
 
 leases = parts.leases()
 objects = parts.objects()

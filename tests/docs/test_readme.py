@@ -33,7 +33,7 @@ def test_every_make_target_of_the_readme_exists(target: str) -> None:
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"(?<!from )\binstep ([a-z]+)", README))))
 def test_every_command_of_the_readme_answers_to_help(command: str) -> None:
     shown = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "tools.cli.app", command, "--help"],
+        [sys.executable, "-m", "instep.cli.app", command, "--help"],
         capture_output=True,
         text=True,
         cwd=ROOT,

@@ -10,18 +10,19 @@ from typing import Final
 
 import pytest
 
-from instep.collection import close_client, open_client
+from instep.chroma.collection import close_client, open_client
+from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import (
     CompactionError,
     ConfigurationMissing,
     SnapshotCorrupt,
     SnapshotUnsupported,
 )
-from instep.snapshot.manifest import SQLITE, Facts
-from instep.snapshot.pages import PageFile
-from instep.snapshot.publish import publish_unleased
-from instep.snapshot.shipping import Change, ship_base
-from instep.snapshot.staging import Origin, put_version
+from instep.snapshot.acts.publish import publish_unleased
+from instep.snapshot.acts.shipping import Change, ship_base
+from instep.snapshot.acts.staging import Origin, put_version
+from instep.snapshot.format.manifest import Facts
+from instep.snapshot.format.pages import PageFile
 from tests.faults.test_damage import copy, etags, read, write
 from tests.support.aws import BUCKET
 from tests.support.snapshots import NAME, World, adds, database, names

@@ -13,14 +13,14 @@ from typing import Any, Final
 
 import pytest
 
+from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import (
     ConfigurationMissing,
     SnapshotCorrupt,
     SnapshotUnsupported,
 )
-from instep.snapshot import document
-from instep.snapshot.manifest import SQLITE
-from instep.snapshot.reader import open_snapshot, pull
+from instep.snapshot.copy.reader import open_snapshot, pull
+from instep.snapshot.format import document
 from tests.support.aws import BUCKET
 from tests.support.snapshots import (
     NAME,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from instep.snapshot.head import head_key
+from instep.snapshot.format.head import head_key
 from tests.support.aws import BUCKET
 from tests.support.deaths import Moment, ProcessDied, dying
 from tests.support.snapshots import NAME, World, a_world, adds, deletes, names, updates

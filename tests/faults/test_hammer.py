@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from instep.errors import LockBusy, SnapshotConflict
-from instep.lease import Lease
-from instep.snapshot.fold import fold
-from instep.snapshot.publish import publish, publish_unleased
-from instep.snapshot.reader import open_snapshot
+from instep.flow.lease import Lease
+from instep.snapshot.acts.fold import fold
+from instep.snapshot.acts.publish import publish, publish_unleased
+from instep.snapshot.copy.reader import open_snapshot
 from tests.support.processes import FORKED, shared_world, world_at
 from tests.support.snapshots import NAME, Act, World, adds, names, updates
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import pytest
 
-from instep import sqlite_wal
-from instep.snapshot.claim import MARK
-from instep.snapshot.manifest import SQLITE
-from instep.snapshot.pages import file_digest
+from instep.chroma import sqlite_wal
+from instep.chroma.sqlite_rows import SQLITE
+from instep.snapshot.copy.claim import MARK
+from instep.snapshot.format.pages import file_digest
 from tests.support.kills import Length, Moment, killed, measured
 from tests.support.processes import shared_world, world_at
 from tests.support.snapshots import Act, Seen, World, adds, deletes, names, updates, vector

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from instep.errors import ImportRejected, SnapshotConflict
-from instep.snapshot.head import head_key
-from instep.snapshot.importing import Request, import_snapshot
-from instep.snapshot.publish import publish
-from instep.snapshot.retention import Retention
-from instep.snapshot.rollback import rollback
-from instep.snapshot.sweep import Swept, sweep
+from instep.snapshot.acts.importing import Request, import_snapshot
+from instep.snapshot.acts.publish import publish
+from instep.snapshot.acts.retention import Retention
+from instep.snapshot.acts.rollback import rollback
+from instep.snapshot.acts.sweep import Swept, sweep
+from instep.snapshot.format.head import head_key
 from receipt_chroma.importing import read_foreign
 from tests.support.aws import BUCKET
 from tests.support.deaths import Moment, ProcessDied, dying

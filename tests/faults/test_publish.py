@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import LeaseLost, SnapshotConflict, StorageUnavailable
-from instep.lease import Lease
-from instep.snapshot.manifest import SQLITE
-from instep.snapshot.publish import Published, Staged, publish, publish_unleased
+from instep.flow.lease import Lease
+from instep.snapshot.acts.publish import Published, Staged, publish, publish_unleased
 from tests.support.faults import meanwhile, refusing, silent
 from tests.support.snapshots import World, adds, names, updates
 

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
+from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import StorageUnavailable
-from instep.snapshot.manifest import SQLITE
-from instep.snapshot.page_hashes import CopyDamaged, KeptHashes, PageHashes
-from instep.snapshot.pages import PAGE, file_digest, page_hash, read_pages
+from instep.snapshot.copy.page_hashes import CopyDamaged, KeptHashes, PageHashes
+from instep.snapshot.format.pages import PAGE, file_digest, page_hash, read_pages
 from tests.support.snapshots import Seen, World, a_world, adds, names, updates
 
 WORDS: Final = names(300)

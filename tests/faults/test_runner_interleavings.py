@@ -1,5 +1,5 @@
-"""The one runner (`instep.runner`) in every interleaving of ingests, executions and what befalls
-them.
+"""The one runner (`instep.flow.runner`) in every interleaving of ingests, executions and what
+befalls them.
 
 What must hold in every state is tests/support/runner_explore.py's: nobody takes the role from a
 runner that lives, or drains without it, or gives it up while a message is queued; when all has
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from entrypoint.telemetry import logger
+from instep.lambda_.telemetry import logger
 from tests.invariants.runner_removals import REMOVALS, Removal
 from tests.support.aws import LOCKS, services
 from tests.support.one_item import OneItem

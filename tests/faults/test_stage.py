@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import pytest
 
 from instep.errors import StorageUnavailable
-from instep.snapshot.fold import fold
-from instep.snapshot.publish import Staged, publish
+from instep.snapshot.acts.fold import fold
+from instep.snapshot.acts.publish import Staged, publish
 from tests.support.faults import Calls, refusing, silent
 from tests.support.snapshots import World, adds, names, updates
 

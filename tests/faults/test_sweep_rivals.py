@@ -7,9 +7,9 @@ from itertools import count, product
 import pytest
 
 from instep.errors import VersionRejected
-from instep.snapshot.publish import publish_unleased
-from instep.snapshot.rollback import RolledBack, rollback
-from instep.snapshot.sweep import Swept, sweep
+from instep.snapshot.acts.publish import publish_unleased
+from instep.snapshot.acts.rollback import RolledBack, rollback
+from instep.snapshot.acts.sweep import Swept, sweep
 from tests.support.memory import DAY, NEWEST_ONLY, Bucket, stage_pack
 from tests.support.turns import Turns
 

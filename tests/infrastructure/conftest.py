@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tools.node import jsii_environment
+from instep.cdk.node import jsii_environment
 
 os.environ.update(jsii_environment())  # before any test module imports aws_cdk
 
-from stacks.packages import ROOT, Packages
+from instep.cdk.packages import ROOT, Packages
 from tests.infrastructure.synthesis import Synthesized, synthesize
 
 

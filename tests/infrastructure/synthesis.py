@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 from aws_cdk import App, Validations
 from cdk_nag import AwsSolutionsChecks
 
+from instep.cdk.config import Config
+from instep.cdk.definitions import Definitions, definitions, states_of
+from instep.cdk.packages import ROOT, Packages
 from stacks.compaction_stack import CompactionStack
-from stacks.config import Config
-from stacks.packages import ROOT, Packages
-from tools.definitions import Definitions, definitions, states_of
 
 Machine: TypeAlias = dict[str, Any]
 

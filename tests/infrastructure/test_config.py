@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from stacks.config import Config, ConfigRejected
-from stacks.packages import ROOT, target_of
+from instep.cdk.config import Config, ConfigRejected
+from instep.cdk.packages import ROOT, target_of
 
 DEFAULTS: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
 

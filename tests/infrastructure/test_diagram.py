@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from stacks.packages import ROOT
+from instep.cdk.packages import ROOT
+from instep.local.diagram import mermaid, redraw
 from tests.infrastructure.synthesis import Synthesized
-from tools.diagram import mermaid, redraw
 
 
 def test_a_small_machine_is_drawn_as_a_run_meets_it() -> None:

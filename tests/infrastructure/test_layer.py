@@ -15,10 +15,18 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from stacks.bytecode import Target
-from stacks.config import Config
-from stacks.dependencies import LIMIT, SERVICES, build_dependencies, tree_size
-from stacks.packages import ROOT, Packages, build_packages, content_hash, stage_library, target_of
+from instep.cdk.bytecode import Target
+from instep.cdk.config import Config
+from instep.cdk.dependencies import LIMIT, SERVICES, build_dependencies, tree_size
+from instep.cdk.packages import (
+    ROOT,
+    Packages,
+    build_packages,
+    content_hash,
+    packages_of,
+    stage_library,
+    target_of,
+)
 from tests.infrastructure.synthesis import Synthesized
 
 LOCK = ROOT / "requirements" / "lambda.txt"
@@ -86,7 +94,7 @@ def alone(*folders: Path, code: str, **environment: str) -> str:
 
 
 def test_it_fits_with_our_library_and_room_to_spare(for_aws: Path) -> None:
-    library = stage_library(ROOT / "functions" / "layer", Target("aarch64", "3.13"), BUILD)
+    library = stage_library(packages_of(ROOT), Target("aarch64", "3.13"), BUILD)
     assert tree_size(for_aws) + tree_size(library) < LIMIT
     assert tree_size(for_aws) < 180 * 2**20  # a jump means that something crept in
 

@@ -4,9 +4,9 @@ import json
 import re
 from pathlib import Path
 
-from stacks.packages import ROOT
+from instep.cdk.node import ensure_node_modules, jsii_environment, node_binary, path_with_node
+from instep.cdk.packages import ROOT
 from tests.infrastructure.programs import run
-from tools.node import ensure_node_modules, jsii_environment, node_binary, path_with_node
 
 
 def test_a_second_call_installs_nothing() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from stacks.packages import Packages
+from instep.cdk.packages import Packages
 from tests.infrastructure.synthesis import Synthesized, synthesize
 
 # AWS's service authorization reference gives these no resource type.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stacks.packages import Packages
+from instep.cdk.packages import Packages
 from tests.infrastructure.synthesis import Synthesized, synthesize
 from tests.infrastructure.test_permissions import allowed
 from tests.infrastructure.test_template import lint

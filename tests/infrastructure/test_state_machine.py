@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from instep import errors
-from stacks.packages import ROOT
+from instep.cdk.node import ensure_node_modules, path_with_node
+from instep.cdk.packages import ROOT
 from tests.infrastructure.programs import run
 from tests.infrastructure.synthesis import Synthesized
-from tools.node import ensure_node_modules, path_with_node
 
 # Step Functions developer guide, "Handling errors in Step Functions workflows"; Lambda's own
 # names as "Best practices: Handle transient Lambda service exceptions" and Lambda's docs list them.

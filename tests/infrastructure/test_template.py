@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from entrypoint.inputs import Ended, read_input
-from instep.pace import HIDDEN
-from instep.runner import LAPSE
+from instep.cdk.packages import Packages
+from instep.flow.pace import HIDDEN
+from instep.flow.runner import LAPSE
+from instep.lambda_.inputs import Ended, read_input
 from receipt_dynamo_stream.stream_filter import stream_filters
-from stacks.packages import Packages
 from tests.infrastructure.programs import run
 from tests.infrastructure.synthesis import Synthesized, synthesize
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from entrypoint.payloads import Next, ParseAnswer, ParseRequest, SettleAnswer, Tally
+from instep.lambda_.payloads import Next, ParseAnswer, ParseRequest, SettleAnswer, Tally
 from tests.infrastructure.synthesis import Machine, Synthesized
 from tests.infrastructure.test_state_machine import PATIENCE
 

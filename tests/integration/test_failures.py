@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from instep.errors import SnapshotCorrupt, StorageUnavailable
-from instep.pace import BUSY_DELAYS, STUCK_DELAYS
-from instep.runner import RunnerTable
-from instep.settlement import MAX_ATTEMPTS, RETRY_DELAYS
+from instep.flow.pace import BUSY_DELAYS, STUCK_DELAYS
+from instep.flow.runner import RunnerTable
+from instep.flow.settlement import MAX_ATTEMPTS, RETRY_DELAYS
 from receipt_chroma.compaction.deltas import DeltaSource
 from tests.support.arrivals import (
     RECEIPT,
@@ -268,7 +268,7 @@ def test_a_parse_that_fails_after_draining_hands_everything_back(
     def no_storage(*_: Any, **__: Any) -> None:
         raise StorageUnavailable("S3 is down")
 
-    monkeypatch.setattr("instep.objects.Objects.put", no_storage)
+    monkeypatch.setattr("instep.aws.objects.Objects.put", no_storage)
     with pytest.raises(FunctionFailed, match="StorageUnavailable"):
         pipeline.run()
     assert queued(pipeline) == (1, 0)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from instep.cdk.ingest import MAX_RECEIVES
 from instep.clock import utc_now
-from instep.lease import LeaseTable
-from stacks.ingest import MAX_RECEIVES
+from instep.flow.lease import LeaseTable
 from tests.support.arrivals import RECEIPT, arrive, assert_green, queued
 from tests.support.aws import LOCKS
 from tests.support.pipeline import Payload, Pipeline, Run

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from instep.snapshot import folding
+from instep.snapshot.acts import folding
 from tests.support.deaths import Moment, ProcessDied, dying
 from tests.support.pipeline import Pipeline
 from tests.support.receipts import Receipt

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from entrypoint.telemetry import logger, tracer
+from instep.aws.objects import Objects
 from instep.errors import LeaseLost, StorageUnavailable
-from instep.objects import Objects
-from instep.snapshot.head import Head
-from instep.snapshot.store import SnapshotStore
+from instep.lambda_.telemetry import logger, tracer
+from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.format.head import Head
 from tests.support.arrivals import RECEIPT, arrive
 from tests.support.aws import BUCKET
 from tests.support.items import item
@@ -96,12 +96,12 @@ def test_what_fails_is_told_in_the_contracts_words_and_goes_up(
         raise LeaseLost("words", "run", "another holds it")
 
     with monkeypatch.context() as patch:
-        patch.setattr("instep.snapshot.store.SnapshotStore.head", down)
+        patch.setattr("instep.snapshot.copy.store.SnapshotStore.head", down)
         assert not pipeline.run().succeeded
     assert {"Snapshot download failed", "Collection processing failed"} <= set(said(lines))
     pipeline.aws.outlast_visibility()
     with monkeypatch.context() as patch:
-        patch.setattr("instep.lease.LeaseTable.confirm", lost)
+        patch.setattr("instep.flow.lease.LeaseTable.confirm", lost)
         assert pipeline.run().outcomes[0] == {"lines": "deferred", "words": "deferred"}
     assert {"Failed to acquire lock for snapshot upload", "Snapshot upload failed"} <= set(
         said(lines)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from instep.objects import Objects
-from instep.snapshot.publish import publish_unleased
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.workspace import open_workspace
+from instep.aws.objects import Objects
+from instep.snapshot.acts.publish import publish_unleased
+from instep.snapshot.acts.workspace import open_workspace
+from instep.snapshot.copy.store import SnapshotStore
 from tests.support.arrivals import (
     RECEIPT,
     arrive,

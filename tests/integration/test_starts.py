@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from instep.errors import StorageUnavailable
-from instep.runner import Claim, RunnerTable
+from instep.flow.runner import Claim, RunnerTable
 from tests.support.arrivals import RECEIPT, arrive, queued, starts
 from tests.support.aws import BUCKET, LOCKS
 from tests.support.pipeline import FunctionFailed, Pipeline

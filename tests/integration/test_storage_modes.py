@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from entrypoint.telemetry import logger
 from instep.errors import ConfigurationMissing
+from instep.lambda_.telemetry import logger
 from tests.support.arrivals import RECEIPT, arrive, assert_green
 from tests.support.pipeline import Pipeline
 

@@ -7,8 +7,6 @@ that must then fail. tests/invariants/test_removals.py takes them out, one at a 
 from dataclasses import dataclass
 from typing import Final
 
-LAYER: Final = "functions/layer"
-
 
 @dataclass(frozen=True)
 class Removal:
@@ -50,21 +48,21 @@ REMOVALS: Final = (
     ),
     Removal(
         1,
-        f"{LAYER}/instep/settlement.py",
+        "src/instep/flow/settlement.py",
         "settlement.refuse.append(Refusal(at, collection, verdict.reason, attempts + 1))",
         "pass",
         ("tests/unit/flow/test_settlement.py::test_no_record_is_ever_without_a_place",),
     ),
     Removal(
         1,
-        f"{LAYER}/instep/settlement.py",
+        "src/instep/flow/settlement.py",
         "settlement.resend[again].append(at)",
         "pass",
         ("tests/unit/flow/test_settlement.py::test_no_record_is_ever_without_a_place",),
     ),
     Removal(
         1,
-        f"{LAYER}/instep/snapshot/workspace.py",
+        "src/instep/snapshot/acts/workspace.py",
         "refuse_lost_head(store)",
         "pass",
         ("tests/faults/test_bad_databases.py::test_a_lost_head_is_no_empty_collection",),
@@ -72,7 +70,7 @@ REMOVALS: Final = (
     # 2: HEAD names a complete, verified, openable snapshot
     Removal(
         2,
-        f"{LAYER}/instep/snapshot/store.py",
+        "src/instep/snapshot/copy/store.py",
         "future.result()",
         "future.exception()",
         (
@@ -82,7 +80,7 @@ REMOVALS: Final = (
     ),
     Removal(
         2,
-        f"{LAYER}/instep/snapshot/manifest.py",
+        "src/instep/snapshot/format/manifest.py",
         "parse(body)",
         "pass",
         (
@@ -92,21 +90,21 @@ REMOVALS: Final = (
     ),
     Removal(
         2,
-        f"{LAYER}/instep/snapshot/pack.py",
+        "src/instep/snapshot/format/pack.py",
         "if sha256(body).hexdigest() != expected:",
         "if not body:",
         ("tests/unit/snapshot/test_pack.py::test_bytes_of_another_name_are_not_looked_at",),
     ),
     Removal(
         2,
-        f"{LAYER}/instep/snapshot/sweep.py",
+        "src/instep/snapshot/acts/sweep.py",
         "versions.read(store)  # a rollback may have named old packs anew since",
         "pass",
         ("tests/faults/test_sweep_rivals.py::test_a_rollback_at_every_call_of_a_sweep",),
     ),
     Removal(
         2,
-        f"{LAYER}/instep/snapshot/rollback.py",
+        "src/instep/snapshot/acts/rollback.py",
         "_require_whole(store, _find(store, version))",
         "_require_whole(store, old)",
         (
@@ -116,7 +114,7 @@ REMOVALS: Final = (
     ),
     Removal(
         2,
-        f"{LAYER}/instep/snapshot/retention.py",
+        "src/instep/snapshot/acts/retention.py",
         "and not (one.parent == head and one not in history)",
         "and one.parent",
         (
@@ -127,7 +125,7 @@ REMOVALS: Final = (
     # 3: two publishers never both succeed from one parent
     Removal(
         3,
-        f"{LAYER}/instep/objects.py",
+        "src/instep/aws/objects.py",
         "return self._conditionally(key, body, IfMatch=etag)",
         "return self._conditionally(key, body)",
         (
@@ -137,7 +135,7 @@ REMOVALS: Final = (
     ),
     Removal(
         3,
-        f"{LAYER}/instep/objects.py",
+        "src/instep/aws/objects.py",
         'return self._conditionally(key, body, IfNoneMatch="*")',
         "return self._conditionally(key, body)",
         (
@@ -147,7 +145,7 @@ REMOVALS: Final = (
     # 4: after the queue drains, every embedding carries exactly what the table says
     Removal(
         4,
-        f"{LAYER}/receipt_chroma/compaction/truth.py",
+        "receipts/receipt_chroma/compaction/truth.py",
         "gone |= checked - gone - words.existing",
         "pass",
         (
@@ -157,7 +155,7 @@ REMOVALS: Final = (
     ),
     Removal(
         4,
-        f"{LAYER}/receipt_chroma/compaction/truth.py",
+        "receipts/receipt_chroma/compaction/truth.py",
         "gone = {one for one in known if one.receipt in removed}",
         "gone = set()",
         (
@@ -167,7 +165,7 @@ REMOVALS: Final = (
     ),
     Removal(
         4,
-        f"{LAYER}/receipt_chroma/compaction/truth.py",
+        "receipts/receipt_chroma/compaction/truth.py",
         "items = self.labels.get(one)",
         "items = None",
         (
@@ -177,7 +175,7 @@ REMOVALS: Final = (
     ),
     Removal(
         4,
-        f"{LAYER}/receipt_chroma/compaction/truth.py",
+        "receipts/receipt_chroma/compaction/truth.py",
         "parts.append(self.merchants[one.receipt])",
         "pass",
         (
@@ -188,7 +186,7 @@ REMOVALS: Final = (
     # 5: readers never wait and never see half a version
     Removal(
         5,
-        f"{LAYER}/instep/snapshot/store.py",
+        "src/instep/snapshot/copy/store.py",
         "ready.extend(prepare(plan, bodies, done) for plan in plans)",
         "for plan in plans:\n"
         "                    ready.append(prepare(plan, bodies, done))\n"
@@ -200,14 +198,14 @@ REMOVALS: Final = (
     ),
     Removal(
         5,
-        f"{LAYER}/instep/snapshot/reader.py",
+        "src/instep/snapshot/copy/reader.py",
         "store.materialise(version, copy, progress)",
         "store.materialise(version, directory, progress)",
         ("tests/unit/snapshot/test_reader.py::test_pulling_appears_whole_or_not_at_all",),
     ),
     Removal(
         5,
-        f"{LAYER}/instep/snapshot/reader.py",
+        "src/instep/snapshot/copy/reader.py",
         "if self._copy.state() != ready.since:  # somebody wrote through our client meanwhile",
         "if ready is None:",
         (
@@ -218,7 +216,7 @@ REMOVALS: Final = (
     # 6: cost follows the change, not the collection
     Removal(
         6,
-        f"{LAYER}/instep/snapshot/workspace.py",
+        "src/instep/snapshot/acts/workspace.py",
         "if self._manifest is not None and _same_content(self._manifest.facts, facts):",
         "if self._manifest is not None and facts is None:",
         (
@@ -227,21 +225,21 @@ REMOVALS: Final = (
     ),
     Removal(
         6,
-        f"{LAYER}/instep/snapshot/workspace.py",
+        "src/instep/snapshot/acts/workspace.py",
         "copy.bring_to(store, manifest, frozenset({SQLITE}))",
         "copy.bring_to(store, manifest, frozenset(manifest.files))",
         ("tests/unit/snapshot/test_fold.py::test_writing_goes_on_after_a_fold_without_the_index",),
     ),
     Removal(
         6,
-        f"{LAYER}/instep/snapshot/shipping.py",
+        "src/instep/snapshot/acts/shipping.py",
         "if entry is None or _wants_base(entry, change, base_share):",
         "if entry is None or _wants_base(entry, change, 0.0):",
         ("tests/unit/snapshot/test_workspace.py::test_a_first_version_and_increments_on_it",),
     ),
     Removal(
         6,
-        f"{LAYER}/instep/difference.py",
+        "src/instep/difference.py",
         "if not _same(have.metadata.get(key), value)",
         "if value is not _same",
         (
@@ -250,7 +248,7 @@ REMOVALS: Final = (
     ),
     Removal(
         6,
-        f"{LAYER}/receipt_chroma/compaction/words.py",
+        "receipts/receipt_chroma/compaction/words.py",
         "if not through or units > DEAREST * sum(map(self._reads, words[:through])):",
         "if not through:",
         (
@@ -261,7 +259,7 @@ REMOVALS: Final = (
     # 7: while nothing has crashed, an acknowledged change never waits for the schedule
     Removal(
         7,
-        f"{LAYER}/instep/runner.py",
+        "src/instep/flow/runner.py",
         '"runner = :me AND queued = :queued",',
         '"runner = :me AND (queued = :queued OR NOT queued = :queued)",',
         (
@@ -271,7 +269,7 @@ REMOVALS: Final = (
     ),
     Removal(
         7,
-        f"{LAYER}/entrypoint/looking.py",
+        "src/instep/lambda_/looking.py",
         "if left.visible or (hidden and patient):",
         "if left.visible:",
         (
@@ -282,14 +280,14 @@ REMOVALS: Final = (
     # 8: one bad item harms itself alone
     Removal(
         8,
-        f"{LAYER}/entrypoint/intake.py",
+        "src/instep/lambda_/intake.py",
         "self.poison.append(_rejection(piece, str(rejected)))",
         "raise",
         ("tests/unit/flow/test_intake.py::test_one_bad_record_does_not_take_its_message_with_it",),
     ),
     Removal(
         8,
-        f"{LAYER}/instep/collection.py",
+        "src/instep/chroma/collection.py",
         "good, refused = sift(changes, _dimension(collection) if changes.adds else None)",
         "good, refused = changes, {}",
         (

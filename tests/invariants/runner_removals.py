@@ -1,5 +1,5 @@
-"""What holds the one runner's protocol (`instep.runner`), and the exploration that notices when it
-is gone.
+"""What holds the one runner's protocol (`instep.flow.runner`), and the exploration that notices
+when it is gone.
 
 Each removal is a piece of the protocol's source, what stands in its place when it is taken out, and
 the scenario of tests/support/runner_scenarios.py in which a state then is as it must not be.

@@ -17,7 +17,7 @@ from tests.invariants.removals import REMOVALS, Removal
 from tests.support.marks import ROOT, marked
 
 INVARIANTS = range(1, 9)
-COPIED = ("functions", "tests", "tools", "stacks", "pyproject.toml")
+COPIED = ("src", "receipts", "functions", "tests", "stacks", "pyproject.toml")
 _AT_ONCE = 2
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["aws_lambda_powertools", "boto3", "chromadb", "moto"])

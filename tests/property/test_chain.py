@@ -19,17 +19,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instep.collection import apply, get_collection
+from instep.chroma.collection import apply, get_collection
+from instep.chroma.sqlite_rows import SQLITE
 from instep.difference import Addition, Changes, Update
-from instep.snapshot import fold as folds
-from instep.snapshot import folding, shipping
-from instep.snapshot.manifest import SQLITE
-from instep.snapshot.publish import Staged, publish_unleased
-from instep.snapshot.reader import open_snapshot
-from instep.snapshot.rollback import rollback
-from instep.snapshot.staging import put_version
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.workspace import open_workspace
+from instep.snapshot.acts import fold as folds
+from instep.snapshot.acts import folding, shipping
+from instep.snapshot.acts.publish import Staged, publish_unleased
+from instep.snapshot.acts.rollback import rollback
+from instep.snapshot.acts.staging import put_version
+from instep.snapshot.acts.workspace import open_workspace
+from instep.snapshot.copy.reader import open_snapshot
+from instep.snapshot.copy.store import SnapshotStore
 from tests.support.memory import InMemory, Time
 from tests.support.snapshots import (
     NAME,

@@ -1,5 +1,6 @@
 """Invariant 4, for any history: in whatever order, however often and in whatever batches the
-records arrive, every embedding ends up carrying what the table says, as tools/oracle.py reads it.
+records arrive, every embedding ends up carrying what the table says, as
+receipts/receipt_domain/oracle.py reads it.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -13,7 +13,7 @@ from chromadb.config import Settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from receipt_chroma.compaction.foreign import read_records
+from instep.chroma.foreign.records import read_records
 
 IDS = ("a", "b", "c")
 INCLUDE = ["embeddings", "metadatas", "documents"]

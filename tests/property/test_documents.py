@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from instep.errors import SnapshotCorrupt, SnapshotUnsupported
-from instep.snapshot import document
-from instep.snapshot.document import DocumentDamaged
-from instep.snapshot.head import Head, head_key, read_head
-from instep.snapshot.manifest import parse
+from instep.snapshot.format import document
+from instep.snapshot.format.document import DocumentDamaged
+from instep.snapshot.format.head import Head, head_key, read_head
+from instep.snapshot.format.manifest import parse
 from tests.support.memory import Bucket
 from tests.support.odd import as_json, edits
 

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
 from moto import mock_aws
 
 from instep.errors import LeaseLost, LockBusy
-from instep.lease import Lease, LeaseTable
+from instep.flow.lease import Lease, LeaseTable
 
 DURATION = timedelta(minutes=5)
 PASSES = st.sampled_from(["a 1", "a 2", "b 1", "b 2", "c 1"])  # an owner's passes are its requests

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from instep.clock import utc_now
 from receipt_chroma.compaction.attributes import is_alive, text
+from receipt_domain.oracle import compare, expected
 from receipt_dynamo_stream import (
     RecordRejected,
     build_messages_from_records,
@@ -28,7 +29,6 @@ from tests.support.filters import lets_through
 from tests.support.histories import PAPERS, Write, arrival, body, key_of
 from tests.support.items import Item, record
 from tests.support.tables import Cloud
-from tools.oracle import compare, expected
 
 PAPER = PAPERS[0]
 LETTERS = st.one_of(

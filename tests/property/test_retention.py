@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from instep.errors import SnapshotConflict, VersionRejected
-from instep.snapshot.inventory import missing_packs
-from instep.snapshot.manifest import Manifest
-from instep.snapshot.publish import Staged, publish_unleased
-from instep.snapshot.retention import GRACE, Retention
-from instep.snapshot.rollback import rollback
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.sweep import sweep
+from instep.snapshot.acts.publish import Staged, publish_unleased
+from instep.snapshot.acts.retention import GRACE, Retention
+from instep.snapshot.acts.rollback import rollback
+from instep.snapshot.acts.sweep import sweep
+from instep.snapshot.copy.inventory import missing_packs
+from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.format.manifest import Manifest
 from tests.support.deaths import ProcessDied
 from tests.support.memory import InMemory, Time, stage_pack
 

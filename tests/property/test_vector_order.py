@@ -15,16 +15,16 @@ from chromadb.config import Settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instep.objects import Objects
+from instep.aws.objects import Objects
 from receipt_chroma.compaction import merge, process_collection_updates
 from receipt_chroma.compaction.identity import ReceiptId
 from receipt_chroma.compaction.runs import RunId, RunTable
+from receipt_domain.demo.producer import write_delta
 from receipt_dynamo_stream import StreamMessage
 from tests.support.aws import BUCKET, ENTITIES, services
 from tests.support.histories import key_of
 from tests.support.items import Paper
 from tests.support.tables import Cloud
-from tools.demo.producer import write_delta
 
 PAPER = Paper("ordered")
 RECEIPT = ReceiptId("ordered", 1)

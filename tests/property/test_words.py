@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from instep.aws.table import TableReader
 from instep.clock import utc_now
-from instep.table import TableReader
 from receipt_chroma.compaction import spans, words
 from receipt_chroma.compaction.identity import EmbeddingId, ReceiptId
 from tests.support.aws import ENTITIES, services

@@ -17,7 +17,7 @@ from moto.core.utils import unix_time_millis
 from moto.s3.models import s3_backends
 from moto.sqs.models import SQSBackend, sqs_backends
 
-from instep.pace import HIDDEN
+from instep.flow.pace import HIDDEN
 
 REGION, ACCOUNT = "us-east-1", "123456789012"
 ENTITIES, LOCKS, BUCKET, BUS = "entities", "locks", "snapshots", "default"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tools.local_cloud.fault_proxy import FaultProxy
-from tools.local_cloud.launcher import LocalCloud
-from tools.local_cloud.runtime import BOOTSTRAP
-from tools.local_cloud.target import Target
+from instep.local.fault_proxy import FaultProxy
+from instep.local.launcher import LocalCloud
+from instep.local.runtime import BOOTSTRAP
+from instep.local.target import Target
 
 Found = TypeVar("Found")
 

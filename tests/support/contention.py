@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
 from instep.errors import LeaseLost, LockBusy, SnapshotConflict
+from instep.local.faults import LetRival, calls
 from tests.support import rival
 from tests.support.cloud import eventually
 from tests.support.deployed import DeployedApp
 from tests.support.phases import until_settling
 from tests.support.scenario import Promise, Scenario, Trouble
-from tools.local_cloud.faults import LetRival, calls
 
 ROUND = "round"
 COLLECTION = "words"

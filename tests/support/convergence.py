@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from entrypoint.intake import take_in
-from entrypoint.screening import screen
+from instep.aws.objects import Objects
 from instep.clock import utc_now
+from instep.lambda_.intake import take_in
+from instep.lambda_.screening import screen
 from instep.metrics import NoMetrics
-from instep.objects import Objects
 from receipt_chroma.compaction import (
     CollectionUpdateResult,
     convergence,
@@ -25,6 +25,8 @@ from receipt_chroma.compaction import (
 )
 from receipt_chroma.compaction.identity import ReceiptId
 from receipt_chroma.compaction.runs import RunId, RunTable
+from receipt_domain.demo.producer import write_delta
+from receipt_domain.oracle import compare, expected
 from receipt_dynamo_stream import StreamMessage
 from tests.support.aws import BUCKET, ENTITIES
 from tests.support.histories import (
@@ -39,8 +41,6 @@ from tests.support.histories import (
 )
 from tests.support.items import Item, record
 from tests.support.tables import Cloud
-from tools.demo.producer import write_delta
-from tools.oracle import compare, expected
 
 COLLECTIONS = ("lines", "words")
 _STALE: dict[str, dict[str, Any]] = {

@@ -9,21 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.function_logs import FunctionLogs
+from instep.aws.objects import Objects
+from instep.chroma.collection import read
 from instep.clock import utc_now
-from instep.collection import read
-from instep.objects import Objects
-from instep.runner import KEY, RunnerState, RunnerTable
-from instep.snapshot.reader import open_snapshot
+from instep.flow.runner import KEY, RunnerState, RunnerTable
+from instep.local.deploy import bootstrap, deploy_assembly
+from instep.local.fault_proxy import FaultProxy
+from instep.local.metrics import metric_sums
+from instep.local.target import Target
+from instep.snapshot.copy.reader import open_snapshot
 from tests.support.cloud import eventually
 from tests.support.deployed_machines import RUN_SECONDS, DeployedMachines
 from tests.support.filters import lets_through
 from tests.support.functions import Functions
 from tests.support.items import record
 from tests.support.receipts import Receipt
-from tools.local_cloud.deploy import bootstrap, deploy_assembly
-from tools.local_cloud.fault_proxy import FaultProxy
-from tools.local_cloud.metrics import metric_sums
-from tools.local_cloud.target import Target
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from instep.local.deploy import Deployment
+from instep.local.executions import Outcome, Step, follow, start
+from instep.local.target import Target
 from tests.support.edges import Edge, Flow, Machines, edges_taken
 from tests.support.flows import flows_of
-from tools.local_cloud.deploy import Deployment
-from tools.local_cloud.executions import Outcome, Step, follow, start
-from tools.local_cloud.target import Target
 
 RUN_SECONDS = 120.0
 

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from instep.aws.objects import Objects
 from instep.metrics import NoMetrics
-from instep.objects import Objects
-from instep.snapshot.cache import PackCache
-from instep.snapshot.importing import Request, import_snapshot
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.workspace import open_workspace
+from instep.snapshot.acts.importing import Request, import_snapshot
+from instep.snapshot.acts.workspace import open_workspace
+from instep.snapshot.copy.cache import PackCache
+from instep.snapshot.copy.store import SnapshotStore
 from receipt_chroma.compaction.deltas import ARCHIVE, DeltaSource
 from receipt_chroma.importing import read_foreign
+from receipt_domain.demo.producer import pack, write_directory
 from tests.support import predecessor
 from tests.support.aws import BUCKET
 from tests.support.snapshots import (
@@ -29,7 +30,6 @@ from tests.support.snapshots import (
     updates,
     vector,
 )
-from tools.demo.producer import pack, write_directory
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection

@@ -6,13 +6,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from instep.collection import get_collection
-from instep.objects import Objects
-from instep.snapshot.fold import fold
-from instep.snapshot.folding import PENDING_VECTORS
-from instep.snapshot.publish import publish_unleased
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.workspace import open_workspace
+from instep.aws.objects import Objects
+from instep.chroma.collection import get_collection
+from instep.snapshot.acts.fold import fold
+from instep.snapshot.acts.folding import PENDING_VECTORS
+from instep.snapshot.acts.publish import publish_unleased
+from instep.snapshot.acts.workspace import open_workspace
+from instep.snapshot.copy.store import SnapshotStore
 from tests.support.deployed import DeployedApp
 from tests.support.receipts import WIDTH
 

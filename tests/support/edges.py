@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from tools.definitions import inner_machine, states_of
+from instep.cdk.definitions import inner_machine, states_of
 
 States: TypeAlias = Mapping[str, Mapping[str, Any]]
 Machines: TypeAlias = Mapping[str, Mapping[str, Any]]

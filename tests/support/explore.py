@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeAlias
 
 from instep.errors import LeaseLost, LockBusy, SnapshotConflict
-from instep.lease import Lease, LeaseTable
-from instep.snapshot.head import head_key
-from instep.snapshot.publish import Staged, publish
+from instep.flow.lease import Lease, LeaseTable
+from instep.snapshot.acts.publish import Staged, publish
+from instep.snapshot.format.head import head_key
 from tests.support.aws import LOCKS
 from tests.support.replay import Answer, Paused, Replay, replaying
 from tests.support.snapshots import NAME, World, updates

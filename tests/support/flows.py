@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from instep.local.executions import START_ROUND, called
 from tests.support.edges import RUNTIME, Call, Flow, Machines
-from tools.local_cloud.executions import START_ROUND, called
 
 
 def flows_of(client: Any, arn: str, machines: Machines) -> tuple[list[Flow], int]:

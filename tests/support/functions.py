@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from instep.local.metrics import log_lines, metric_sums
+from instep.local.target import Target
 from tests.support.edges import all_states
-from tools.local_cloud.metrics import log_lines, metric_sums
-from tools.local_cloud.target import Target
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,15 @@ from datetime import UTC, datetime, timedelta
 from hashlib import md5, sha256
 from typing import Any, Final
 
-from instep.objects import Fetched, Listed, Lost, Objects, ObjectTooLarge, Written
-from instep.snapshot.inventory import missing_packs
-from instep.snapshot.manifest import SQLITE, Facts, FileEntry, Layer, PackRef
-from instep.snapshot.publish import Staged, publish_unleased
-from instep.snapshot.retention import Retention
-from instep.snapshot.staging import Origin, put_version
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.sweep import Swept, sweep
+from instep.aws.objects import Fetched, Listed, Lost, Objects, ObjectTooLarge, Written
+from instep.chroma.sqlite_rows import SQLITE
+from instep.snapshot.acts.publish import Staged, publish_unleased
+from instep.snapshot.acts.retention import Retention
+from instep.snapshot.acts.staging import Origin, put_version
+from instep.snapshot.acts.sweep import Swept, sweep
+from instep.snapshot.copy.inventory import missing_packs
+from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.format.manifest import Facts, FileEntry, Layer, PackRef
 
 NEWEST_ONLY: Final = Retention(1, timedelta(0))
 DAY: Final = timedelta(days=1)

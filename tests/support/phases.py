@@ -5,8 +5,8 @@ and all that follows.
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
+from instep.local.faults import LetRival, calls
 from tests.support.deployed import DeployedApp
-from tools.local_cloud.faults import LetRival, calls
 
 
 @contextmanager

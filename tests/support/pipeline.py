@@ -15,11 +15,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from entrypoint.payloads import Tally
+from instep.aws.objects import Objects
 from instep.clock import utc_now
 from instep.errors import LeaseLost, LockBusy, SnapshotConflict
-from instep.objects import Objects
-from instep.snapshot.reader import open_snapshot
+from instep.lambda_.payloads import Tally
+from instep.snapshot.copy.reader import open_snapshot
 from tests.support.aws import BUCKET, ENTITIES, Context, Services
 from tests.support.items import EPOCH, stream_record
 

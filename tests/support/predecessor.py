@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import chromadb
 
-from instep.collection import close_client
+from instep.chroma.collection import close_client
+from receipt_domain.demo.producer import pack
 from tests.support.aws import BUCKET
 from tests.support.snapshots import NAME, Act
-from tools.demo.producer import pack
 
 ID: Final = "20251001_120000_123456_0a1b2c3d"
 FOLDER: Final = f"{NAME}/snapshot/timestamped/{ID}/"

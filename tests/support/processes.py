@@ -13,12 +13,12 @@ from typing import Final
 import boto3
 from botocore.config import Config
 
+from instep.local.launcher import LocalCloud
 from tests.support.aws import BUCKET, LOCKS, REGION, Services
 from tests.support.snapshots import World
-from tools.local_cloud.launcher import LocalCloud
 
 FORKED: Final[ForkServerContext] = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["instep.snapshot.fold", "instep.snapshot.reader", "boto3"])
+FORKED.set_forkserver_preload(["instep.snapshot.acts.fold", "instep.snapshot.copy.reader", "boto3"])
 
 
 @contextmanager

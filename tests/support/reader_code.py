@@ -15,14 +15,14 @@ from tests.support.marks import ROOT
 from tests.support.reader_chroma import Client
 from tests.support.stages import Condition, Lock, Stages
 
-_LAYER: Final = ROOT / "functions/layer"
+_SOURCE: Final = ROOT / "src"
 MODULES: Final = {  # each before those that import it
-    "gate": "instep.gate",
-    "claim": "instep.snapshot.claim",
-    "turn": "instep.snapshot.turn",
-    "warm": "instep.snapshot.warm",
-    "live": "instep.snapshot.live",
-    "reader": "instep.snapshot.reader",
+    "gate": "instep.chroma.gate",
+    "claim": "instep.snapshot.copy.claim",
+    "turn": "instep.snapshot.copy.turn",
+    "warm": "instep.snapshot.copy.warm",
+    "live": "instep.snapshot.copy.live",
+    "reader": "instep.snapshot.copy.reader",
 }
 
 
@@ -32,7 +32,7 @@ def sources() -> dict[str, str]:
 
 
 def _file(module: str) -> Path:
-    return _LAYER / f"{module.replace('.', '/')}.py"
+    return _SOURCE / f"{module.replace('.', '/')}.py"
 
 
 @cache

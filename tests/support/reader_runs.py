@@ -9,12 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
-from instep.snapshot.manifest import SQLITE, Facts
-from instep.snapshot.pages import PageFile, changed, file_digest
-from instep.snapshot.publish import publish_unleased
-from instep.snapshot.shipping import Change, ship
-from instep.snapshot.staging import Origin, put_version
-from instep.snapshot.store import SnapshotStore
+from instep.chroma.sqlite_rows import SQLITE
+from instep.snapshot.acts.publish import publish_unleased
+from instep.snapshot.acts.shipping import Change, ship
+from instep.snapshot.acts.staging import Origin, put_version
+from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.format.manifest import Facts
+from instep.snapshot.format.pages import PageFile, changed, file_digest
 from tests.support.memory import InMemory, Time
 from tests.support.reader_chroma import make
 from tests.support.reader_code import Staged

@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from instep.clock import utc_now
-from instep.lease import LeaseTable
+from instep.flow.lease import LeaseTable
 from tests.support.deployed import DeployedApp
 
 _OWNER = "rival"

@@ -12,14 +12,14 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from entrypoint.payloads import Next, ParseAnswer, Tally
-from instep.draining import Drained
-from instep.envelope import Delivery
 from instep.errors import StorageUnavailable
-from instep.inbox import Depth
-from instep.pace import Pace
-from instep.parking import BatchRef
-from instep.settlement import Resend, Settlement
+from instep.flow.draining import Drained
+from instep.flow.envelope import Delivery
+from instep.flow.inbox import Depth
+from instep.flow.pace import Pace
+from instep.flow.parking import BatchRef
+from instep.flow.settlement import Resend, Settlement
+from instep.lambda_.payloads import Next, ParseAnswer, Tally
 from tests.support.marks import ROOT
 from tests.support.one_item import Write, attributes_of
 
@@ -29,10 +29,10 @@ AGAIN, SOON, LATER = "sent again", "sent again for soon", "sent again for later"
 DELAYS: Final = {AGAIN: 0, SOON: 45, LATER: 120}
 """Seconds; the last one longer than what a dead runner has taken stays hidden."""
 MODULES: Final = {
-    "runner": "functions/layer/instep/runner.py",
-    "starter": "functions/layer/instep/starter.py",
-    "looking": "functions/layer/entrypoint/looking.py",
-    "acknowledging": "functions/layer/entrypoint/acknowledging.py",
+    "runner": "src/instep/flow/runner.py",
+    "starter": "src/instep/flow/starter.py",
+    "looking": "src/instep/lambda_/looking.py",
+    "acknowledging": "src/instep/lambda_/acknowledging.py",
 }
 
 
@@ -294,6 +294,6 @@ def sources() -> dict[str, str]:
 def _loaded(name: str, source: str) -> ModuleType:
     """Make a module of its own, so that what a test changes in it stays there."""
     path = MODULES[name]
-    module = ModuleType(path.removeprefix("functions/layer/").removesuffix(".py").replace("/", "."))
+    module = ModuleType(path.removeprefix("src/").removesuffix(".py").replace("/", "."))
     exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102 - our own
     return module

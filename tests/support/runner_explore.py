@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from entrypoint.payloads import Next, Tally
+from instep.lambda_.payloads import Next, Tally
 from tests.support.one_item import OneItem
 from tests.support.runner_code import (
     APPLIED,

@@ -5,7 +5,7 @@ is told of an end.
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from instep.runner import DEATHS
+from instep.flow.runner import DEATHS
 from tests.support.runner_code import Ingest, Parse, Settle
 from tests.support.runner_world import Process, Role, State
 
@@ -54,7 +54,7 @@ def dies(state: State, process: Process, made: tuple[Any, ...]) -> Iterator[Step
 
 
 def ends_red(state: State, process: Process, still: Process | None = None) -> State:
-    """An execution ended red, and the rule of stacks/triggers.py is told of it.
+    """An execution ended red, and the rule of src/instep/cdk/triggers.py is told of it.
 
     `still` is what goes on of it.
     """

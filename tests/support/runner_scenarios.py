@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from entrypoint.looking import LOOKS
-from entrypoint.payloads import Tally
-from instep.pace import HIDDEN, Pace
-from instep.runner import LAPSE, START
+from instep.flow.pace import HIDDEN, Pace
+from instep.flow.runner import LAPSE, START
+from instep.lambda_.looking import LOOKS
+from instep.lambda_.payloads import Tally
 from tests.support.one_item import OneItem
 from tests.support.runner_code import AGAIN, BACK, LATER, SOON, Functions, Ingest, Settle
 from tests.support.runner_explore import Explorer, Seen

@@ -5,7 +5,7 @@ A step takes a state to another. Instants are whole seconds since the beginning.
 
 from typing import Any, Final, NamedTuple
 
-from instep.pace import HIDDEN
+from instep.flow.pace import HIDDEN
 from tests.support.one_item import Item, OneItem
 from tests.support.runner_code import BEGINNING, Call, Ingest, Question, Told
 

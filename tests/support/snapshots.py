@@ -18,15 +18,16 @@ from uuid import uuid4
 import chromadb
 import pytest
 
-from instep.collection import close_client, create_collection, open_client
-from instep.lease import Lease, LeaseTable
-from instep.objects import Objects
-from instep.snapshot.fold import fold
-from instep.snapshot.manifest import SQLITE, Manifest
-from instep.snapshot.publish import Published, Staged, publish
-from instep.snapshot.reader import pull
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.workspace import open_workspace
+from instep.aws.objects import Objects
+from instep.chroma.collection import close_client, create_collection, open_client
+from instep.chroma.sqlite_rows import SQLITE
+from instep.flow.lease import Lease, LeaseTable
+from instep.snapshot.acts.fold import fold
+from instep.snapshot.acts.publish import Published, Staged, publish
+from instep.snapshot.acts.workspace import open_workspace
+from instep.snapshot.copy.reader import pull
+from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.format.manifest import Manifest
 from tests.support.aws import BUCKET, LOCKS, Services, services
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 
 from instep.errors import LockBusy, StorageUnavailable
+from instep.local.faults import Drop, Hold, Kill, Moment, Refuse, calls
 from tests.support.contention import COLLECTION, contended, rival_holds
 from tests.support.deployed import DeployedApp
 from tests.support.due import fold_due
 from tests.support.edges import Edge, Machines, all_states, edges_of
 from tests.support.phases import from_settling, until_settling
 from tests.support.scenario import Promise, Scenario, Trouble
-from tools.local_cloud.faults import Drop, Hold, Kill, Moment, Refuse, calls
 
 ROUND, RUNNER = "round", "runner"
 PLACES = {

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from instep.snapshot.store import SnapshotStore
+from instep.snapshot.copy.store import SnapshotStore
 from tests.support.memory import InMemory
 
 Act = Callable[[SnapshotStore], object]

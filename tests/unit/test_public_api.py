@@ -5,7 +5,6 @@ import inspect
 from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, fields
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,7 @@ from receipt_chroma import compaction
 from tests.support.items import Paper
 from tests.support.marks import ROOT
 
-LAYER = ROOT / "functions" / "layer"
+ENGINE = ROOT / "src" / "instep"
 
 
 def names(function: object) -> list[str]:
@@ -66,16 +65,16 @@ def test_the_compactions_names() -> None:
 @pytest.mark.domain("engine")
 def test_the_engine_knows_nothing_of_receipts() -> None:
     """No import, and no word either: who keeps other things in step finds nothing to rename."""
-    for path in sorted((LAYER / "instep").rglob("*.py")):
+    for path in sorted(ENGINE.rglob("*.py")):
         tree = ast.parse(path.read_text())
-        assert [name for name in imported(tree) if name.startswith(("receipt", "entrypoint"))] == []
+        assert [name for name in imported(tree) if name.startswith("receipt")] == []
         known = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         assert [name for name in known if "receipt" in name.lower()] == [], path
 
 
 @pytest.mark.domain("environment")
 def test_the_functions_read_these_names_of_their_environment() -> None:
-    read = "".join(path.read_text() for path in sorted(Path(LAYER / "entrypoint").glob("*.py")))
+    read = "".join(path.read_text() for path in sorted((ENGINE / "lambda_").glob("*.py")))
     for name in (
         "DYNAMODB_TABLE_NAME",
         "CHROMADB_BUCKET",

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from instep.snapshot import folding
+from instep.cdk.definitions import definitions
+from instep.local.deploy import synthesize
+from instep.local.fault_proxy import FaultProxy
+from instep.local.launcher import LocalCloud
+from instep.local.target import Target
+from instep.snapshot.acts import folding
 from tests.support.aws import services
 from tests.support.cloud import faulty_cloud
 from tests.support.deployed import DeployedApp
 from tests.support.interpreter import Interpreter
 from tests.support.moto_states import install
 from tests.support.pipeline import Pipeline
-from tools.definitions import definitions
-from tools.local_cloud.deploy import synthesize
-from tools.local_cloud.fault_proxy import FaultProxy
-from tools.local_cloud.launcher import LocalCloud
-from tools.local_cloud.target import Target
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from instep.errors import LeaseLost, SnapshotConflict
-from instep.snapshot import folding
+from instep.snapshot.acts import folding
 from tests.support.arrivals import arrive
 from tests.support.aws import services
 from tests.support.interpreter import Interpreter

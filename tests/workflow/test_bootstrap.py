@@ -1,6 +1,6 @@
 """Functions run as on AWS: real error names, timeouts and crashes, and only what is in the layer.
 
-The engine's reactions stand on these names (tools/local_cloud/bootstrap, AWS's own awslambdaric).
+The engine's reactions stand on these names (src/instep/local/bootstrap, AWS's own awslambdaric).
 """
 
 import os
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from instep.local.runtime import BOOTSTRAP
+from instep.local.target import Target
 from tests.support.cloud import HandMadeFunction
-from tools.local_cloud.runtime import BOOTSTRAP
-from tools.local_cloud.target import Target
 
 SOURCE = """
 import os, sys, threading

@@ -10,9 +10,9 @@ from benchmarks.deployed import measure
 from benchmarks.endpoint import Endpoint
 from benchmarks.stage import Stage
 from benchmarks.workload import Workload
+from instep.local.target import Target
 from tests.support.cloud import faulty_cloud
 from tests.support.deployed import DeployedApp
-from tools.local_cloud.target import Target
 
 
 @pytest.fixture

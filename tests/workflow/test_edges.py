@@ -7,6 +7,7 @@ run, or by the next one.
 
 import pytest
 
+from instep.local.launcher import LocalCloud
 from tests.support.cloud import eventually
 from tests.support.contention import COLLECTION
 from tests.support.deployed import DeployedApp
@@ -20,7 +21,6 @@ from tests.support.trouble import (
     tasks_of,
     uncovered,
 )
-from tools.local_cloud.launcher import LocalCloud
 
 SCENARIOS = scenarios()
 RECEIPT = Receipt("edges", words=len(SCENARIOS))

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from instep.local.executions import Step, StillRunning, follow, start
+from instep.local.target import Target
 from tests.support.cloud import HandMadeFunction
-from tools.local_cloud.executions import Step, StillRunning, follow, start
-from tools.local_cloud.target import Target
 
 SOURCE = """
 class LockBusy(Exception):

@@ -2,12 +2,12 @@
 
 import pytest
 
+from instep.local.deploy import deploy
+from instep.local.fault_proxy import FaultProxy
+from instep.local.target import Target
 from tests.support.cloud import eventually
 from tests.support.deployed import DeployedApp
 from tests.support.receipts import Receipt
-from tools.local_cloud.deploy import deploy
-from tools.local_cloud.fault_proxy import FaultProxy
-from tools.local_cloud.target import Target
 
 TABLE = "somebody-elses-table"
 

@@ -8,10 +8,10 @@ import boto3
 import botocore
 import pytest
 
+from instep.local.fault_proxy import FaultProxy
+from instep.local.faults import Delay, Drop, Hold, Kill, LetRival, Moment, Refuse, calls
+from instep.local.target import Target
 from tests.support.cloud import HandMadeFunction
-from tools.local_cloud.fault_proxy import FaultProxy
-from tools.local_cloud.faults import Delay, Drop, Hold, Kill, LetRival, Moment, Refuse, calls
-from tools.local_cloud.target import Target
 
 SOURCE = """
 import boto3

@@ -2,9 +2,9 @@
 
 import pytest
 
+from instep.aws.objects import Objects
 from instep.errors import LockBusy, SnapshotConflict, StorageUnavailable
-from instep.objects import Objects
-from instep.snapshot.store import SnapshotStore
+from instep.snapshot.copy.store import SnapshotStore
 from tests.support.aws import BUCKET
 from tests.support.edges import Edge
 from tests.support.interpreter import RECEIPT, Interpreter

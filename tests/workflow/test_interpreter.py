@@ -5,7 +5,7 @@ and whatever happened, the leases are free, nothing is lost, and the next run he
 import pytest
 
 from instep.errors import LeaseLost, LockBusy, SnapshotConflict, StorageUnavailable
-from instep.snapshot import folding
+from instep.snapshot.acts import folding
 from tests.support.edges import Edge
 from tests.support.interpreter import RECEIPT, Interpreter
 from tests.support.ways import (

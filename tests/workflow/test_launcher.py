@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from instep.local.guard import EndpointNotLocal
+from instep.local.launcher import CloudRunning, LocalCloud
+from instep.local.target import Target
 from tests.support.cloud import HandMadeFunction, eventually
-from tools.local_cloud.guard import EndpointNotLocal
-from tools.local_cloud.launcher import CloudRunning, LocalCloud
-from tools.local_cloud.target import Target
 
 ROOT = Path(__file__).resolve().parents[2]
 WHO = "import os\ndef handle(event, context):\n    return os.getpid()\n"
@@ -74,7 +74,7 @@ def test_a_second_start_from_one_state_folder_is_refused(tmp_path: Path) -> None
 def test_it_dies_with_a_starter_that_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, threading; from pathlib import Path\n"
-        "from tools.local_cloud.launcher import LocalCloud\n"
+        "from instep.local.launcher import LocalCloud\n"
         "print(LocalCloud.start(Path(sys.argv[1]), tied=True).pid, flush=True)\n"
         "threading.Event().wait()\n"
     )
@@ -131,10 +131,8 @@ def test_a_taken_port_is_not_fatal(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         ports = iter([taken.getsockname()[1]])
-        free = __import__("tools.local_cloud.launcher", fromlist=["_free_port"])._free_port
-        monkeypatch.setattr(
-            "tools.local_cloud.launcher._free_port", lambda: next(ports, None) or free()
-        )
+        free = __import__("instep.local.launcher", fromlist=["_free_port"])._free_port
+        monkeypatch.setattr("instep.local.launcher._free_port", lambda: next(ports, None) or free())
         cloud = LocalCloud.start(tmp_path / "state", tied=True)
     try:
         assert cloud.alive

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from instep.local.deploy import STACK, bootstrap, deploy_assembly
+from instep.local.target import Target
 from tests.support.cloud import eventually, faulty_cloud
 from tests.support.deployed import DeployedApp
 from tests.support.receipts import Receipt
-from tools.local_cloud.deploy import STACK, bootstrap, deploy_assembly
-from tools.local_cloud.target import Target
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from benchmarks.live import LiveApp
 from benchmarks.papers import Papers
 from benchmarks.troubles import Trouble, victim_of
 from benchmarks.wire_usage import CountingProxy
-from tools.cli.session import Session
-from tools.local_cloud.deploy import bootstrap, deploy_assembly, synthesize
-from tools.local_cloud.launcher import LocalCloud
-from tools.local_cloud.target import Target
+from instep.cli.session import Session
+from instep.local.deploy import bootstrap, deploy_assembly, synthesize
+from instep.local.launcher import LocalCloud
+from instep.local.target import Target
 
 PAPERS = Papers(1)
 Live = tuple[LiveApp, CountingProxy]

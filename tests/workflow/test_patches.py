@@ -9,10 +9,10 @@ from timeit import default_timer
 
 import pytest
 
+from instep.local import launcher, server
+from instep.local.launcher import LocalCloud
+from instep.local.target import Target
 from tests.support.cloud import HandMadeFunction
-from tools.local_cloud import launcher, server
-from tools.local_cloud.launcher import LocalCloud
-from tools.local_cloud.target import Target
 
 LOGS_A_LINE = "def handle(event, context):\n    print('a line')\n"
 

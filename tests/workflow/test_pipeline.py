@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from instep.errors import InputRejected
+from instep.local.faults import calls
 from tests.support.cloud import eventually
 from tests.support.contention import rival_holds
 from tests.support.deployed import DeployedApp
@@ -15,7 +16,6 @@ from tests.support.items import record
 from tests.support.phases import until_settling
 from tests.support.receipts import Receipt
 from tests.support.trouble import REFUSED
-from tools.local_cloud.faults import calls
 
 
 def seeded(app: DeployedApp, image: str) -> Receipt:

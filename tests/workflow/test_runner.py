@@ -8,13 +8,13 @@ from threading import Event
 
 import pytest
 
+from instep.local.faults import Kill, LetRival, calls
 from tests.support.cloud import eventually
 from tests.support.contention import rival_holds
 from tests.support.deployed import DeployedApp
 from tests.support.deployed_machines import Run
 from tests.support.phases import until_settling
 from tests.support.receipts import Receipt
-from tools.local_cloud.faults import Kill, LetRival, calls
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 from benchmarks import freshness, label_updates, soak
 from benchmarks import stage as stages
 from benchmarks.report import Report, at_least
-from tools.cli.app import app
-from tools.cli.bench import TAKES, Benchmark
+from instep.cli.app import app
+from instep.cli.bench import TAKES, Benchmark
 
 FOUND = Report("label_updates", "1,000 words", {"speedup_warm_1k": 25.0}, {"x": at_least(1)})
 

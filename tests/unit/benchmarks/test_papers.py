@@ -2,7 +2,7 @@
 
 from benchmarks.items import label, merchant
 from benchmarks.papers import Papers
-from tools.oracle import expected
+from receipt_domain.oracle import expected
 
 PAPERS = Papers(3)
 

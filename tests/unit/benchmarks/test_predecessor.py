@@ -9,7 +9,7 @@ from benchmarks.predecessor import Predecessor
 from benchmarks.source import directory_bytes, normal_client, source_directory
 from benchmarks.stage import Stage
 from benchmarks.workload import COLLECTION, Workload
-from tools.local_cloud.guard import EndpointNotLocal
+from instep.local.guard import EndpointNotLocal
 
 WORKLOAD = Workload(1_000, width=8, updates=20)
 

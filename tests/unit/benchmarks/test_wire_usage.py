@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks.wire_usage import CountingProxy, Use, billed_as, total
-from tools.local_cloud.wire import AwsCall
+from instep.local.wire import AwsCall
 
 
 def call(service: str, operation: str, body: object = None, function: str = "f") -> AwsCall:

@@ -12,20 +12,20 @@ import pytest
 from moto.core.config import default_user_config
 from typer.testing import CliRunner, Result
 
-from instep.lease import LeaseTable
-from instep.objects import Objects
-from instep.snapshot.freshness import ChangeTimes
-from instep.snapshot.publish import publish
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.workspace import open_workspace
+from instep.aws.objects import Objects
+from instep.cli.app import app
+from instep.flow.lease import LeaseTable
+from instep.local.deploy import Deployment
+from instep.snapshot.acts.publish import publish
+from instep.snapshot.acts.workspace import open_workspace
+from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.format.freshness import ChangeTimes
+from receipt_domain.demo.embeddings import WIDTH
+from receipt_domain.demo.items import Item, items_of, word_key
+from receipt_domain.demo.receipts import Receipt, generate
+from receipt_domain.demo.vectors import vectors_of
+from receipt_domain.oracle import expected
 from tests.support.aws import BUCKET, BUS, ENTITIES, LOCKS, Services, services
-from tools.cli.app import app
-from tools.demo.embeddings import WIDTH
-from tools.demo.items import Item, items_of, word_key
-from tools.demo.receipts import Receipt, generate
-from tools.demo.vectors import vectors_of
-from tools.local_cloud.deploy import Deployment
-from tools.oracle import expected
 
 Metadata = Mapping[str, Any]
 

@@ -3,12 +3,12 @@
 import json
 from collections import Counter
 
+from receipt_domain.demo.afternoon import POISON, RENAMED_FROM, plan, remains_of
+from receipt_domain.demo.items import items_of, run
+from receipt_domain.demo.receipts import COUNT, generate
+from receipt_domain.demo.vectors import vectors_of
+from receipt_domain.oracle import expected
 from receipt_dynamo_stream import build_messages_from_records
-from tools.demo.afternoon import POISON, RENAMED_FROM, plan, remains_of
-from tools.demo.items import items_of, run
-from tools.demo.receipts import COUNT, generate
-from tools.demo.vectors import vectors_of
-from tools.oracle import expected
 
 RECEIPTS = generate()
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from instep.envelope import Rejection
-from instep.inbox import Inbox
+from instep.cli import letters
+from instep.cli.letters import Letters
+from instep.cli.session import Session
+from instep.flow.envelope import Rejection
+from instep.flow.inbox import Inbox
+from instep.local.target import Target
+from receipt_domain.demo.items import label, metadata, run
+from receipt_domain.oracle import Difference
 from tests.support.items import Item, Paper, stream_record
 from tests.unit.cli.conftest import RECEIPT, WORD, Cli
-from tools.cli import letters
-from tools.cli.letters import Letters
-from tools.cli.session import Session
-from tools.demo.items import label, metadata, run
-from tools.local_cloud.target import Target
-from tools.oracle import Difference
 
 PAPER, OTHER, TENTH = Paper("a"), Paper("b"), Paper("a", 10)
 WORDS = {"of the word": PAPER.word_id(2, 3), "of another word": PAPER.word_id(2, 4)}

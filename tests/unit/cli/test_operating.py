@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from instep.objects import Objects
-from instep.snapshot.store import SnapshotStore
+from instep.aws.objects import Objects
+from instep.cli.history import Version, what_changed
+from instep.snapshot.copy.store import SnapshotStore
 from tests.support.aws import BUCKET
 from tests.unit.cli.conftest import Cli
-from tools.cli.history import Version, what_changed
 
 MILK = {"text": "MILK", "merchant_name": "Corner Pantry"}
 BREAD = {"text": "BREAD", "merchant_name": "Corner Pantry"}

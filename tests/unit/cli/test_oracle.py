@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tools.oracle import Difference, compare, expected, judge
+from receipt_domain.oracle import Difference, compare, expected, judge
 
 PK = "IMAGE#3f2b"
 RECEIPT = "RECEIPT#00001"

@@ -6,8 +6,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from tools.cli import output
-from tools.cli.output import age_text, bytes_text, fetching
+from instep.cli import output
+from instep.cli.output import age_text, bytes_text, fetching
 
 
 @pytest.mark.parametrize(

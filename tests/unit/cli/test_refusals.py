@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from tools.cli.app import app
-from tools.local_cloud.launcher import LocalCloud
+from instep.cli.app import app
+from instep.local.launcher import LocalCloud
 
 LOCAL = [
     ["env"],

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from instep.cli.output import Refused
+from instep.cli.run import read_input
 from tests.unit.cli.conftest import Cli
-from tools.cli.output import Refused
-from tools.cli.run import read_input
 
 
 def test_a_run_that_succeeds_is_status_0(cli: Cli) -> None:

@@ -5,11 +5,11 @@ from datetime import timedelta
 import boto3
 
 from instep.clock import utc_now
-from instep.envelope import Rejection
-from instep.inbox import Inbox
+from instep.flow.envelope import Rejection
+from instep.flow.inbox import Inbox
+from instep.local.executions import follow
 from tests.support.aws import LOCKS
 from tests.unit.cli.conftest import Cli
-from tools.local_cloud.executions import follow
 
 LABEL_KEYS = {"PK": {"S": "IMAGE#i"}, "SK": {"S": "RECEIPT#00001#LINE#00001#WORD#00001#LABEL#A"}}
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from instep.aws.objects import Objects
 from instep.clock import utc_now
-from instep.objects import Objects
-from instep.snapshot.store import SnapshotStore
+from instep.snapshot.copy.store import SnapshotStore
+from receipt_domain.demo.items import items_of, label, metadata, run
+from receipt_domain.oracle import LABEL_FIELDS, MIRRORED
 from tests.support.aws import BUCKET
 from tests.unit.cli.conftest import RECEIPT, WORD, WORD_ID, Cli
-from tools.demo.items import items_of, label, metadata, run
-from tools.oracle import LABEL_FIELDS, MIRRORED
 
 
 def test_in_step_is_status_0_with_the_count(cli: Cli, heads: dict[str, Any]) -> None:

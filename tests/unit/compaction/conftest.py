@@ -9,7 +9,7 @@ import chromadb
 import pytest
 from chromadb.config import Settings
 
-from instep.objects import Objects
+from instep.aws.objects import Objects
 from receipt_chroma.compaction import CollectionUpdateResult, process_collection_updates
 from receipt_dynamo_stream import StreamMessage
 from tests.support.aws import BUCKET, ENTITIES, services

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from instep.chroma.foreign.records import Contents, Record
 from instep.errors import DeltaRejected, MessageRejected
 from receipt_chroma.compaction import CollectionUpdateResult, truth
 from receipt_chroma.compaction.deltas import DeltaSource
-from receipt_chroma.compaction.foreign import Contents, Record
 from receipt_chroma.compaction.labels import Label, label_fields
 from receipt_chroma.compaction.metadata import merchant_fields
 from receipt_dynamo_stream import StreamMessage

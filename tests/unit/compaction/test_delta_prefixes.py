@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from receipt_domain.demo.producer import pack, write_directory
 from tests.support.aws import BUCKET
 from tests.support.items import Paper
 from tests.support.tables import Cloud
 from tests.unit.compaction.conftest import Apply
 from tests.unit.compaction.test_deltas import put_delta, records
-from tools.demo.producer import pack, write_directory
 
 PAPER = Paper()
 

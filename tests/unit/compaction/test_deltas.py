@@ -8,15 +8,15 @@ from typing import Any
 import chromadb
 import pytest
 
-from instep import collection
-from instep.objects import Objects
-from receipt_chroma.compaction import foreign
+from instep.aws.objects import Objects
+from instep.chroma import collection
+from instep.chroma.foreign import records as foreign
 from receipt_chroma.compaction.deltas import DeltaSource
+from receipt_domain.demo.producer import pack, write_delta, write_directory
 from tests.support.aws import BUCKET
 from tests.support.items import Paper
 from tests.support.tables import Cloud
 from tests.unit.compaction.conftest import WIDTH, Apply, carried, embed
-from tools.demo.producer import pack, write_delta, write_directory
 
 PAPER = Paper()
 Records = tuple[Sequence[str], list[list[float]], list[dict[str, Any]], list[str]]

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
+from instep.chroma.foreign.records import judging
 from instep.errors import DeltaRejected, StorageUnavailable
-from receipt_chroma.compaction.foreign import judging
+from receipt_domain.demo.producer import pack
 from tests.support.aws import BUCKET
 from tests.support.hostile import DETONATED, HOSTILE, Hostile, Place, directory
 from tests.support.items import Paper
 from tests.support.tables import Cloud
 from tests.unit.compaction.conftest import Apply, embed
-from tools.demo.producer import pack
 
 PAPER, HEALTHY = Paper("img-1"), Paper("img-2")
 

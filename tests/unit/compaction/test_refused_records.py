@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from instep.carriable import Refusal
+from instep.chroma.carriable import Refusal
+from instep.chroma.foreign import records as foreign
 from instep.errors import DeltaRejected, StorageUnavailable
-from receipt_chroma.compaction import CollectionUpdateResult, convergence, foreign
+from receipt_chroma.compaction import CollectionUpdateResult, convergence
+from receipt_domain.demo.producer import pack, write_directory
 from tests.support.aws import BUCKET
 from tests.support.items import Paper
 from tests.support.tables import Cloud
 from tests.unit.compaction.conftest import WIDTH, Apply, embed
-from tools.demo.producer import pack, write_directory
 
 PAPER = Paper()
 LAST = PAPER.word_id(1, 20)

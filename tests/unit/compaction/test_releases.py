@@ -9,10 +9,10 @@ from pathlib import Path
 import chromadb
 import pytest
 
+from instep.chroma.foreign import records as foreign
+from instep.chroma.foreign.records import read_records
+from instep.chroma.foreign.releases import KNOWN
 from instep.errors import DeltaRejected
-from receipt_chroma.compaction import foreign
-from receipt_chroma.compaction.foreign import read_records
-from receipt_chroma.compaction.releases import KNOWN
 
 HERE = Path(__file__).parent / "releases"
 RELEASES = sorted(path.name.removesuffix(".json") for path in HERE.glob("*.json"))

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from instep import collection
+from instep.aws.objects import Objects
+from instep.chroma import collection
 from instep.difference import Changes
 from instep.errors import StorageUnavailable
-from instep.objects import Objects
+from receipt_domain.demo.producer import write_delta
 from receipt_dynamo_stream import StreamMessage
 from tests.support.aws import BUCKET
 from tests.support.items import Paper
 from tests.support.metrics import Counts
 from tests.support.tables import Cloud
 from tests.unit.compaction.conftest import WIDTH, Apply
-from tools.demo.producer import write_delta
 
 PAPER = Paper()
 FIRST, SECOND, THIRD = (f"2026-01-01T00:00:0{second}+00:00" for second in range(3))

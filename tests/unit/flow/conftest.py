@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from instep.lease import LeaseTable
+from instep.flow.lease import LeaseTable
 from tests.support.aws import LOCKS, Services, services
 
 MINUTES = timedelta(minutes=5)

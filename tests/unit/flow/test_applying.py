@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from entrypoint.applying import applied, change_times, watermark
-from instep.batch import Entry
-from instep.encoding import Json
+from instep.flow.batch import Entry
+from instep.flow.encoding import Json
+from instep.lambda_.applying import applied, change_times, watermark
 from receipt_chroma.compaction.result import CollectionUpdateResult, MessageFailure
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instep.draining import MESSAGES_PER_CALL, Drained, drain
-from instep.envelope import Delivery
 from instep.errors import StorageUnavailable
+from instep.flow.draining import MESSAGES_PER_CALL, Drained, drain
+from instep.flow.envelope import Delivery
 from tests.unit.flow.conftest import Hands
 
 

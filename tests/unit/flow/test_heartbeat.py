@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from instep.errors import LeaseLost, StorageUnavailable
-from instep.heartbeat import Heartbeat
-from instep.lease import Lease, LeaseTable
+from instep.flow.heartbeat import Heartbeat
+from instep.flow.lease import Lease, LeaseTable
 from tests.unit.flow.conftest import MINUTES, Hands
 
 DENIED = ClientError({"Error": {"Code": "AccessDeniedException", "Message": ""}}, "UpdateItem")

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from instep.encoding import encode
-from instep.envelope import (
+from instep.errors import StorageUnavailable
+from instep.flow.encoding import encode
+from instep.flow.envelope import (
     BYTES_PER_MESSAGE,
     Delivery,
     Rejection,
@@ -17,8 +18,7 @@ from instep.envelope import (
     pack,
     unpack,
 )
-from instep.errors import StorageUnavailable
-from instep.inbox import Inbox
+from instep.flow.inbox import Inbox
 from tests.support.aws import Services
 from tests.unit.flow.conftest import Hands
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from entrypoint.inputs import Drain, Ended, Pasted, read_input
 from instep.errors import InputRejected
+from instep.lambda_.inputs import Drain, Ended, Pasted, read_input
 
 EVENT = {"version": "0", "source": "instep", "detail-type": "Compaction Requested", "detail": {}}
 SCHEDULED = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "time": "now"}

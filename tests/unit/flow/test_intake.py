@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from entrypoint.intake import Intake, take_in
-from entrypoint.screening import screen
-from instep.envelope import BYTES_PER_MESSAGE, Delivery
+from instep.flow.envelope import BYTES_PER_MESSAGE, Delivery
+from instep.flow.parking import fetch_deliveries, park
+from instep.lambda_.intake import Intake, take_in
+from instep.lambda_.screening import screen
 from instep.metrics import NoMetrics
-from instep.parking import fetch_deliveries, park
 from tests.support.items import Paper, record
 from tests.support.parking import Shelf
 from tests.support.receipts import Receipt
@@ -191,7 +191,7 @@ def test_a_message_says_which_entity_changed_and_not_how() -> None:
 def test_what_is_too_much_for_one_round_is_left_for_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("entrypoint.intake.WORK_PER_ROUND", 3)
+    monkeypatch.setattr("instep.lambda_.intake.WORK_PER_ROUND", 3)
     deliveries = [
         Delivery(f"m{at}", f"h{at}", json.dumps({"Records": [LABEL] * 2}), {}, 0) for at in range(4)
     ]

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from instep.errors import LeaseLost, LockBusy, StorageUnavailable
-from instep.lease import Lease, LeaseTable
+from instep.flow.lease import Lease, LeaseTable
 from tests.support.aws import LOCKS, Services
 from tests.unit.flow.conftest import MINUTES, Hands
 

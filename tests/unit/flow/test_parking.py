@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoint.payloads import CollectionOutcome, Next, ParseAnswer, SettleRequest, Tally
-from instep.batch import Entry
-from instep.encoding import encode
-from instep.parking import (
+from instep.flow.batch import Entry
+from instep.flow.encoding import encode
+from instep.flow.parking import (
     INLINE_BYTES,
     BatchRef,
     Held,
@@ -23,6 +22,7 @@ from instep.parking import (
     park,
     park_result,
 )
+from instep.lambda_.payloads import CollectionOutcome, Next, ParseAnswer, SettleRequest, Tally
 from tests.support.parking import Shelf
 
 values = st.dictionaries(st.text(max_size=5), st.text(max_size=30), max_size=4)

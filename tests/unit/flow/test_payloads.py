@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from entrypoint import settings
-from entrypoint.deadline import LONGEST, MARGIN, Deadline
-from entrypoint.payloads import CollectionOutcome, Next, ParseAnswer, Tally
-from entrypoint.settling import cause_of
 from instep.errors import ConfigurationMissing
-from instep.parking import Deliveries, Held, ResultRef
-from instep.settlement import Fate, Verdict, settle
+from instep.flow.parking import Deliveries, Held, ResultRef
+from instep.flow.settlement import Fate, Verdict, settle
+from instep.lambda_ import settings
+from instep.lambda_.deadline import LONGEST, MARGIN, Deadline
+from instep.lambda_.payloads import CollectionOutcome, Next, ParseAnswer, Tally
+from instep.lambda_.settling import cause_of
 from tests.support.aws import Context
 
 BATCH = {"key": "batches/run/0/a.jsonl.gz", "start": 10, "bytes": 90, "count": 2}

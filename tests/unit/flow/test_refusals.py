@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from instep.envelope import Rejection
 from instep.errors import StorageUnavailable
-from instep.inbox import Inbox
+from instep.flow.envelope import Rejection
+from instep.flow.inbox import Inbox
 from tests.support.queues import StrictQueues, read, refusal, weigh
 
 

@@ -7,9 +7,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from instep.errors import StorageUnavailable
-from instep.pace import BUSY_DELAYS, HIDDEN, Pace, delay
-from instep.runner import DEATHS, LAPSE, START, Claim, RunnerTable
-from instep.starter import Starter
+from instep.flow.pace import BUSY_DELAYS, HIDDEN, Pace, delay
+from instep.flow.runner import DEATHS, LAPSE, START, Claim, RunnerTable
+from instep.flow.starter import Starter
 from tests.support.aws import BUS, LOCKS, Services
 from tests.unit.flow.conftest import Hands
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from entrypoint.screening import screen
-from instep.encoding import Json, cut, encode, size_of
-from instep.envelope import RECORDS_PER_MESSAGE, Delivery, Rejection, unpack
-from instep.inbox import Inbox
-from instep.outgoing import CALL_BYTES, ENTRIES_PER_CALL, MESSAGE_BYTES, Outgoing, in_calls
+from instep.flow.encoding import Json, cut, encode, size_of
+from instep.flow.envelope import RECORDS_PER_MESSAGE, Delivery, Rejection, unpack
+from instep.flow.inbox import Inbox
+from instep.flow.outgoing import CALL_BYTES, ENTRIES_PER_CALL, MESSAGE_BYTES, Outgoing, in_calls
+from instep.lambda_.screening import screen
 from receipt_dynamo_stream import parse_record
 from tests.support.items import Paper, record
 from tests.support.queues import MEBIBYTE, StrictQueues, read, weigh

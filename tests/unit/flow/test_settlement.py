@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instep.batch import Entry, Signal, coalesce
-from instep.encoding import Json, encode
-from instep.pace import BUSY_DELAYS, delay
-from instep.parking import Deliveries, Held
-from instep.settlement import (
+from instep.flow.batch import Entry, Signal, coalesce
+from instep.flow.encoding import Json, encode
+from instep.flow.pace import BUSY_DELAYS, delay
+from instep.flow.parking import Deliveries, Held
+from instep.flow.settlement import (
     MAX_ATTEMPTS,
     RETRY_DELAYS,
     Fate,

@@ -11,13 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoint.payloads import CollectionOutcome
-from entrypoint.settling import Judged, judge, return_records, weigh
-from entrypoint.write_back import write_back
-from instep.batch import Entry
-from instep.encoding import encode
-from instep.inbox import Inbox
-from instep.parking import (
+from instep.flow.batch import Entry
+from instep.flow.encoding import encode
+from instep.flow.inbox import Inbox
+from instep.flow.parking import (
     BatchRef,
     Deliveries,
     Held,
@@ -26,7 +23,10 @@ from instep.parking import (
     park,
     park_result,
 )
-from instep.settlement import MAX_ATTEMPTS, Fate, Verdict, settle
+from instep.flow.settlement import MAX_ATTEMPTS, Fate, Verdict, settle
+from instep.lambda_.payloads import CollectionOutcome
+from instep.lambda_.settling import Judged, judge, return_records, weigh
+from instep.lambda_.write_back import write_back
 from receipt_chroma.compaction.runs import RunId
 from tests.support.items import Paper
 from tests.support.parking import Shelf

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from instep.aws.objects import Objects
 from instep.errors import InputRejected, SnapshotCorrupt
-from instep.objects import Objects
-from instep.snapshot.publish import publish_unleased
-from instep.snapshot.store import SnapshotStore
+from instep.snapshot.acts.publish import publish_unleased
+from instep.snapshot.copy.store import SnapshotStore
 from tests.support.aws import BUCKET, Context, Services, services
 from tests.support.memory import stage_pack
 from tests.support.pipeline import Pipeline

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from entrypoint.telemetry import Payload, failing_as, logger, metrics, observed
 from instep.errors import StorageUnavailable
+from instep.lambda_.telemetry import Payload, failing_as, logger, metrics, observed
 from tests.support.aws import Context
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from tools.local_cloud.executions import StepReader
+from instep.local.executions import StepReader
 
 DEFINITION = {
     "StartAt": "Each",

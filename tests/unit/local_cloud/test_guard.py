@@ -2,8 +2,8 @@
 
 import pytest
 
-from tools.local_cloud.guard import EndpointNotLocal, require_local_endpoint
-from tools.local_cloud.target import Target
+from instep.local.guard import EndpointNotLocal, require_local_endpoint
+from instep.local.target import Target
 
 LOCAL = "http://127.0.0.1:4566"
 

@@ -2,7 +2,7 @@
 
 import json
 
-from tools.local_cloud.metrics import metric_sums
+from instep.local.metrics import metric_sums
 
 
 def emf(namespace: str, **values: object) -> str:

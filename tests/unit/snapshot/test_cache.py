@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from instep.snapshot.cache import UNUSED, PackCache
-from instep.snapshot.manifest import PackRef
-from instep.snapshot.pack import EncodedPack, encode, no_parent
-from instep.snapshot.pages import PAGE, Digest
+from instep.snapshot.copy.cache import UNUSED, PackCache
+from instep.snapshot.format.manifest import PackRef
+from instep.snapshot.format.pack import EncodedPack, encode, no_parent
+from instep.snapshot.format.pages import PAGE, Digest
 from tests.support.metrics import Counts
 
 
@@ -185,7 +185,7 @@ import sys
 from pathlib import Path
 from random import Random
 from instep.metrics import NoMetrics
-from instep.snapshot.cache import PackCache
+from instep.snapshot.copy.cache import PackCache
 from tests.unit.snapshot.test_cache import pack, ref
 
 directory, seed = Path(sys.argv[1]), int(sys.argv[2])

@@ -1,5 +1,5 @@
-"""What `instep.carriable` says of a value, held against the real chromadb: what is accepted is read
-back equal, what is refused is refused or bent there.
+"""What `instep.chroma.carriable` says of a value, held against the real chromadb: what is accepted
+is read back equal, what is refused is refused or bent there.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from chromadb.config import Settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instep.carriable import (
+from instep.chroma.carriable import (
     NotCarriable,
     Refusal,
     as_vector,

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from instep import collection as engine
-from instep import sqlite_rows, sqlite_wal
-from instep.snapshot.manifest import SQLITE
-from instep.sqlite_rows import OUT_OF_REACH
+from instep.chroma import collection as engine
+from instep.chroma import sqlite_rows, sqlite_wal
+from instep.chroma.sqlite_rows import OUT_OF_REACH, SQLITE
 from tests.support.snapshots import NAME, Act, adds, deletes, names, seen_in, updates, vector
 
 INDEX = ["data_level0.bin", "header.bin", "index_metadata.pickle", "length.bin", "link_lists.bin"]

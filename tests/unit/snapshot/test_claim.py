@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instep.snapshot.claim import MARK, claim
+from instep.snapshot.copy.claim import MARK, claim
 
 
 def test_each_gets_its_own_and_the_free_ones_go(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_other_files_under_the_root_are_left_alone(tmp_path: Path) -> None:
 
 def test_a_killed_process_gives_its_directory_up(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from instep.snapshot.claim import claim\n"
+        "import sys; from pathlib import Path; from instep.snapshot.copy.claim import claim\n"
         "with claim(Path(sys.argv[1])) as directory:\n"
         "    print(directory, flush=True); sys.stdin.read()"
     )
@@ -47,7 +47,7 @@ def test_a_killed_process_gives_its_directory_up(tmp_path: Path) -> None:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={"PYTHONPATH": "functions/layer"},
+        env={"PYTHONPATH": "src"},
     ) as child:
         assert child.stdout is not None
         first = Path(child.stdout.readline().strip())
@@ -84,7 +84,7 @@ def test_what_cannot_be_removed_is_in_nobodys_way(
     with claim(tmp_path), claim(tmp_path) as second:
         pass
     with monkeypatch.context() as patch:
-        patch.setattr("instep.snapshot.claim.remove", _refused)
+        patch.setattr("instep.snapshot.copy.claim.remove", _refused)
         with claim(tmp_path) as mine:
             assert mine != second
     assert f"{second} is free and cannot be removed" in caplog.text

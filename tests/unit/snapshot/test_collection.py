@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from chromadb.errors import InternalError, InvalidArgumentError
 
-from instep import bisection
-from instep.carriable import Refusal
-from instep.collection import (
+from instep.chroma import bisection
+from instep.chroma.carriable import Refusal
+from instep.chroma.collection import (
     CHUNK,
     apply,
     close_client,

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from instep.archive import ArchiveRejected
-from instep.collection import close_client, create_collection, open_client
+from instep.chroma.collection import close_client, create_collection, open_client
+from instep.chroma.persisting import persist
 from instep.disk import on_disk
 from instep.errors import DeltaRejected, StorageUnavailable
-from instep.snapshot.persisting import persist
 from tests.support.processes import FORKED
 from tests.support.snapshots import NAME, adds, names
 

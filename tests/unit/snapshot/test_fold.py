@@ -8,20 +8,21 @@ from typing import Any
 
 import pytest
 
+from instep.chroma.hnsw.layout import HEADER, read_layout
+from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import ConfigurationMissing
-from instep.hnsw.layout import HEADER, read_layout
-from instep.snapshot import folding
-from instep.snapshot.fold import fold
-from instep.snapshot.folding import (
+from instep.snapshot.acts import folding
+from instep.snapshot.acts.fold import fold
+from instep.snapshot.acts.folding import (
     CHAIN_LAYERS,
     PENDING_VECTORS,
     is_heavy,
     needs_fold,
     needs_vacuum,
 )
-from instep.snapshot.manifest import SQLITE, FileEntry, Layer, Manifest, PackRef
-from instep.snapshot.pages import page_count
-from instep.snapshot.reader import open_snapshot
+from instep.snapshot.copy.reader import open_snapshot
+from instep.snapshot.format.manifest import FileEntry, Layer, Manifest, PackRef
+from instep.snapshot.format.pages import page_count
 from tests.support.snapshots import (
     NAME,
     Act,

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from instep.hnsw.labels import IndexBroken
-from instep.hnsw.layout import ELEMENTS, FORMAT, HEADER, LABELS, LENGTHS, VERSION, Layout
-from instep.hnsw.vectors import read_vectors
+from instep.chroma.hnsw.labels import IndexBroken
+from instep.chroma.hnsw.layout import ELEMENTS, FORMAT, HEADER, LABELS, LENGTHS, VERSION, Layout
+from instep.chroma.hnsw.vectors import read_vectors
 
 WIDTH = 3
 VECTORS = np.arange(12, dtype=np.float32).reshape(4, WIDTH)

@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instep.errors import SnapshotCorrupt, StorageUnavailable
-from instep.snapshot import document
-from instep.snapshot.fold import fold
-from instep.snapshot.freshness import ChangeTimes, Freshness, Lag
-from instep.snapshot.publish import Staged, publish, publish_unleased
-from instep.snapshot.reader import open_snapshot
-from instep.snapshot.rollback import rollback
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.workspace import open_workspace
+from instep.snapshot.acts.fold import fold
+from instep.snapshot.acts.publish import Staged, publish, publish_unleased
+from instep.snapshot.acts.rollback import rollback
+from instep.snapshot.acts.workspace import open_workspace
+from instep.snapshot.copy.reader import open_snapshot
+from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.format import document
+from instep.snapshot.format.freshness import ChangeTimes, Freshness, Lag
 from tests.support.faults import meanwhile, silent
 from tests.support.snapshots import NAME, World, adds, names, updates
 

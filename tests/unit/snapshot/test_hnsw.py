@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from chromadb.errors import InternalError
 
-from instep.collection import (
+from instep.chroma.collection import (
     close_client,
     create_collection,
     open_client,
@@ -16,12 +16,12 @@ from instep.collection import (
     persist_after,
     read_vectors,
 )
+from instep.chroma.hnsw.layout import ELEMENTS, HEADER, read_layout
+from instep.chroma.hnsw.remains import forget
+from instep.chroma.hnsw.stub import lay_stub
+from instep.chroma.persisting import persist
+from instep.chroma.sqlite_rows import OUT_OF_REACH
 from instep.errors import SnapshotUnsupported
-from instep.hnsw.layout import ELEMENTS, HEADER, read_layout
-from instep.hnsw.remains import forget
-from instep.hnsw.stub import lay_stub
-from instep.snapshot.persisting import persist
-from instep.sqlite_rows import OUT_OF_REACH
 from tests.support.snapshots import NAME, WIDTH, adds, assert_searched, names, seen_in, vector
 
 COUNT = 50

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from instep.aws.objects import Objects
+from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import CompactionError, ImportRejected, SnapshotCorrupt
-from instep.objects import Objects
-from instep.snapshot.importing import Imported, Request, import_snapshot
-from instep.snapshot.manifest import SQLITE
-from instep.snapshot.rebuilding import Reading
+from instep.snapshot.acts.importing import Imported, Request, import_snapshot
+from instep.snapshot.acts.rebuilding import Reading
 from receipt_chroma.importing import read_foreign
+from receipt_domain.demo.producer import pack
 from tests.support.aws import BUCKET, DELTAS
 from tests.support.predecessor import (
     ARCHIVE,
@@ -30,7 +31,6 @@ from tests.support.predecessor import (
     write_directory,
 )
 from tests.support.snapshots import World, adds, deletes, names, queued, seen_in, updates
-from tools.demo.producer import pack
 
 NARROW = {"hnsw": {"space": "l2", "sync_threshold": 50, "batch_size": 10}}
 BOTH = [read_foreign, None]

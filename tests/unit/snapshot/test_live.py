@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from instep.collection import close_client, open_client, read
-from instep.snapshot.live import Live
-from instep.snapshot.manifest import SQLITE
-from instep.snapshot.pages import changed
-from instep.snapshot.reader import open_snapshot, pull
-from instep.snapshot.warm import WarmCopy
-from instep.sqlite_rows import page_of_opens
+from instep.chroma.collection import close_client, open_client, read
+from instep.chroma.sqlite_rows import SQLITE, page_of_opens
+from instep.snapshot.copy.live import Live
+from instep.snapshot.copy.reader import open_snapshot, pull
+from instep.snapshot.copy.warm import WarmCopy
+from instep.snapshot.format.pages import changed
 from tests.support.snapshots import (
     NAME,
     Act,

@@ -10,10 +10,10 @@ from typing import Any, Final
 import pytest
 from hypothesis import given, settings
 
-from instep.snapshot.copy_state import Held, State, Waiting, parse, to_bytes
-from instep.snapshot.document import DocumentDamaged
-from instep.snapshot.manifest import SQLITE
-from instep.snapshot.reader import open_snapshot
+from instep.chroma.sqlite_rows import SQLITE
+from instep.snapshot.copy.copy_state import Held, State, Waiting, parse, to_bytes
+from instep.snapshot.copy.reader import open_snapshot
+from instep.snapshot.format.document import DocumentDamaged
 from tests.support.odd import as_json, edits
 from tests.support.snapshots import NAME, Seen, World, a_world, adds, names, seen_through, updates
 

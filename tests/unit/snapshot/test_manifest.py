@@ -7,19 +7,12 @@ from typing import Any
 
 import pytest
 
+from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import SnapshotUnsupported
-from instep.snapshot import document
-from instep.snapshot.document import DocumentDamaged
-from instep.snapshot.freshness import ChangeTimes
-from instep.snapshot.manifest import (
-    SQLITE,
-    Facts,
-    FileEntry,
-    Layer,
-    Manifest,
-    PackRef,
-    parse,
-)
+from instep.snapshot.format import document
+from instep.snapshot.format.document import DocumentDamaged
+from instep.snapshot.format.freshness import ChangeTimes
+from instep.snapshot.format.manifest import Facts, FileEntry, Layer, Manifest, PackRef, parse
 
 V1 = "20260102T030405.000006Z-0123abcd"
 V2 = "20260102T030406.000006Z-0123abcd"

@@ -3,8 +3,8 @@
 import pytest
 from botocore.exceptions import ClientError
 
+from instep.aws.objects import Lost, ObjectMissing, Objects, ObjectTooLarge, Written
 from instep.errors import StorageUnavailable
-from instep.objects import Lost, ObjectMissing, Objects, ObjectTooLarge, Written
 from tests.support.aws import BUCKET
 from tests.support.faults import refusing, silent
 from tests.support.snapshots import World

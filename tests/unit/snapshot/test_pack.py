@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instep.snapshot.pack import PACK_PAGES, PackDamaged, decode, encode, no_parent
-from instep.snapshot.pages import PAGE, Digest
+from instep.snapshot.format.pack import PACK_PAGES, PackDamaged, decode, encode, no_parent
+from instep.snapshot.format.pages import PAGE, Digest
 
 SIZE = 100 * PAGE
 VERSION = "20260102T030405.000006Z-0123abcd"

@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instep.snapshot.pages import (
+from instep.snapshot.format.pages import (
     PAGE,
     Digest,
     PageFile,

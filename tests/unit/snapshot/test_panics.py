@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from chromadb.errors import InternalError
 
-from instep import panics
-from instep.collection import close_client, create_collection, open_client, opened
+from instep.chroma import panics
+from instep.chroma.collection import close_client, create_collection, open_client, opened
+from instep.chroma.gate import Gate
+from instep.chroma.sqlite_rows import SQLITE
+from instep.chroma.sqlite_wal import wait_until_closed
 from instep.errors import ChromaPanicked
-from instep.gate import Gate
-from instep.snapshot.manifest import SQLITE
-from instep.sqlite_wal import wait_until_closed
 from tests.support.snapshots import NAME, adds, database, names
 
 

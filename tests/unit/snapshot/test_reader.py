@@ -7,10 +7,10 @@ from threading import Thread
 import pytest
 
 import instep
-from instep.collection import read
+from instep.chroma.collection import read
+from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import ConfigurationMissing, SnapshotCorrupt, StorageUnavailable, VersionRejected
-from instep.snapshot.manifest import SQLITE
-from instep.snapshot.reader import open_snapshot, pull
+from instep.snapshot.copy.reader import open_snapshot, pull
 from tests.support.faults import refusing
 from tests.support.snapshots import (
     NAME,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from instep.errors import ConfigurationMissing, SnapshotCorrupt, SnapshotUnsupported
-from instep.snapshot.claim import MARK
-from instep.snapshot.reader import open_snapshot
+from instep.snapshot.copy.claim import MARK
+from instep.snapshot.copy.reader import open_snapshot
 from tests.support.snapshots import NAME, World, adds, names, seen_through
 
 
@@ -18,7 +18,7 @@ def test_what_s3_has_is_blamed_on_s3_and_fetched_once(
     world.write(adds(names(10)))
     open_snapshot(world.store.objects, NAME, directory=tmp_path).close()
     objects = world.store.objects
-    monkeypatch.setattr("instep.sqlite_wal._SCHEMA", "00000000")
+    monkeypatch.setattr("instep.chroma.sqlite_wal._SCHEMA", "00000000")
     with pytest.raises(SnapshotUnsupported, match="another schema"):
         open_snapshot(objects, NAME, directory=tmp_path)
     assert objects.traffic.requests == 2, "HEAD and the manifest"

@@ -6,10 +6,10 @@ from threading import Event, Thread
 
 import pytest
 
-from instep.collection import read
+from instep.chroma.collection import read
 from instep.errors import ConfigurationMissing, VersionRejected
-from instep.snapshot.reader import Snapshot, open_snapshot
-from instep.snapshot.turn import Turn
+from instep.snapshot.copy.reader import Snapshot, open_snapshot
+from instep.snapshot.copy.turn import Turn
 from tests.support.snapshots import NAME, World, adds, names, seen_through, updates
 
 
@@ -165,7 +165,7 @@ def test_an_error_while_a_version_is_put_in_place_closes_the_snapshot(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("instep.snapshot.warm.write_pages", refuse)
+        patch.setattr("instep.snapshot.copy.warm.write_pages", refuse)
         with pytest.raises(ConfigurationMissing, match="No space left on device"):
             snapshot.refresh()
     for act in (snapshot.refresh, snapshot.collection.count):

@@ -15,12 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from instep.collection import opened
+from instep.chroma.collection import opened
+from instep.chroma.hnsw.layout import ELEMENTS, HEADER, LINKS, read_layout
+from instep.chroma.sqlite_rows import SQLITE
 from instep.difference import Addition
 from instep.errors import ImportRejected
-from instep.hnsw.layout import ELEMENTS, HEADER, LINKS, read_layout
-from instep.snapshot.manifest import SQLITE, Facts
-from instep.snapshot.rebuilding import rebuild
+from instep.snapshot.acts.rebuilding import rebuild
+from instep.snapshot.format.manifest import Facts
 from receipt_chroma.importing import read_foreign
 from tests.support.predecessor import write_directory
 from tests.support.snapshots import (

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import SnapshotCorrupt
 from instep.metrics import NoMetrics
-from instep.snapshot.cache import PackCache
-from instep.snapshot.manifest import SQLITE
-from instep.snapshot.storage_mode import StorageMode, choose_cache
-from instep.snapshot.store import SnapshotStore
-from instep.snapshot.workspace import open_workspace
+from instep.snapshot.acts.workspace import open_workspace
+from instep.snapshot.copy.cache import PackCache
+from instep.snapshot.copy.storage_mode import StorageMode, choose_cache
+from instep.snapshot.copy.store import SnapshotStore
 from tests.support.metrics import Counts
 from tests.support.snapshots import NAME, World, adds, names, updates
 

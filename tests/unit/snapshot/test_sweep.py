@@ -8,10 +8,10 @@ from datetime import timedelta
 import pytest
 
 from instep.errors import SnapshotConflict, SnapshotCorrupt, SnapshotUnsupported
-from instep.snapshot import document
-from instep.snapshot.publish import publish_unleased
-from instep.snapshot.retention import GRACE, Retention
-from instep.snapshot.sweep import sweep
+from instep.snapshot.acts.publish import publish_unleased
+from instep.snapshot.acts.retention import GRACE, Retention
+from instep.snapshot.acts.sweep import sweep
+from instep.snapshot.format import document
 from tests.support.memory import DAY, NEWEST_ONLY, Bucket, stage_pack
 
 

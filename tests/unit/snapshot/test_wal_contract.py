@@ -14,15 +14,14 @@ from typing import Any
 import chromadb
 import pytest
 
-from instep import collection as engine
-from instep import sqlite_rows, sqlite_wal
+from instep.chroma import collection as engine
+from instep.chroma import sqlite_rows, sqlite_wal
+from instep.chroma.hnsw.stub import lay_stub
+from instep.chroma.sqlite_rows import OUT_OF_REACH, SQLITE
 from instep.difference import Changes, Update
 from instep.errors import SnapshotUnsupported
-from instep.hnsw.stub import lay_stub
-from instep.snapshot.manifest import SQLITE
-from instep.snapshot.pages import changed, write_pages
-from instep.snapshot.writable import check_writable
-from instep.sqlite_rows import OUT_OF_REACH
+from instep.snapshot.copy.writable import check_writable
+from instep.snapshot.format.pages import changed, write_pages
 from tests.support.snapshots import (
     NAME,
     WIDTH,

@@ -3,7 +3,7 @@
 import pytest
 
 from instep.errors import StorageUnavailable
-from instep.snapshot.reader import open_snapshot
+from instep.snapshot.copy.reader import open_snapshot
 from tests.support.faults import refusing
 from tests.support.snapshots import NAME, World, adds, names, seen_through
 from tests.unit.snapshot.test_fold import folded

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from instep.collection import persist_after
+from instep.chroma.collection import persist_after
+from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import ConfigurationMissing, SnapshotUnsupported
-from instep.snapshot.manifest import SQLITE
-from instep.snapshot.publish import Staged
-from instep.snapshot.workspace import open_workspace
+from instep.snapshot.acts.publish import Staged
+from instep.snapshot.acts.workspace import open_workspace
 from tests.support.snapshots import NAME, World, adds, deletes, names, queued, updates
 
 

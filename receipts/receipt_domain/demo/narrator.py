@@ -1,0 +1,106 @@
+"""The demo's voice: chapters with their time, executions as they come, versions and their bytes."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
+from typing import Final
+
+from rich.rule import Rule
+from rich.table import Table
+
+from instep.cli.drift import Progress
+from instep.cli.following import follow_with_progress
+from instep.cli.output import Refused, answers, bytes_text, remarks
+from instep.cli.session import Session
+from instep.cli.wait import under_way, wait_for_everything
+from instep.snapshot.copy.store import SnapshotStore
+
+COLLECTIONS: Final = ("lines", "words")
+_RUN_SECONDS: Final = 120.0
+_ARRIVE_SECONDS: Final = 120.0
+_POLL_SECONDS: Final = 0.15
+_QUIET_POLLS: Final = 6  # about a second without work: the stream has delivered
+
+
+@contextmanager
+def chapter(title: str) -> Iterator[None]:
+    """Head a part of the story, and say how long it took."""
+    answers.print()
+    answers.print(Rule(f"[bold]{title}[/]", align="left", style="cyan"))
+    began = monotonic()
+    yield
+    answers.print(f"[dim]{monotonic() - began:.1f} s[/]")
+
+
+@contextmanager
+def working(text: str) -> Iterator[Progress]:
+    """Show a moving line while something long goes on; call it with what it is at."""
+    with remarks.status(text) as line:
+        yield line.update
+
+
+class Watcher:
+    """Shows each execution once, whoever started it, a state at a time."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._shown: set[str] = set()
+
+    def show_new(self) -> bool:
+        """Follow the executions that were not shown yet, oldest first; whether there were any."""
+        listed = self._session.stepfunctions.list_executions(
+            stateMachineArn=self._session.deployment.state_machine_arn
+        )["executions"]
+        fresh = [each for each in listed if each["executionArn"] not in self._shown]
+        for each in sorted(fresh, key=lambda entry: entry["startDate"]):
+            follow_with_progress(self._session, each["executionArn"], _RUN_SECONDS)
+            self._shown.add(each["executionArn"])
+        return bool(fresh)
+
+    def until_in_step(self) -> None:
+        """Show executions until everything written is in the heads; Refused if it never is."""
+        pause, quiet = threading.Event(), 0
+        with working("waiting for the table's stream") as progress:
+            while quiet < _QUIET_POLLS:
+                pause.wait(_POLL_SECONDS)
+                busy = under_way(self._session)
+                progress(busy or "waiting for the table's stream")
+                quiet = 0 if self.show_new() or busy else quiet + 1
+        with working("comparing every embedding with the table") as progress:
+            missing = wait_for_everything(
+                self._session, COLLECTIONS, _ARRIVE_SECONDS, progress, self.show_new
+            )
+        if not missing.nothing:
+            raise Refused(
+                f"{len(missing.differences)} differences and {len(missing.runs)} runs did not "
+                f"arrive in {_ARRIVE_SECONDS:.0f} s: look with --keep and `instep status`"
+            )
+
+
+def show_versions(session: Session, since: dict[str, str | None]) -> dict[str, str | None]:
+    """Print each version published after those in `since`; return the heads now.
+
+    What a version shipped stands beside what the predecessor moved: the whole snapshot.
+    """
+    table = Table(box=None, pad_edge=False)
+    for heading in ("collection", "version", "embeddings", "moved by the run", "whole snapshot"):
+        table.add_column(heading, header_style="dim", no_wrap=True)
+    heads: dict[str, str | None] = {}
+    for collection in COLLECTIONS:
+        store = SnapshotStore(session.objects, collection)
+        head = store.head()
+        heads[collection] = version = None if head is None else head.version
+        rows: list[Sequence[str]] = []
+        while version is not None and version != since.get(collection):
+            manifest = store.manifest(version)
+            layers = [layer for file in manifest.files.values() for layer in file.layers]
+            shipped = sum(layer.bytes for layer in layers if layer.version == version)
+            whole = sum(file.size for file in manifest.files.values())
+            count = f"{manifest.facts.embeddings:,}"
+            rows.append((collection, version, count, bytes_text(shipped), bytes_text(whole)))
+            version = manifest.parent
+        for row in reversed(rows):
+            table.add_row(*row)
+    answers.print(table)
+    return heads

@@ -1,0 +1,100 @@
+"""What an embedding producer adds for a receipt: one embedding a line and one a word.
+
+Metadata is as docs/domain.md lists it; a producer also writes the merchant it knows and, on a
+word nobody has labelled, `unvalidated`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from receipt_domain.demo.embeddings import embed
+from receipt_domain.demo.items import image_key, line_key, word_key
+from receipt_domain.demo.receipts import Line, Receipt, Word
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Records for one collection: four sequences of one length, as Chroma takes them."""
+
+    ids: Sequence[str]
+    embeddings: "NDArray[np.float32]"
+    metadatas: Sequence[Mapping[str, Any]]
+    documents: Sequence[str]
+
+
+def vectors_of(receipts: Sequence[Receipt]) -> dict[str, Vectors]:
+    """Return the records of these receipts for `lines` and for `words`."""
+    return {
+        "lines": _vectors([entry for receipt in receipts for entry in _lines(receipt)]),
+        "words": _vectors([entry for receipt in receipts for entry in _words(receipt)]),
+    }
+
+
+@dataclass(frozen=True)
+class _Entry:
+    id: str
+    context: str
+    document: str
+    metadata: Mapping[str, Any]
+
+
+def _vectors(entries: Sequence[_Entry]) -> Vectors:
+    return Vectors(
+        ids=[entry.id for entry in entries],
+        embeddings=embed([entry.context for entry in entries]),
+        metadatas=[entry.metadata for entry in entries],
+        documents=[entry.document for entry in entries],
+    )
+
+
+def _lines(receipt: Receipt) -> Iterator[_Entry]:
+    for line in receipt.lines:
+        first, last = line.words[0], line.words[-1]
+        geometry = {"x": first.x, "y": first.y, "width": round(last.x + last.width - first.x, 4)}
+        named = " ".join(word.text for word in line.words if not _is_figure(word))
+        yield _Entry(
+            f"{image_key(receipt)}#{line_key(receipt, line.line_id)}",
+            named or line.text,
+            line.text,
+            _own(receipt) | geometry | {"line_id": line.line_id, "text": line.text},
+        )
+
+
+def _words(receipt: Receipt) -> Iterator[_Entry]:
+    for line in receipt.lines:
+        for word in line.words:
+            geometry = {"x": word.x, "y": word.y, "width": word.width}
+            where = {"line_id": word.line_id, "word_id": word.word_id, "text": word.text}
+            said = {"label_status": "unvalidated", "valid_labels": "", "invalid_labels": ""}
+            yield _Entry(
+                f"{image_key(receipt)}#{word_key(receipt, word)}",
+                _beside(line, word),
+                word.text,
+                _own(receipt) | geometry | where | said | {"confidence": word.confidence},
+            )
+
+
+def _own(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "image_id": receipt.image_id,
+        "receipt_id": receipt.receipt_id,
+        "merchant_name": receipt.merchant.name.title(),
+        "source": "demo",
+    }
+
+
+def _beside(line: Line, word: Word) -> str:
+    """Return the word with its neighbours, so that MILK knows that it is WHOLE MILK."""
+    if _is_figure(word):
+        return word.text
+    near = line.words[max(0, word.word_id - 2) : word.word_id + 1]
+    return " ".join([word.text, *(each.text for each in near if not _is_figure(each))])
+
+
+def _is_figure(word: Word) -> bool:
+    return any(letter.isdigit() for letter in word.text)

@@ -1,0 +1,302 @@
+"""A function a state: its size, its time, and what it may touch, written out on named resources."""
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration, Size, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from instep.cdk.config import Config
+from instep.cdk.function import Platform, WorkflowFunction
+from instep.cdk.ingest import Queues
+from instep.cdk.nag import accept, accept_objects
+from instep.cdk.shared_cache import MOUNT, SharedCache
+from instep.cdk.storage import BATCH_PREFIX, Storage
+
+# Measured by `instep bench deployed`: 70,000 x 1,536 embeddings, 500 labels, 500 new words. Lambda
+# gives processor time by memory, 1,769 MB being one whole core, and asks the same for half as long.
+IO_BOUND = 512  # 53 to 66 MB needed; with less, loading boto3 makes a cold start of seconds
+ONE_CORE = 1769  # a single thread runs no faster with more
+
+# A lease outlives two missed heartbeats, and a process that died by less than a minute.
+LOCK_DURATION = Duration.minutes(1)
+HEARTBEAT_INTERVAL = Duration.seconds(15)
+LEASE = ["LOCK_TABLE_NAME", "LOCK_DURATION_MINUTES"]
+RUNNER = ["LOCK_TABLE_NAME", "ROUND_SECONDS", "EVENT_BUS_NAME"]
+BEAT = ["HEARTBEAT_INTERVAL_SECONDS", "ROUND_SECONDS"]
+
+LOCK = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+QUEUE = ["dynamodb:UpdateItem"]  # the runner's item of the lock table
+DRAIN = [*LOCK, "dynamodb:Scan"]  # and what an execution that ended red has left locked
+RETURN = ["sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
+SNAPSHOTS = ["*/HEAD", "*/versions/*", "*/packs/*"]
+
+
+class Functions(Construct):
+    """The functions of the pipeline, in the order a change meets them."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        platform: Platform,
+        storage: Storage,
+        queues: Queues,
+        bus: events.IEventBus,
+        cache: SharedCache | None,
+    ) -> None:
+        super().__init__(scope, id_)
+        self._platform = platform
+        self._storage = storage
+        self._queues = queues
+        self._bus = bus
+        self._cache = cache
+        self._names = {
+            "DYNAMODB_TABLE_NAME": storage.entities.table_name,
+            "CHROMADB_BUCKET": storage.bucket.bucket_name,
+            "LOCK_TABLE_NAME": storage.locks.table_name,
+            "INBOX_QUEUE_URL": queues.inbox.queue_url,
+            "DLQ_URL": queues.dlq.queue_url,
+            "EVENT_BUS_NAME": bus.event_bus_name,
+            "LOCK_DURATION_MINUTES": str(LOCK_DURATION.to_minutes()),
+            "HEARTBEAT_INTERVAL_SECONDS": str(HEARTBEAT_INTERVAL.to_seconds()),
+            "ROUND_SECONDS": str(platform.config.round_seconds),
+            "CHROMADB_STORAGE_MODE": platform.config.storage_mode,
+            "CHROMA_ROOT": "/tmp/chroma",  # noqa: S108 - Lambda's only writable folder, its own
+            "DELTA_BUCKETS": ",".join(platform.config.delta_buckets),
+        }
+        self.ingest = self._ingest()
+        self.parse_batch = self._parse_batch()
+        self.acquire_lock = self._acquire_lock()
+        self.apply_updates = self._apply_updates()
+        self.upload_snapshot = self._upload_snapshot()
+        self.fold_snapshot = self._fold_snapshot()
+        self.release_lock = self._release_lock()
+        self.settle_batch = self._settle_batch()
+
+    @property
+    def of_a_batch(self) -> list[lambda_.Function]:
+        """Those that take a parked batch through its collections."""
+        return [
+            self.acquire_lock,
+            self.apply_updates,
+            self.upload_snapshot,
+            self.release_lock,
+            self.settle_batch,
+        ]
+
+    def _ingest(self) -> lambda_.Function:
+        """A batch is 1,000 records, some 20 messages: seconds; a minute bounds a slow queue."""
+        made = self._function(
+            "ingest",
+            timeout=Duration.minutes(1),
+            memory=IO_BOUND,
+            reads=["INBOX_QUEUE_URL", "DLQ_URL", *RUNNER],
+        )
+        made.allow(["sqs:SendMessage"], [self._inbox, self._dlq])
+        made.allow(QUEUE, [self._locks])
+        made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
+        return made.function
+
+    def _parse_batch(self) -> lambda_.Function:
+        """Thousands of records by four threads, held in memory: a whole core."""
+        made = self._function(
+            "parse_batch",
+            timeout=Duration.minutes(5),
+            memory=ONE_CORE,
+            reads=["INBOX_QUEUE_URL", "DLQ_URL", *LEASE, *RUNNER, "CHROMADB_BUCKET"],
+        )
+        made.allow(["sqs:ReceiveMessage", "sqs:GetQueueAttributes", *RETURN], [self._inbox])
+        made.allow(["sqs:SendMessage"], [self._dlq])
+        made.allow(DRAIN, [self._locks])
+        made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
+        self._allow_objects(made, "s3:PutObject", f"{BATCH_PREFIX}*")
+        return made.function
+
+    def _acquire_lock(self) -> lambda_.Function:
+        """One conditional write."""
+        made = self._function(
+            "acquire_lock",
+            timeout=Duration.seconds(30),
+            memory=IO_BOUND,
+            reads=LEASE,
+        )
+        made.allow(LOCK, [self._locks])
+        return made.function
+
+    def _apply_updates(self) -> lambda_.Function:
+        """chromadb without its index: 205 MB needed, whatever the collection holds. 512 MB would
+        hold, and a run then take three times as long for the same price. 4 GiB of /tmp for the
+        warm copies of both collections beside the ones being made. Fifteen minutes is Lambda's
+        longest: a first copy or a large delta may need them, a label run takes a second.
+        """
+        made = self._function(
+            "apply_updates",
+            timeout=Duration.minutes(15),
+            memory=ONE_CORE,
+            scratch=Size.gibibytes(4),
+            reads=[
+                *LEASE,
+                *BEAT,
+                "CHROMADB_BUCKET",
+                "DYNAMODB_TABLE_NAME",
+                "CHROMADB_STORAGE_MODE",
+                "CHROMA_ROOT",
+                "DELTA_BUCKETS",
+            ],
+        )
+        made.allow(LOCK, [self._locks])
+        made.allow(
+            [
+                "dynamodb:BatchGetItem",
+                "dynamodb:GetItem",
+                "dynamodb:Query",
+                "dynamodb:UpdateItem",
+            ],
+            [self._entities],
+        )
+        self._allow_objects(made, "s3:GetObject", "*")
+        self._allow_objects(made, "s3:PutObject", "*/packs/*", "*/versions/*", f"{BATCH_PREFIX}*")
+        self._allow_foreign_deltas(made)
+        return made.function
+
+    def _upload_snapshot(self) -> lambda_.Function:
+        """Lease, token, one conditional write of HEAD: its lock is held for milliseconds."""
+        made = self._function(
+            "upload_snapshot",
+            timeout=Duration.minutes(2),
+            memory=IO_BOUND,
+            reads=[*LEASE, "CHROMADB_BUCKET"],
+        )
+        made.allow(LOCK, [self._locks])
+        self._allow_objects(made, "s3:GetObject", "*/HEAD", "*/versions/*")
+        self._allow_objects(made, "s3:PutObject", "*/HEAD")
+        return made.function
+
+    def _fold_snapshot(self) -> lambda_.Function:
+        """chromadb with its index, which stays in memory: 807 MB needed at 70,000 x 1,536, and it
+        grows with the collection: the smallest size that holds twice as much. All of /tmp, for two
+        copies of the whole collection; ten minutes are a hundred such folds, and all that a hung
+        one may hold the lease.
+        """
+        made = self._function(
+            "fold_snapshot",
+            timeout=Duration.minutes(10),
+            memory=ONE_CORE,
+            scratch=Size.gibibytes(10),
+            reads=[
+                *LEASE,
+                *BEAT,
+                "CHROMADB_BUCKET",
+                "CHROMADB_STORAGE_MODE",
+                "CHROMA_ROOT",
+            ],
+        )
+        made.allow(LOCK, [self._locks])
+        self._allow_objects(made, "s3:GetObject", *SNAPSHOTS)
+        self._allow_objects(made, "s3:PutObject", *SNAPSHOTS)
+        return made.function
+
+    def _release_lock(self) -> lambda_.Function:
+        """One conditional write."""
+        made = self._function(
+            "release_lock",
+            timeout=Duration.seconds(30),
+            memory=IO_BOUND,
+            reads=LEASE,
+        )
+        made.allow(LOCK, [self._locks])
+        return made.function
+
+    def _settle_batch(self) -> lambda_.Function:
+        """As many messages as ParseBatch drained, in batches of ten, and the runs' states."""
+        made = self._function(
+            "settle_batch",
+            timeout=Duration.minutes(5),
+            memory=IO_BOUND,
+            reads=[
+                "INBOX_QUEUE_URL",
+                "DLQ_URL",
+                *RUNNER,
+                "CHROMADB_BUCKET",
+                "DYNAMODB_TABLE_NAME",
+            ],
+        )
+        made.allow([*RETURN, "sqs:SendMessage"], [self._inbox])
+        made.allow(["sqs:SendMessage"], [self._dlq])
+        made.allow(QUEUE, [self._locks])
+        made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
+        made.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self._entities])
+        self._allow_objects(made, "s3:GetObject", f"{BATCH_PREFIX}*")
+        return made.function
+
+    def _function(
+        self,
+        name: str,
+        *,
+        timeout: Duration,
+        memory: int,
+        reads: Sequence[str],
+        scratch: Size | None = None,
+    ) -> WorkflowFunction:
+        """Make a function; one that reads the storage mode reads packs, so it has the cache."""
+        cache = self._cache if "CHROMADB_STORAGE_MODE" in reads else None
+        environment = {key: self._names[key] for key in reads}
+        if cache:
+            environment["CHROMA_CACHE_ROOT"] = MOUNT
+        return WorkflowFunction(
+            self,
+            "".join(part.title() for part in name.split("_")),
+            name=name,
+            platform=self._platform,
+            timeout=timeout,
+            memory=memory,
+            scratch=scratch,
+            cache=cache,
+            environment=environment,
+        )
+
+    def _allow_objects(self, made: WorkflowFunction, action: str, *patterns: str) -> None:
+        """Grant one action on our bucket's keys, which end in versions, hashes or executions.
+
+        Who may read may list too: without that right S3 answers 403 for a key that is not there.
+        """
+        bucket = self._storage.bucket
+        made.allow([action], [bucket.arn_for_objects(pattern) for pattern in patterns])
+        if action == "s3:GetObject":
+            made.allow(["s3:ListBucket"], [bucket.bucket_arn])
+        for pattern in patterns:
+            accept_objects(made.role, bucket, pattern)
+
+    def _allow_foreign_deltas(self, made: WorkflowFunction) -> None:
+        for name in self._config.delta_buckets:
+            arn = f"arn:{Stack.of(self).partition}:s3:::{name}"
+            made.allow(["s3:ListBucket"], [arn])
+            made.allow(["s3:GetObject"], [f"{arn}/*"])
+            accept(
+                made.role,
+                f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::{name}/*]",
+                "The operator names the bucket; where in it a delta lies, its run says.",
+            )
+
+    @property
+    def _config(self) -> Config:
+        return self._platform.config
+
+    @property
+    def _inbox(self) -> str:
+        return self._queues.inbox.queue_arn
+
+    @property
+    def _dlq(self) -> str:
+        return self._queues.dlq.queue_arn
+
+    @property
+    def _locks(self) -> str:
+        return self._storage.locks.table_arn
+
+    @property
+    def _entities(self) -> str:
+        return self._storage.entities.table_arn

@@ -1,0 +1,100 @@
+"""What outlives every run: the snapshots' bucket, the lock table, the table that is mirrored."""
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from instep.cdk.config import Config
+from instep.cdk.nag import accept
+
+BATCH_PREFIX = "batches/"
+BATCH_DAYS = 15  # one more than a message can wait in the inbox or the DLQ
+OVERWRITTEN_DAYS = 30  # HEAD as it was, and what a sweep has deleted
+NO_ACCESS_LOG = (
+    "Every write is by a role of this stack and leaves a function's log line; server access logs "
+    "would be a second bucket of billions of lines about range reads."
+)
+
+
+class Storage(Construct):
+    """Bucket, lock table and entity table, kept when the stack goes if the config says so."""
+
+    def __init__(self, scope: Construct, id_: str, *, config: Config) -> None:
+        super().__init__(scope, id_)
+        self._config = config
+        self._removal = RemovalPolicy.RETAIN if config.retain_data else RemovalPolicy.DESTROY
+        self.bucket = self._snapshots()
+        self.locks = self._lock_table()
+        self.entities = self._existing_table() or self._entity_table()
+
+    def _snapshots(self) -> s3.Bucket:
+        """Versioned, so that an operator's slip on HEAD can be undone from S3 alone."""
+        bucket = s3.Bucket(
+            self,
+            "Snapshots",
+            versioned=True,
+            enforce_ssl=True,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            removal_policy=self._removal,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="parked-batches",
+                    prefix=BATCH_PREFIX,
+                    expiration=Duration.days(BATCH_DAYS),
+                    noncurrent_version_expiration=Duration.days(1),
+                ),
+                s3.LifecycleRule(
+                    id="overwritten",
+                    noncurrent_version_expiration=Duration.days(OVERWRITTEN_DAYS),
+                    expired_object_delete_marker=True,  # what a sweep leaves behind
+                    abort_incomplete_multipart_upload_after=Duration.days(1),
+                ),
+            ],
+        )
+        accept(bucket, "AwsSolutions-S1", NO_ACCESS_LOG)
+        return bucket
+
+    def _lock_table(self) -> dynamodb.Table:
+        """One item a collection: lease and fencing token; and the runner's."""
+        table = dynamodb.Table(
+            self,
+            "Locks",
+            partition_key=dynamodb.Attribute(name="collection", type=dynamodb.AttributeType.STRING),
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            deletion_protection=self._config.retain_data,
+            removal_policy=self._removal,
+        )
+        accept(
+            table,
+            "AwsSolutions-DDB3",
+            "A restored lease would be a wrong lease: a fencing token must only grow.",
+        )
+        return table
+
+    def _existing_table(self) -> dynamodb.ITable | None:
+        if self._config.entity_table_name is None:
+            return None
+        return dynamodb.Table.from_table_attributes(
+            self,
+            "Entities",
+            table_name=self._config.entity_table_name,
+            table_stream_arn=self._config.entity_table_stream_arn,
+        )
+
+    def _entity_table(self) -> dynamodb.ITable:
+        return dynamodb.Table(
+            self,
+            "Entities",
+            partition_key=dynamodb.Attribute(name="PK", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="SK", type=dynamodb.AttributeType.STRING),
+            stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
+            time_to_live_attribute="TimeToLive",
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection=self._config.retain_data,
+            removal_policy=self._removal,
+        )

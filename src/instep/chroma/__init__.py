@@ -1,0 +1,1 @@
+"""Every file that leans on the insides of chromadb or SQLite."""

@@ -1,0 +1,1 @@
+"""A Chroma directory from outside, read as data: no chromadb, no code of its own."""

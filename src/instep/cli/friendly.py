@@ -1,0 +1,41 @@
+"""Expected errors end a command with their message and a status, never with a traceback."""
+
+from typing import Any
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from typer.core import TyperGroup
+
+from instep.cdk.node import NodeMissing
+from instep.cli.output import Exit, Refused, complain
+from instep.errors import CompactionError
+from instep.local.deploy import DeployFailed, NotDeployed
+from instep.local.executions import StillRunning
+from instep.local.guard import EndpointNotLocal
+from instep.local.launcher import CloudNotStarted, CloudRunning
+
+_EXPECTED = (
+    BotoCoreError,
+    ClientError,
+    CloudNotStarted,
+    CloudRunning,
+    CompactionError,
+    DeployFailed,
+    EndpointNotLocal,
+    NodeMissing,
+    NotDeployed,
+    Refused,
+    StillRunning,
+)
+
+
+class FriendlyGroup(TyperGroup):
+    """The group of all commands: it turns an expected error into a sentence and status 3."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except _EXPECTED as error:
+            complain(type(error).__name__, str(error))
+            raise typer.Exit(Exit.REFUSED) from error

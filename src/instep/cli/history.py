@@ -1,0 +1,148 @@
+"""`instep history`: the versions of a collection, what each changed, who wrote it, what it cost."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias
+
+from rich.markup import escape
+from rich.table import Table
+
+from instep.cli.options import DEFAULT_STACK, Aws, Collection, Json, Stack
+from instep.cli.output import answers, bytes_text, print_json, remarks
+from instep.cli.session import open_session
+from instep.snapshot.copy.inventory import read_versions, version_files
+from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.format.manifest import Manifest
+
+EPILOG = "Example: [bold]instep history words --json | jq .versions[0].changed[/]"
+_SHOWN: Final = 20
+_COUNTED: Final = {
+    "metadata_updated": "metadata",
+    "labels_updated": "labels",
+    "vectors_merged": "new",
+    "deleted": "deleted",
+}
+
+State: TypeAlias = Literal["head", "published", "staged", "unreadable"]
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version file. `bytes` is what it brought to S3, `snapshot_bytes` what it unpacks to.
+
+    `staged`: HEAD never named it, or does not yet. `unreadable`: `problem` says why, and the rest
+    is not known.
+    """
+
+    version: str
+    state: State
+    created_at: datetime
+    writer: str = ""
+    parent: str | None = None
+    changed: Mapping[str, Any] | None = None
+    embeddings: int = 0
+    pending_vectors: int = 0
+    bytes: int = 0
+    snapshot_bytes: int = 0
+    folded: bool = False
+    problem: str | None = None
+
+
+def history(
+    collection: Collection, *, aws: Aws = False, stack: Stack = DEFAULT_STACK, as_json: Json = False
+) -> None:
+    """List the versions, newest first: the head, those before it, and those never published.
+
+    Reads each version file that lies in S3, and no pack. Those that were swept are not there.
+    """
+    session = open_session(aws=aws, stack=stack)
+    store = SnapshotStore(session.objects, collection.value)
+    with remarks.status(f"reading the versions of {collection.value}"):
+        versions = read_history(store)
+    if as_json:
+        print_json({"collection": collection.value, "versions": [asdict(one) for one in versions]})
+    elif not versions:
+        answers.print(f"{collection.value} has no version yet")
+    else:
+        show(versions)
+
+
+def read_history(store: SnapshotStore) -> list[Version]:
+    """Return every version in S3, newest first. StorageUnavailable; SnapshotCorrupt of HEAD."""
+    read = list(read_versions(store, version_files(store)))
+    head = store.head()
+    once = {found.parent for _, found in read if isinstance(found, Manifest)}
+    versions = []
+    for file, found in read:
+        if isinstance(found, Manifest):
+            is_head = head is not None and head.version == file.version
+            state: State = "published" if file.version in once else "staged"
+            versions.append(_describe(found, "head" if is_head else state))
+        else:
+            versions.append(Version(file.version, "unreadable", file.written, problem=str(found)))
+    return versions
+
+
+def show(versions: list[Version]) -> None:
+    """Print the versions as people read them."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "version", "changed", "embeddings", "sent", "by"):
+        number = heading in {"embeddings", "sent"}
+        table.add_column(
+            heading,
+            header_style="dim",
+            no_wrap=heading == "version",
+            justify="right" if number else "left",
+        )
+    for one in versions[:_SHOWN]:
+        colour = {"head": "green", "unreadable": "red", "staged": "dim"}.get(one.state, "default")
+        table.add_row(
+            "HEAD" if one.state == "head" else "",
+            f"[{colour}]{one.version}[/]",
+            escape(what_changed(one)),
+            f"{one.embeddings:,}",
+            bytes_text(one.bytes),
+            escape(one.writer.rpartition(":")[2]),
+        )
+    answers.print(table)
+    left = len(versions) - _SHOWN
+    if left > 0:
+        answers.print(f"and {left:,} older (--json lists all)")
+
+
+def what_changed(version: Version) -> str:
+    """Say in a few words what a version changed, from the note its writer left."""
+    note = version.changed or {}
+    if version.problem is not None:
+        return f"unreadable: {version.problem}"
+    if "rollback_to" in note:
+        said = f"back to {note['rollback_to']}"
+    elif "imported" in note:
+        said = f"imported {note['imported']}"
+    else:
+        counts = [f"{note[key]:,} {word}" for key, word in _COUNTED.items() if note.get(key)]
+        said = ", ".join(counts) or ("folded" if version.folded else "")
+    return f"{said} (not published)".strip() if version.state == "staged" else said
+
+
+def _describe(manifest: Manifest, state: State) -> Version:
+    brought = [
+        (at, layer)
+        for entry in manifest.files.values()
+        for at, layer in enumerate(entry.layers)
+        if layer.version == manifest.version
+    ]
+    return Version(
+        version=manifest.version,
+        state=state,
+        created_at=datetime.fromisoformat(manifest.created_at),
+        writer=manifest.writer,
+        parent=manifest.parent,
+        changed=manifest.note,
+        embeddings=manifest.facts.embeddings,
+        pending_vectors=manifest.facts.pending_vectors,
+        bytes=sum(layer.bytes for _, layer in brought),
+        snapshot_bytes=sum(entry.size for entry in manifest.files.values()),
+        folded=manifest.parent is not None and any(at == 0 for at, _ in brought),
+    )

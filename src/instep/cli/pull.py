@@ -1,0 +1,40 @@
+"""`instep pull`: a verified copy of a snapshot that plain chromadb opens."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from instep.cli.options import DEFAULT_STACK, At, Aws, Collection, Stack
+from instep.cli.output import Refused, answers, bytes_text, fetching
+from instep.cli.session import open_session
+from instep.cli.snapshots import pull_snapshot
+
+EPILOG = "Example: [bold]instep pull words ./words[/]"
+
+
+def pull(
+    collection: Collection,
+    directory: Annotated[
+        Path, typer.Argument(help="Where to; it must not exist or be empty.", show_default=False)
+    ],
+    *,
+    at: At = None,
+    aws: Aws = False,
+    stack: Stack = DEFAULT_STACK,
+) -> None:
+    """Write a verified copy of the head (or a version) that `chromadb.PersistentClient` opens.
+
+    Every page is checked against its hash as it arrives.
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise Refused(f"{directory} is there already and not an empty folder: name another")
+    session = open_session(aws=aws, stack=stack)
+    with fetching(f"pulling {collection.value}") as progress:
+        version = pull_snapshot(session, collection.value, directory, at, progress)
+    moved = session.objects.traffic
+    answers.print(
+        f"[green]pulled[/] {collection.value} {version}: {bytes_text(moved.down)} in "
+        f"{moved.requests} requests"
+    )
+    answers.print(f'open it with [bold]chromadb.PersistentClient("{directory}")[/]')

@@ -1,0 +1,145 @@
+"""`instep query`: the nearest embeddings to a text, from a snapshot, with what they carry."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from chromadb.errors import ChromaError
+from rich.markup import escape
+from rich.table import Table
+
+from instep.cli.options import DEFAULT_STACK, At, Aws, Collection, Json, Stack
+from instep.cli.output import Refused, answers, fetching, print_json
+from instep.cli.session import open_session
+from instep.cli.snapshots import opened
+from receipt_domain.demo.embeddings import WIDTH, embed, similarity
+
+if TYPE_CHECKING:
+    from instep.snapshot.copy.reader import Snapshot
+
+EPILOG = (
+    "Example: [bold]instep query words dairy --where "
+    """'{"valid_labels_array": {"$contains": "PRODUCT_NAME"}}'[/]"""
+)
+_SEARCHED = 400  # of which the nearest of each text are shown
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A found embedding; `similarity` is the cosine, `same` how many more had the same text."""
+
+    id: str
+    text: str
+    similarity: float
+    metadata: Mapping[str, Any]
+    same: int = 0
+
+
+def query(
+    collection: Collection,
+    text: Annotated[str, typer.Argument(help="What to look for.", show_default=False)],
+    *,
+    where: Annotated[
+        str | None, typer.Option(metavar="JSON", help="Chroma's filter on metadata.")
+    ] = None,
+    at: At = None,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=100, help="Hits shown.")] = 8,
+    aws: Aws = False,
+    stack: Stack = DEFAULT_STACK,
+    as_json: Json = False,
+) -> None:
+    """Show the nearest embeddings with their fields; the same text is shown once, with a count.
+
+    The text is embedded with the demo's model (256 floats), so this reads collections that were
+    embedded with it: the demo's, or yours while you try things out.
+    """
+    condition = _condition(where)
+    session = open_session(aws=aws, stack=stack)
+    with (
+        fetching(f"opening {collection.value}") as progress,
+        opened(session, collection.value, at, progress) as on,
+    ):
+        version, hits = on.version, nearest(on, text, count, condition)
+    if as_json:
+        print_json({"version": version, "hits": [vars(hit) for hit in hits]})
+        return
+    answers.print(f"[dim]{collection.value} {version}[/]")
+    answers.print(hits_table(hits) if hits else "nothing found")
+
+
+def nearest(
+    snapshot: "Snapshot", text: str, count: int, where: Mapping[str, Any] | None = None
+) -> list[Hit]:
+    """Return the `count` nearest texts; Refused for a bad filter or vectors of another width."""
+
+    collection = snapshot.collection
+    held = collection.count()
+    if held == 0:
+        return []
+    sample = collection.get(limit=1, include=["embeddings"])["embeddings"]
+    if sample is not None and len(sample[0]) != WIDTH:
+        raise Refused(
+            f"{collection.name} holds vectors of {len(sample[0])} floats, this command's model "
+            f"makes {WIDTH}: query it from Python with your own model (examples/read_snapshot.py)"
+        )
+    try:
+        found: Any = collection.query(
+            query_embeddings=embed([text]),
+            n_results=min(_SEARCHED, held),
+            where=dict(where) if where else None,
+            include=["metadatas", "documents", "distances"],
+        )
+    except (ValueError, ChromaError) as error:
+        raise Refused(f"chromadb does not take this --where: {error}") from error
+    return _distinct(found, count)
+
+
+def hits_table(hits: list[Hit]) -> Table:
+    """Return the hits as people read them."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("near", "text", "merchant", "label", "valid", "invalid"):
+        table.add_column(heading, no_wrap=heading != "merchant", header_style="dim")
+    for hit in hits:
+        carried = hit.metadata
+        more = f" [dim]+{hit.same}[/]" if hit.same else ""
+        table.add_row(
+            f"{hit.similarity:.2f}",
+            f"[bold]{escape(hit.text)}[/]{more}",
+            escape(str(carried.get("merchant_name", ""))),
+            str(carried.get("label_status", "")),
+            f"[green]{escape(', '.join(carried.get('valid_labels_array', [])))}[/]",
+            f"[red]{escape(', '.join(carried.get('invalid_labels_array', [])))}[/]",
+        )
+    return table
+
+
+def _distinct(found: Mapping[str, Any], count: int) -> list[Hit]:
+    """Keep the nearest of each text, and count the others."""
+    kept: dict[str, Hit] = {}
+    more: dict[str, int] = {}
+    columns = (found[name][0] for name in ("ids", "documents", "distances", "metadatas"))
+    for id_, document, distance, metadata in zip(*columns, strict=True):
+        text = document or str((metadata or {}).get("text", ""))
+        if text in kept:
+            more[text] += 1
+        elif len(kept) < count:
+            kept[text] = Hit(id_, text, round(similarity(distance), 4), metadata or {})
+            more[text] = 0
+    return [
+        Hit(hit.id, hit.text, hit.similarity, hit.metadata, more[text])
+        for text, hit in kept.items()
+    ]
+
+
+def _condition(where: str | None) -> Mapping[str, Any] | None:
+    if where is None:
+        return None
+    try:
+        condition = json.loads(where)
+    except ValueError as error:
+        raise Refused(f"--where is not JSON: {error}") from error
+    if not isinstance(condition, dict):
+        raise Refused(f'--where takes an object, such as {{"receipt_id": 1}}, not {where}')
+    return condition

@@ -1,0 +1,107 @@
+"""Which cloud a command acts on, decided once: fail closed, never guess an account.
+
+With `--aws`: the account of the AWS environment, which is shown first. Else the loopback endpoint
+in AWS_ENDPOINT_URL; else the local cloud that this checkout's `instep up` started; else refuse.
+"""
+
+import os
+import socket
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from instep.aws.objects import Objects
+from instep.cli.output import Refused, remarks
+from instep.local.deploy import Deployment
+from instep.local.environment import client_environment
+from instep.local.guard import ENDPOINT, EndpointNotLocal, require_local_endpoint
+from instep.local.launcher import LocalCloud
+from instep.local.target import Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+_CONNECT_SECONDS: Final = 3.0
+
+
+@dataclass(frozen=True)
+class Session:
+    """A target and the stack deployed there, with a client of each service commands use."""
+
+    target: Target
+    deployment: Deployment
+
+    @cached_property
+    def objects(self) -> Objects:
+        """The snapshots' bucket."""
+        return Objects(self.target.client("s3"), self.deployment.chromadb_bucket)
+
+    @cached_property
+    def dynamodb(self) -> "DynamoDBClient":
+        """For the entity table and the lock table."""
+        client: DynamoDBClient = self.target.client("dynamodb")
+        return client
+
+    @cached_property
+    def sqs(self) -> "SQSClient":
+        """For the inbox and the DLQ."""
+        client: SQSClient = self.target.client("sqs")
+        return client
+
+    @cached_property
+    def stepfunctions(self) -> "SFNClient":
+        """For the executions."""
+        client: SFNClient = self.target.client("stepfunctions")
+        return client
+
+
+def open_session(*, aws: bool, stack: str) -> Session:
+    """Return the session a command works in.
+
+    EndpointNotLocal when no local cloud is meant or runs; NotDeployed without the stack.
+    """
+    target = find_target(aws=aws)
+    return Session(target, Deployment.read(target, stack))
+
+
+def find_target(*, aws: bool) -> Target:
+    """Return where to act; with `aws`, after showing account and region on stderr."""
+    if aws:
+        return _account()
+    if os.environ.get(ENDPOINT):
+        endpoint = require_local_endpoint()
+        _require_listener(endpoint)
+        return Target(client_environment(endpoint), local=True)
+    running = LocalCloud.running()
+    if running is None:
+        raise EndpointNotLocal(
+            f"no local cloud runs here and {ENDPOINT} is not set: run `instep up` first "
+            f"(or give --aws where a command offers it and an account is what you mean)"
+        )
+    return Target.of(running)
+
+
+def _require_listener(endpoint: str) -> None:
+    """Say at once that a cloud is gone; botocore would try for ten seconds."""
+    parts = urlsplit(endpoint)
+    port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+    try:
+        socket.create_connection((parts.hostname, port), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise Refused(
+            f"nothing answers at {ENDPOINT}={endpoint} ({error.strerror or error}): unset it, or "
+            f'run `instep up` and `eval "$(instep env)"` again'
+        ) from error
+
+
+def _account() -> Target:
+    redirected = [name for name in os.environ if name.startswith(ENDPOINT)]
+    if redirected:
+        raise Refused(f"--aws means an account, but {redirected[0]} is set: unset it")
+    target = Target.aws()
+    account, region = target.account_and_region()
+    remarks.print(f"AWS account [bold]{account}[/], region [bold]{region}[/]")
+    return target

@@ -1,0 +1,143 @@
+"""Where everything stands, gathered from the services as plain values: what `status` prints."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from instep.cli.dead_letters import DeadLetter, dead_letters
+from instep.cli.session import Session
+from instep.clock import Clock, utc_now
+from instep.flow.inbox import Depth, Inbox
+from instep.flow.lease import LeaseTable
+from instep.flow.runner import RunnerState, RunnerTable
+from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.format.freshness import Freshness, Lag
+
+_EXECUTIONS: Final = 5
+_NO_LEASE_IS_TAKEN: Final = timedelta(0)  # the table is only read
+
+
+@dataclass(frozen=True)
+class CollectionStanding:
+    """A collection: `version` is None before the first; `bytes` of the snapshot, unpacked.
+
+    `watermark` is the newest stream time applied, `lag` that of the changes the version brought.
+    """
+
+    collection: str
+    version: str | None
+    created_at: datetime | None
+    embeddings: int
+    bytes: int
+    watermark: datetime | None
+    lag: Lag | None
+    leased_by: str | None
+    leased_until: datetime | None
+    fencing_token: int
+
+    @property
+    def freshness(self) -> Freshness:
+        """Watermark and lag together."""
+        return Freshness(self.watermark, self.lag)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One execution of the state machine; `error` and `cause` only when it failed."""
+
+    name: str
+    status: str
+    started: datetime
+    stopped: datetime | None
+    error: str | None
+    cause: str | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """All of it, at the instant `at`. `dlq` counts; `dead_letters` are the first of them."""
+
+    at: datetime
+    collections: Sequence[CollectionStanding]
+    inbox: Depth
+    runner: RunnerState
+    dlq: int
+    dead_letters: Sequence[DeadLetter]
+    executions: Sequence[Execution]
+
+
+def read_standing(session: Session, collections: Sequence[str], clock: Clock = utc_now) -> Standing:
+    """Ask each service once. StorageUnavailable or SnapshotCorrupt when a head cannot be read."""
+    deployment = session.deployment
+    return Standing(
+        at=clock(),
+        collections=[_collection(session, name) for name in collections],
+        inbox=inbox_of(session).depth(),
+        runner=RunnerTable(session.dynamodb, deployment.lock_table_name).read(),
+        dlq=_count(session, deployment.dlq_url),
+        dead_letters=dead_letters(session.target, deployment.dlq_url),
+        executions=executions(session, _EXECUTIONS),
+    )
+
+
+def inbox_of(session: Session) -> Inbox:
+    """Return the inbox of the deployment."""
+    return Inbox(session.sqs, session.deployment.inbox_queue_url, session.deployment.dlq_url)
+
+
+def executions(session: Session, limit: int, *, running: bool = False) -> list[Execution]:
+    """Return the latest executions, newest first; only those that run, if asked."""
+    machine = session.deployment.state_machine_arn
+    client = session.stepfunctions
+    if running:
+        answer = client.list_executions(
+            stateMachineArn=machine, maxResults=limit, statusFilter="RUNNING"
+        )
+    else:
+        answer = client.list_executions(stateMachineArn=machine, maxResults=limit)
+    found = []
+    for listed in answer["executions"]:
+        error = cause = None
+        if listed["status"] == "FAILED":
+            described = client.describe_execution(executionArn=listed["executionArn"])
+            error, cause = described.get("error"), described.get("cause")
+        found.append(
+            Execution(
+                name=listed["name"],
+                status=listed["status"],
+                started=listed["startDate"],
+                stopped=listed.get("stopDate"),
+                error=error,
+                cause=cause,
+            )
+        )
+    return sorted(found, key=lambda execution: execution.started, reverse=True)
+
+
+def _collection(session: Session, name: str) -> CollectionStanding:
+    store = SnapshotStore(session.objects, name)
+    head = store.head()
+    manifest = None if head is None else store.manifest(head.version)
+    fresh = Freshness(None, None) if head is None else head.freshness
+    table = LeaseTable(session.dynamodb, session.deployment.lock_table_name, _NO_LEASE_IS_TAKEN)
+    lease = table.read(name)
+    return CollectionStanding(
+        collection=name,
+        version=None if head is None else head.version,
+        created_at=None if manifest is None else datetime.fromisoformat(manifest.created_at),
+        embeddings=0 if manifest is None else manifest.facts.embeddings,
+        bytes=0 if manifest is None else sum(file.size for file in manifest.files.values()),
+        watermark=fresh.watermark,
+        lag=fresh.lag,
+        leased_by=None if lease is None else lease.owner,
+        leased_until=None if lease is None else lease.expires_at,
+        fencing_token=0 if lease is None else lease.fencing_token,
+    )
+
+
+def _count(session: Session, queue_url: str) -> int:
+    answer = session.sqs.get_queue_attributes(
+        QueueUrl=queue_url, AttributeNames=["ApproximateNumberOfMessages"]
+    )
+    return int(answer["Attributes"]["ApproximateNumberOfMessages"])

@@ -1,0 +1,115 @@
+"""`instep verify`: every page against its hash, and every embedding against the table, judged by an
+independent reading.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from instep.cli.drift import Reading, read_everything
+from instep.cli.letters import Letters
+from instep.cli.options import DEFAULT_STACK, Aws, Collections, Json, Stack
+from instep.cli.output import Exit, answers, bytes_text, complain, print_json, remarks
+from instep.cli.session import open_session
+from receipt_domain.oracle import Difference
+from receipt_dynamo_stream import ChromaDBCollection
+
+EPILOG = "Example: [bold]instep verify words --json | jq .differences[0][/]"
+_SHOWN = 20
+
+
+def verify(
+    collection: Collections = None,
+    *,
+    aws: Aws = False,
+    stack: Stack = DEFAULT_STACK,
+    as_json: Json = False,
+) -> None:
+    """Check every hash of the heads, and compare every embedding with the table; exit 1 on a no.
+
+    What each embedding should carry is worked out by receipts/receipt_domain/oracle.py, which
+    shares no code with the pipeline. Costs a Scan of the table and a verified copy of each head.
+    Changes that are still on their way show as differences: `instep wait` first. An expiry that
+    has passed while its item still lies in the table is no difference.
+
+    Exits 4 instead of 1 when all that differs waits in the DLQ: a record of the same receipt, word,
+    label or line lies there, with the reason that is shown. Up to 1,000 of its messages are looked
+    at.
+    """
+    session = open_session(aws=aws, stack=stack)
+    chosen = [each.value for each in ChromaDBCollection if collection in (None, each)]
+    with remarks.status("reading") as line:
+        reading = read_everything(session, chosen, line.update)
+        letters = Letters.read(session) if reading.differences else Letters()
+    if as_json:
+        print_json(as_document(reading, letters))
+    else:
+        show(reading, letters)
+    if not reading.in_step:
+        lost = reading.damaged or not all(map(letters.why, reading.differences))
+        raise typer.Exit(Exit.NO if lost else Exit.IN_DLQ)
+
+
+def as_document(reading: Reading, letters: Letters) -> dict[str, object]:
+    """Return the reading as `--json` prints it."""
+    return {
+        "in_step": reading.in_step,
+        "damaged": {collection: str(error) for collection, error in reading.damaged.items()},
+        "checked": {collection: vars(checked) for collection, checked in reading.checked.items()},
+        "compared": dict(reading.compared),
+        "versions": dict(reading.versions),
+        "differences": [
+            vars(difference) | {"waits_in_dlq": letters.why(difference)}
+            for difference in reading.differences
+        ],
+        "dlq": {"looked_at": letters.looked_at, "whole": letters.whole},
+    }
+
+
+def show(reading: Reading, letters: Letters) -> None:
+    """Print what was compared, and the first differences with a count by field."""
+    for collection, compared in reading.compared.items():
+        if collection in reading.damaged:
+            complain("damaged", str(reading.damaged[collection]))
+            continue
+        found = sum(each.collection == collection for each in reading.differences)
+        verdict = f"[red]{found:,} differences[/]" if found else "[green]in step[/]"
+        version = reading.versions[collection] or "no version yet"
+        answers.print(
+            f"{collection}: {compared:,} embeddings compared, {verdict}  [dim]{version}[/]"
+        )
+        checked = reading.checked[collection]
+        answers.print(
+            f"  [dim]{checked.packs:,} packs, {bytes_text(checked.bytes)}: every page is what its "
+            f"hash says[/]"
+        )
+    if not reading.differences:
+        return
+    _show_differences(reading.differences, letters)
+
+
+def _show_differences(differences: Sequence[Difference], letters: Letters) -> None:
+    """Print them, those first that nothing explains."""
+    table = Table("embedding", "field", "carried", "the table says", box=None, pad_edge=False)
+    for difference in sorted(differences, key=lambda one: letters.why(one) is not None)[:_SHOWN]:
+        row = ["[red]should not be there[/]", "", "its item or its receipt's is gone"]
+        if difference.field is not None:
+            values = (difference.carried, difference.expected)
+            row = [difference.field, *(escape(repr(value)) for value in values)]
+        table.add_row(escape(difference.id), *row)
+        if reason := letters.why(difference):
+            table.add_row(f"  [yellow]waits in the DLQ[/]: {escape(reason)}")
+    answers.print(table)
+    left = len(differences) - _SHOWN
+    if left > 0:
+        answers.print(f"and {left:,} more (--json lists all)")
+    fields = Counter(each.field or "should not be there" for each in differences)
+    answers.print(", ".join(f"{field} {count:,}" for field, count in fields.most_common()))
+    waiting = sum(letters.why(each) is not None for each in differences)
+    if waiting:
+        answers.print(f"{waiting:,} of {len(differences):,} differences wait in the DLQ")
+    if more := letters.shortfall():
+        complain("not all", more)

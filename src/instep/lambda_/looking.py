@@ -1,0 +1,84 @@
+"""Look into the inbox as the one runner, and answer the end of one that died: the protocol of
+`instep.flow.runner`, step by step.
+
+A look that finds nothing writes nothing to S3 (docs/design.md, "Flow").
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+
+from instep.clock import Clock, utc_now
+from instep.errors import StorageUnavailable
+from instep.flow.envelope import Delivery
+from instep.flow.inbox import Inbox
+from instep.flow.lease import LeaseTable
+from instep.flow.pace import STUCK_DELAYS, Pace
+from instep.flow.runner import Claim, RunnerTable
+from instep.flow.starter import Starter
+from instep.lambda_.payloads import Next, ParseAnswer
+from instep.lambda_.telemetry import logger
+
+MESSAGES: Final = 2000  # of 50 records at most: a batch that one ApplyUpdates gets through
+LOOKS: Final = 50  # then another execution goes on: a history holds 25,000 events
+LONGEST: Final = timedelta(hours=1)
+
+Parse: TypeAlias = Callable[[ParseAnswer, Sequence[Delivery], int], ParseAnswer]
+"""What to do with deliveries: the answer so far, they, and how many runners died before this."""
+
+
+@dataclass(frozen=True)
+class Lookout:
+    """What a look needs."""
+
+    inbox: Inbox
+    leases: LeaseTable
+    runner: RunnerTable
+    starter: Starter
+    pace: Pace
+    clock: Clock = utc_now
+
+    def look(self, answer: ParseAnswer, until: datetime, parse: Parse) -> ParseAnswer:
+        """Drain as the runner, and parse what is there; `until` bounds the drain.
+
+        Ends at once when another one lives, or when this execution's time is over.
+        """
+        claim = self.runner.claim(answer.execution, went_well=answer.tally.rounds > 0)
+        if claim is None:
+            logger.info("another execution drains")
+            return answer
+        if answer.tally.looks > LOOKS or answer.began - answer.started > LONGEST:
+            self._put(self.runner.hand_over(answer.execution))
+            return answer
+        drained = self.inbox.drain(MESSAGES, until)
+        if not drained.deliveries:
+            return self._nothing_found(answer, claim)
+        try:
+            answer = replace(answer, more=drained.is_cut)
+            return parse(answer, drained.deliveries, claim.deaths)
+        except StorageUnavailable:
+            self.inbox.hand_back((delivery.handle for delivery in drained.deliveries), seconds=0)
+            raise
+
+    def follow(self, ended: str) -> None:
+        """Free what an execution held that ended red, and let another drain on if that one did."""
+        freed = self.leases.release_all(ended)
+        start = self.runner.follow(ended)
+        self._put(start)
+        logger.info("followed", extra={"ended": ended, "leases": freed, "start": start})
+
+    def _nothing_found(self, answer: ParseAnswer, claim: Claim) -> ParseAnswer:
+        """Give the role up, or wait for what is hidden: an empty answer alone proves nothing."""
+        now, left = self.clock(), self.inbox.depth()
+        hidden = left.in_flight or left.delayed or (claim.due is not None and now < claim.due)
+        patient = answer.tally.stuck < len(STUCK_DELAYS)
+        if left.visible or (hidden and patient):
+            return replace(answer, next=Next.LOOK, pause=self.pace.wait_for(claim.due, now))
+        if self.runner.finish(answer.execution, claim):
+            return answer
+        return replace(answer, next=Next.LOOK)
+
+    def _put(self, start: str | None) -> None:
+        if start is not None:
+            self.starter.put(start)

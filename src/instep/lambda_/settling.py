@@ -1,0 +1,190 @@
+"""Carry out a settlement: what became of every entry, then every act, in the order that loses
+nothing: send again and refuse first, write runs back, acknowledge last.
+
+The rules are docs/design.md, "SettleBatch", and invariant 1. Dying anywhere in between repeats
+some of it, and repeating changes nothing. Where all is applied, nothing is read but the handles;
+else records and entries stream by, one at a time, and only what is to be said of them is kept.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from instep.flow.batch import Entry
+from instep.flow.encoding import Json, size_of
+from instep.flow.envelope import Rejection
+from instep.flow.inbox import Inbox
+from instep.flow.outgoing import Outgoing, outgoing
+from instep.flow.parking import BatchRef, Deliveries, Parking, fetch_entries, fetch_result
+from instep.flow.settlement import Fate, Refusal, Resend, Settlement, Verdict
+from instep.lambda_.payloads import CollectionOutcome
+from receipt_chroma.compaction.result import DeltaMerge, MessageFailure
+
+_SENT_AT_ONCE: Final = 2_000_000  # bytes of records on their way back
+_REFUSED_AT_ONCE: Final = 100
+_A_RUN: Final = '"COMPACTION_RUN"'  # in the message of every run
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A collection's entries: the verdict of all but those, by index, with one of their `own`.
+
+    `merges` are the deltas that were merged and, by now, published.
+    """
+
+    collection: str
+    batch: BatchRef
+    verdict: Verdict
+    own: Mapping[int, Verdict] = field(default_factory=dict)
+    merges: Sequence[DeltaMerge] = ()
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether nothing of it is left to do."""
+        return self.verdict.fate is Fate.APPLIED and not self.own
+
+
+@dataclass(frozen=True)
+class Untold:
+    """An entry that was not applied, and the collection whose verdict that is."""
+
+    collection: str
+    entry: Entry
+    verdict: Verdict
+
+
+@dataclass
+class Weighed:
+    """What became of every record, where not all of it was applied; and the runs among it."""
+
+    verdicts: dict[str, dict[int, Verdict]] = field(default_factory=dict)
+    runs: list[Untold] = field(default_factory=list)
+
+
+def judge(parking: Parking, outcome: CollectionOutcome) -> Judged:
+    """Return what became of a collection: what ended it, or what its result says of each entry."""
+    if outcome.result is None:
+        fate = Fate.STALLED if outcome.fate is Fate.FAILED else outcome.fate
+        return Judged(outcome.collection, outcome.batch, Verdict(fate, outcome.reason))
+    result = fetch_result(parking, outcome.result)
+    failures = [MessageFailure(**one) for one in result["failures"]]
+    own = {
+        one.index: Verdict(
+            Fate.REJECTED if one.final else Fate.FAILED, f"{one.error}: {one.reason}"
+        )
+        for one in failures
+    }
+    merges = [DeltaMerge(**one) for one in result["merges"]]
+    return Judged(outcome.collection, outcome.batch, Verdict(Fate.APPLIED), own, merges)
+
+
+def weigh(parking: Parking, judged: Sequence[Judged]) -> Weighed:
+    """Return every record's verdict a collection, nothing if all is applied; of several messages
+    of a record the worst counts.
+    """
+    weighed = Weighed()
+    if all(one.is_applied for one in judged):
+        return weighed
+    for one in judged:
+        verdicts = weighed.verdicts.setdefault(one.collection, {})
+        for index, entry in enumerate(fetch_entries(parking, one.batch)):
+            verdict = one.own.get(index, one.verdict)
+            for at in entry.origins:
+                verdicts[at] = verdict.worse_of(verdicts.get(at))
+            if verdict.fate is not Fate.APPLIED and _A_RUN in entry.text:
+                weighed.runs.append(Untold(one.collection, entry, verdict))
+    return weighed
+
+
+def return_records(
+    inbox: Inbox, deliveries: Deliveries, settlement: Settlement, execution: str
+) -> None:
+    """Put what was not applied where it belongs: the inbox, or the DLQ with its reason."""
+    ways: dict[int, list[Resend | Refusal]] = defaultdict(list)
+    for how, records in settlement.resend.items():
+        for at in records:
+            ways[at].append(how)
+    for refusal in settlement.refuse:
+        ways[refusal.record].append(refusal)
+    if not ways:
+        return
+    returning = _Returning(inbox, execution)
+    for at, record in enumerate(deliveries.records()):
+        for way in ways.get(at, ()):
+            if isinstance(way, Resend):
+                returning.send(way, record)
+            else:
+                brought = deliveries.brought(at)
+                returning.refuse(way, record, brought.message_id if brought else None)
+    returning.finish()
+
+
+def cause_of(settlement: Settlement) -> str:
+    """Return one paragraph on what failed, where, and where its records are; "" if nothing did."""
+    if not settlement.failed:
+        return ""
+    lines = [
+        f"{collection}: {count} changes failed with {reason[:240]}"
+        for (collection, reason), count in settlement.failures.most_common(3)
+    ]
+    again = settlement.failed - settlement.given_up
+    where = f"{again} records are in the inbox and come back by themselves; see `instep status`."
+    if settlement.given_up:
+        where = (
+            f"{again} records are in the inbox again and {settlement.given_up} in the DLQ, each "
+            f"with this error; see `instep status`, and `instep redrive` once it is cured."
+        )
+    return f"{'; '.join(lines)}. {where}"
+
+
+class _Returning:
+    """Records on their way back, sent as soon as they are many."""
+
+    def __init__(self, inbox: Inbox, execution: str) -> None:
+        self._inbox, self._execution = inbox, execution
+        self._groups: dict[Resend, list[Json]] = defaultdict(list)
+        self._bytes = 0
+        self._refused: list[Rejection] = []
+
+    def send(self, how: Resend, record: Json) -> None:
+        self._groups[how].append(record)
+        self._bytes += size_of(record)
+        if self._bytes >= _SENT_AT_ONCE:
+            self._send()
+
+    def refuse(self, refusal: Refusal, record: Json, message_id: str | None) -> None:
+        self._refused.append(
+            Rejection(record, refusal.reason, refusal.attempts, message_id, refusal.collection)
+        )
+        if len(self._refused) >= _REFUSED_AT_ONCE:
+            self._refuse()
+
+    def finish(self) -> None:
+        self._send()
+        self._refuse()
+
+    def _send(self) -> None:
+        self._inbox.send_all(
+            [
+                message
+                for how, records in self._groups.items()
+                for message in _messages(how, records)
+            ]
+        )
+        self._groups.clear()
+        self._bytes = 0
+
+    def _refuse(self) -> None:
+        self._inbox.reject(self._refused, self._execution)
+        self._refused = []
+
+
+def _messages(how: Resend, records: Sequence[Json]) -> list[Outgoing]:
+    return outgoing(
+        records,
+        collection=how.collection,
+        attempts=how.attempts,
+        error=how.error,
+        delay=how.delay,
+    )

@@ -1,0 +1,176 @@
+"""Synthesize the app and deploy it with the real CDK CLI, to the local cloud or to an account."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from instep.cdk.node import ensure_node_modules, jsii_environment, path_with_node
+from instep.local.target import Target
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+ROOT = Path(__file__).resolve().parents[3]
+STACK = "Instep"
+BOOTSTRAP_STACK = "CDKToolkit"
+
+_SHOWN_LINES = 40
+
+Report = Callable[[str], None]
+
+
+class DeployFailed(Exception):
+    """A step of the deployment failed; the message ends with what the step printed."""
+
+
+class NotDeployed(Exception):
+    """The target has no such stack: `instep up` or `instep deploy` makes it."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What a person or a program needs to use a deployed stack: its outputs."""
+
+    dynamodb_table_name: str
+    chromadb_bucket: str
+    lock_table_name: str
+    state_machine_arn: str
+    inbox_queue_url: str
+    dlq_url: str
+    event_bus_name: str
+    keep_versions: str
+    keep_days: str
+
+    @classmethod
+    def read(cls, target: Target, stack: str = STACK) -> "Deployment":
+        """Read the outputs from CloudFormation; NotDeployed when the stack is not there."""
+        cloudformation: CloudFormationClient = target.client("cloudformation")
+        try:
+            found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "ValidationError":
+                raise
+            raise NotDeployed(
+                f"no stack {stack} there: run `instep up` or `instep deploy`"
+            ) from error
+        outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in found.get("Outputs", [])}
+        return cls(**{field.name: outputs[_output_id(field.name)] for field in fields(cls)})
+
+    def variables(self) -> dict[str, str]:
+        """Return the outputs under the names of `instep env`: DYNAMODB_TABLE_NAME and so on."""
+        return {field.name.upper(): getattr(self, field.name) for field in fields(self)}
+
+
+def deploy(
+    target: Target,
+    context: Mapping[str, str] | None = None,
+    report: Report | None = None,
+) -> Deployment:
+    """Synthesize with cdk.json's context and `context` over it, bootstrap where needed, deploy.
+
+    `report` gets each line the steps print. DeployFailed names the step that failed.
+    """
+    knobs = {"localCloud": "true" if target.local else "false", **(context or {})}
+    with (
+        tempfile.TemporaryDirectory(prefix="instep-cdk-") as scratch,
+        ThreadPoolExecutor(max_workers=1) as beside,
+    ):
+        assembly = beside.submit(synthesize, Path(scratch) / "cdk.out", knobs, report)
+        bootstrap(target, report)  # seconds of waiting, which synthesis uses
+        return deploy_assembly(target, assembly.result(), knobs.get("name", STACK), report)
+
+
+def synthesize(assembly: Path, context: Mapping[str, str], report: Report | None = None) -> Path:
+    """Write the app's cloud assembly into `assembly` and return it. No AWS call is made."""
+    settings = json.loads((ROOT / "cdk.json").read_text())["context"]
+    environ = {
+        **_inherited(),
+        "CDK_OUTDIR": str(assembly),
+        "CDK_CONTEXT_JSON": json.dumps(settings | dict(context)),
+    }
+    _run("synthesis", [sys.executable, "app.py"], environ, ROOT, report)
+    return assembly
+
+
+def bootstrap(target: Target, report: Report | None = None) -> None:
+    """Make the CDK's own bucket and roles in the target, unless they are there.
+
+    Run in an empty folder: in ours the CLI would synthesize the app first.
+    """
+    cloudformation: CloudFormationClient = target.client("cloudformation")
+    try:
+        cloudformation.describe_stacks(StackName=BOOTSTRAP_STACK)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "ValidationError":
+            raise
+    else:
+        return
+    account, region = target.account_and_region()
+    with tempfile.TemporaryDirectory(prefix="instep-bootstrap-") as empty:
+        _cdk(target, ["bootstrap", f"aws://{account}/{region}"], Path(empty), report)
+
+
+def deploy_assembly(
+    target: Target, assembly: Path, stack: str = STACK, report: Report | None = None
+) -> Deployment:
+    """Deploy the synthesized `stack` of `assembly` with the CDK CLI and return its outputs."""
+    arguments = ["deploy", stack, "--app", str(assembly), "--require-approval", "never"]
+    with tempfile.TemporaryDirectory(prefix="instep-deploy-") as empty:
+        _cdk(target, [*arguments, "--progress", "events"], Path(empty), report)
+    return Deployment.read(target, stack)
+
+
+def _cdk(target: Target, arguments: list[str], folder: Path, report: Report | None) -> None:
+    programs = ensure_node_modules()
+    environ = {
+        **target.environ,
+        "PATH": path_with_node(programs),
+        "HOME": str(folder) if target.local else target.environ.get("HOME", ""),
+        "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "CI": "true",
+    }
+    options = ["--no-version-reporting", "--no-notices", "--no-color"]
+    command = [str(programs / "cdk"), *arguments, *options]
+    _run(f"cdk {arguments[0]}", command, environ, folder, report)
+
+
+def _inherited() -> dict[str, str]:
+    """Return this process's environment for synthesis, with our Node and with .pyc files."""
+    environ = {**Target.aws().environ, **jsii_environment()}
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environ
+
+
+def _run(
+    step: str, command: list[str], environ: Mapping[str, str], folder: Path, report: Report | None
+) -> None:
+    shown: deque[str] = deque(maxlen=_SHOWN_LINES)
+    with subprocess.Popen(  # noqa: S603 - our own programs, no shell
+        command,
+        cwd=folder,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None  # noqa: S101 - asked for above
+        for line in process.stdout:
+            shown.append(line.rstrip())
+            if report is not None:
+                report(line.rstrip())
+    if process.returncode != 0:
+        raise DeployFailed(f"{step} failed ({process.returncode}):\n" + "\n".join(shown))
+
+
+def _output_id(name: str) -> str:
+    return "".join(part.title() for part in name.split("_"))

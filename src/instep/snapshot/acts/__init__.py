@@ -1,0 +1,1 @@
+"""What makes and unmakes versions: stage, publish, fold, roll back, sweep, import."""

@@ -1,0 +1,221 @@
+"""The writer's side: a client at the head that never loads the vector index, and stage.
+
+The directory holds the database and the stub of a vector index; with a sync threshold out of reach
+chromadb then takes updates, deletes and additions into SQLite alone (docs/design.md, "Snapshot
+store"). With a threshold in reach it would lose vectors, so such a collection is refused.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from instep.chroma import sqlite_rows, sqlite_wal
+from instep.chroma.collection import close_client, create_collection, open_client
+from instep.chroma.hnsw.stub import lay_stub
+from instep.chroma.sqlite_rows import SQLITE
+from instep.disk import on_disk
+from instep.errors import ConfigurationMissing, SnapshotUnsupported, StorageUnavailable
+from instep.scratch import sweep_scratch
+from instep.snapshot.acts.publish import Staged
+from instep.snapshot.acts.shipping import Change, ship
+from instep.snapshot.acts.staging import Origin, put_version
+from instep.snapshot.copy.claim import claim
+from instep.snapshot.copy.copy_state import State
+from instep.snapshot.copy.inventory import refuse_lost_head
+from instep.snapshot.copy.page_hashes import PageHashes
+from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.copy.warm import WarmCopy
+from instep.snapshot.copy.writable import check_writable
+from instep.snapshot.format.freshness import ChangeTimes
+from instep.snapshot.format.head import Head
+from instep.snapshot.format.manifest import Facts, FileEntry, Manifest
+from instep.snapshot.format.pages import PageFile
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+
+
+@contextmanager
+def open_workspace(
+    store: SnapshotStore, root: Path, *, create: bool = True
+) -> "Iterator[Workspace]":
+    """Open the head to write on; `root` is a directory that outlives the call and stays warm.
+
+    A collection without a version starts empty, unless `create` is False: ConfigurationMissing.
+    SnapshotUnsupported when its stored configuration makes the stub unsafe. StorageUnavailable,
+    here or out of the block, when S3 or the local disk fails or the copy turns out damaged, which
+    is dropped then.
+    """
+    with on_disk(f"write on {store.collection}"), claim(root) as directory:
+        sweep_scratch(directory)
+        copy = WarmCopy(directory)
+        head = store.head()
+        manifest = store.manifest(head.version) if head else None
+        if manifest is not None:
+            copy.bring_to(store, manifest, frozenset({SQLITE}))
+            copy.shape(wal=True)
+        elif create:
+            refuse_lost_head(store)
+            _start(copy, store.collection)
+        else:
+            raise ConfigurationMissing(f"{store.collection} has no version yet")
+        with _blaming(copy if manifest else None):
+            check_writable(copy.main, store.collection)
+            _lay_stub(copy)
+            workspace = Workspace(store, copy, head, manifest)
+            try:
+                yield workspace
+            finally:
+                workspace.close()
+
+
+class Workspace:
+    """A client at the head, in WAL mode; what it writes is seen by nobody before publish."""
+
+    def __init__(
+        self, store: SnapshotStore, copy: WarmCopy, parent: Head | None, manifest: Manifest | None
+    ) -> None:
+        self.parent = parent
+        self._store = store
+        self._copy = copy
+        self._manifest = manifest
+        self.client: ClientAPI = open_client(copy.data)
+        try:
+            self._hold = sqlite_wal.Hold(copy.main)
+        except BaseException:
+            close_client(self.client)
+            raise
+        self._is_open = True
+        self._staged = False
+
+    def renew(self) -> "ClientAPI":
+        """Return a fresh client in place of this one, with all that was written so far.
+
+        Each write of chromadb's reads its log anew, from the last vector that the index holds on:
+        what a fresh client finds there is what the index waits for, and no more.
+        """
+        if not self._is_open:
+            raise ValueError("this workspace is closed")
+        self._close_client()
+        sqlite_rows.prune(self._copy.main)
+        self.client = open_client(self._copy.data)
+        self._is_open = True
+        return self.client
+
+    def stage(
+        self,
+        writer: str,
+        fencing_token: int,
+        watermark: str | None,
+        note: Mapping[str, Any],
+        times: ChangeTimes | None = None,
+    ) -> Staged:
+        """Close the client and store what changed since the head as a version nobody sees.
+
+        `note` is kept in the manifest (JSON values); `times` are those of the changes applied.
+        Nothing changed: nothing is stored, and no watermark moves.
+        """
+        facts, size, pages = self._finish()
+        if self._manifest is not None and _same_content(self._manifest.facts, facts):
+            return self._unchanged(fencing_token, watermark)
+        version = self._store.new_version()
+        before = self._store.objects.traffic.up
+        entries: dict[str, FileEntry] = dict(self._manifest.files if self._manifest else {})
+        parent = entries.get(SQLITE)
+        hashes = self._hashes(parent)
+        with PageFile(self._copy.main, sqlite_wal.normal_page) as main:
+            change = Change(size, pages, main.read, hashes)
+            entries[SQLITE] = ship(self._store, version, parent, change)
+        origin = Origin(writer, fencing_token, watermark, note, self.parent, times)
+        staged = put_version(self._store, version, origin, facts, entries, before)
+        self._copy.hashes.save(hashes, entries[SQLITE].digest)
+        self._copy.wait_for(version, entries[SQLITE].layers[-1])
+        self._staged = True
+        return staged
+
+    def close(self) -> None:
+        """Close the client; what was not staged is forgotten. Twice is no error."""
+        self._close_client()
+        self._hold.release()
+        if not self._staged:
+            self._copy.drop_writes()
+
+    def _finish(self) -> tuple[Facts, int, dict[int, bytes]]:
+        """Close the client; return what the database holds now, its size and changed pages."""
+        if not self._is_open:
+            raise ValueError("this workspace is closed: a workspace is staged once")
+        self._close_client()
+        facts = Facts(**vars(sqlite_rows.prune(self._copy.main)))
+        check_writable(self._copy.main, self._store.collection, alone=False)
+        size, pages = sqlite_wal.changed_pages(self._copy.main)
+        self._hold.release()
+        if not self._copy.state().files:
+            raise SnapshotUnsupported(
+                f"{self._copy.main} was written to while its WAL was held back; the copy is "
+                f"dropped: run this again, and if it repeats report SQLite's version"
+            )
+        return facts, size, pages
+
+    def _hashes(self, parent: FileEntry | None) -> PageHashes:
+        """Return what the parent's pages hash to; made here, there is nothing to hold them to."""
+        if parent is None:
+            return PageHashes()
+        return self._copy.hashes.of(self._copy.main, parent.digest, sqlite_wal.normal_page)
+
+    def _close_client(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            close_client(self.client, self._hold.descriptors)
+
+    def _unchanged(self, fencing_token: int, watermark: str | None) -> Staged:
+        head = self.parent
+        return Staged(
+            collection=self._store.collection,
+            changed=False,
+            version=head.version if head else None,
+            parent=head.version if head else None,
+            witness=head.etag if head else None,
+            manifest=None,
+            fencing_token=fencing_token,
+            watermark=watermark,
+        )
+
+
+@contextmanager
+def _blaming(copy: WarmCopy | None) -> Iterator[None]:
+    """Look, when something fails, whether the copy of a version is damaged, and drop it then."""
+    try:
+        yield
+    except Exception as error:
+        if copy is None or not copy.state().files or copy.prove():
+            raise
+        copy.wipe()
+        raise StorageUnavailable(
+            f"{copy.main} was damaged on this machine's disk, S3 is untouched; the copy is dropped "
+            f"and the next try fetches it anew"
+        ) from error
+
+
+def _start(copy: WarmCopy, collection: str) -> None:
+    """Make an empty collection in a directory of its own."""
+    copy.wipe()
+    copy.data.mkdir(parents=True)
+    client = open_client(copy.data)
+    try:
+        create_collection(client, collection)
+    finally:
+        close_client(client)
+    sqlite_wal.arm(copy.main)
+    copy.save(State(None, {SQLITE: copy.made_here(SQLITE)}))
+
+
+def _lay_stub(copy: WarmCopy) -> None:
+    """Give the client an index to build on; a collection without a vector gets chromadb's own."""
+    dimension = sqlite_rows.dimension(copy.main)
+    if dimension is not None:
+        lay_stub(copy.data / sqlite_rows.vector_segment(copy.main), dimension)
+
+
+def _same_content(parent: Facts, now: Facts) -> bool:
+    return (parent.last_seq, parent.configuration) == (now.last_seq, now.configuration)

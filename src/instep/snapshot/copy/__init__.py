@@ -1,0 +1,1 @@
+"""A version on this machine: fetched, checked, kept, read."""

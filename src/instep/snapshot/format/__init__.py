@@ -1,0 +1,1 @@
+"""What lies in S3: documents, HEAD, manifests, packs of pages."""

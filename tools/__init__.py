@@ -1,1 +1,0 @@
-"""What runs on a laptop or in CI: the command line, the local cloud, the demo, our own Node."""
