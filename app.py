@@ -10,11 +10,14 @@ os.environ.update(jsii_environment())  # before aws_cdk, which starts a Node as 
 
 from aws_cdk import App
 
+from instep.binding import load_domain
 from instep.cdk.config import Config
 from instep.cdk.packages import build_packages
 from stacks.compaction_stack import CompactionStack
 
 app = App(analytics_reporting=False)
 config = Config.from_context(app.node.try_get_context)
-CompactionStack(app, config.name, config=config, packages=build_packages(config))
+CompactionStack(
+    app, config.name, config=config, packages=build_packages(config), domain=load_domain()
+)
 app.synth()

@@ -117,7 +117,7 @@ def _ends(place: _Place, parsed: Json) -> Iterator[tuple[str, list[Json]]]:
     and many records failed, each for a reason of its own.
     """
     collections = parsed["collections"]
-    nothing: Json = {"failures": [], "merges": []}
+    nothing: Json = {"failures": [], "done": []}
     applied = partial(_outcome, place, "applied", result=nothing)
     yield "deferred", [_outcome(place, "deferred", one) for one in collections]
     yield "stalled", [applied(collections[0]), _outcome(place, "failed", collections[1])]
@@ -144,7 +144,7 @@ def _some_failed(place: _Place, of: Json) -> Json:
         }
         for at in range(0, of["batch"]["count"], _ONE_BAD_IN)
     ]
-    return _outcome(place, "applied", of, {"failures": failures, "merges": []})
+    return _outcome(place, "applied", of, {"failures": failures, "done": []})
 
 
 def _settling(parsed: Json, outcomes: Sequence[Json]) -> Json:

@@ -14,19 +14,28 @@ from instep.cdk.storage import Storage
 from instep.cdk.sweeping import Sweeping
 from instep.cdk.triggers import Triggers
 from instep.cdk.workflow import Workflow
+from instep.domain import Domain
 
 
 class CompactionStack(Stack):
     """Wires the constructs, defines nothing."""
 
-    def __init__(self, scope: Construct, id_: str, *, config: Config, packages: Packages) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        config: Config,
+        packages: Packages,
+        domain: Domain,
+    ) -> None:
         super().__init__(
             scope, id_, description="Keeps ChromaDB collections on S3 in step with a table."
         )
         bus = events.EventBus.from_event_bus_name(self, "Bus", "default")
         storage = Storage(self, "Storage", config=config)
         queues = Queues(self, "Queues")
-        platform = Platform(self, "Platform", config=config, packages=packages)
+        platform = Platform(self, "Platform", config=config, packages=packages, domain=domain)
         functions = Functions(
             self,
             "Functions",
@@ -37,7 +46,12 @@ class CompactionStack(Stack):
             cache=SharedCache(self, "SharedCache") if config.file_system else None,
         )
         StreamIngest(
-            self, "Ingest", config=config, table=storage.entities, function=functions.ingest
+            self,
+            "Ingest",
+            config=config,
+            table=storage.entities,
+            function=functions.ingest,
+            domain=domain,
         )
         workflow = Workflow(self, "Workflow", config=config, functions=functions)
         Triggers(

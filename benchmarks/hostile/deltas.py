@@ -19,7 +19,8 @@ from benchmarks.hostile.mutation import ODD, bytes_mutated, json_mutated, nested
 from benchmarks.source import normal_client
 from instep.chroma.foreign.records import Contents, Record
 from instep.chroma.foreign.replay import LogRecord, Segments
-from instep.chroma.sqlite_rows import SQLITE, TABLES
+from instep.chroma.foreign.schema import TABLES
+from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import DeltaRejected
 from receipt_chroma.compaction.deltas import ARCHIVE, DeltaSource
 from receipt_chroma.compaction.refusals import judge

@@ -14,13 +14,13 @@ from benchmarks.hostile.memory_objects import MemoryObjects
 from benchmarks.hostile.mutation import ODD, bytes_mutated
 from benchmarks.source import normal_client
 from instep.chroma.collection import opened
+from instep.chroma.foreign.whole import read_foreign
 from instep.chroma.hnsw.labels import IndexBroken
 from instep.chroma.hnsw.vectors import read_vectors
 from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import ImportRejected
 from instep.snapshot.acts import predecessor
 from instep.snapshot.acts.rebuilding import rebuild
-from receipt_chroma.importing import read_foreign
 from receipt_domain.demo.producer import pack
 
 _NAME: Final = "words"
@@ -94,7 +94,7 @@ def _directory(files: Files, scratch: Path) -> Boundary:
         with TemporaryDirectory(dir=scratch) as name:
             theirs, made = Path(name) / "theirs", Path(name) / "made"
             _lay(theirs, changed)
-            rebuild(theirs, made, _NAME, read_foreign, lambda *_: None)
+            rebuild(theirs, made, _NAME, read_foreign, lambda _: {}, lambda *_: None)
             with opened(made, _NAME) as collection:
                 if collection.count():
                     near: Any = [[1.0] * (collection.get_model().dimension or 1)]

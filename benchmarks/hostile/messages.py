@@ -23,6 +23,7 @@ from instep.lambda_.inputs import Pasted, read_input
 from instep.lambda_.intake import take_in
 from instep.lambda_.screening import screen
 from instep.metrics import NoMetrics
+from receipt_domain import DOMAIN
 
 _NOW: Final = datetime(2025, 10, 1, tzinfo=UTC)
 _KEYS: Final = {"PK": {"S": "IMAGE#i1"}, "SK": {"S": "RECEIPT#00001"}}
@@ -165,14 +166,14 @@ def _drain(message: Mapping[str, Any]) -> None:
 
 
 def _screen(records: list[Any]) -> None:
-    screened = screen([*records, _STREAM[0]])
+    screened = screen([*records, _STREAM[0]], DOMAIN)
     if not screened.kept:
         raise AssertionError("a good record was not let through")
     _inbox().reject(screened.poison, "execution")
 
 
 def _take(records: Any, deliveries: list[Delivery]) -> None:
-    taken = take_in(records, deliveries, NoMetrics())
+    taken = take_in(records, deliveries, DOMAIN, NoMetrics())
     if not taken.batches or _GOOD.handle in taken.finished:
         raise AssertionError(f"a good message was not taken: {taken}")
     _inbox().reject(taken.poison, "execution")

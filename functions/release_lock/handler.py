@@ -1,34 +1,5 @@
-"""ReleaseLock: give the lease back, from every path, also after an acquire that died half-way.
+"""ReleaseLock: instep/lambda_/handlers/release_lock.py."""
 
-Idempotent: releasing what is not (or no longer) ours changes nothing and is no error. A try that
-comes late finds a later lease of this execution, and leaves it.
-"""
+from instep.lambda_.handlers.release_lock import handler
 
-from aws_lambda_powertools.utilities.typing import LambdaContext
-
-from instep.clock import utc_now
-from instep.flow.lease import LeaseState
-from instep.lambda_ import parts
-from instep.lambda_.payloads import ReleaseRequest
-from instep.lambda_.telemetry import Payload, logger, metrics, observed
-
-leases = parts.leases()
-
-
-@observed("release_lock")
-def handle(event: Payload, context: LambdaContext) -> Payload:
-    """Return whether there was a lease of this pass to release."""
-    released = release(ReleaseRequest.from_payload(event))
-    if released is not None and released.acquired_at is not None:
-        held = round((utc_now() - released.acquired_at).total_seconds() * 1000)
-        metrics.count("CompactionLockDuration", held)
-        logger.info("lease released", extra={"held_ms": held})
-    return {"released": released is not None}
-
-
-def release(request: ReleaseRequest) -> LeaseState | None:
-    """Give back the lease that is known, or whatever an acquire without an answer has taken."""
-    if request.lease is not None:
-        return leases.release(request.lease)
-    asked = request.asked
-    return leases.release_unanswered(asked.collection, asked.execution, asked.request)
+handle = handler()

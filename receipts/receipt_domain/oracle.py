@@ -8,9 +8,11 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeAlias
+
+from instep.domain import Difference
 
 Value: TypeAlias = Any  # what Chroma takes: str, int, float, bool or a list of one of them
 Fields: TypeAlias = dict[str, Value]
@@ -36,6 +38,24 @@ LABEL_FIELDS = (
     "label_validated_at",
     "label_confidence",
 )
+READ = (
+    "PK",
+    "SK",
+    "TimeToLive",
+    "place_id",
+    "merchant_name",
+    "canonical_merchant_name",
+    "merchant_category",
+    "address",
+    "formatted_address",
+    "phone_number",
+    "validation_status",
+    "timestamp_added",
+    "label_proposed_by",
+    "lines_state",
+    "words_state",
+)
+"""What is read here, and a run's states; geometry, letters and the rest stay in the table."""
 LOOKED_UP_TOGETHER = {"lines": (MIRRORED,), "words": (MIRRORED, LABEL_FIELDS)}
 """The judged fields of a collection, in groups that the pipeline derives from one look each."""
 
@@ -44,30 +64,6 @@ _RECEIPT = rf"RECEIPT#{_NUMBER}"
 _LINE = rf"{_RECEIPT}#LINE#{_NUMBER}"
 _WORD = rf"{_LINE}#WORD#{_NUMBER}"
 _OLDEST = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One thing an embedding carries and should not, or should and does not.
-
-    `field` is None when the embedding itself should not be there: its LINE or WORD item is gone,
-    or its RECEIPT item.
-    """
-
-    collection: str
-    id: str
-    field: str | None
-    expected: Value
-    carried: Value
-
-    def __str__(self) -> str:
-        """Say it as a person reads it."""
-        if self.field is None:
-            return f"{self.collection} {self.id}: its item or its receipt's is not in the table"
-        return (
-            f"{self.collection} {self.id}: {self.field} is {self.carried!r}, "
-            f"the table says {self.expected!r}"
-        )
 
 
 def expected(
@@ -178,8 +174,9 @@ def _differences(
     collection: str, id_: str, readings: Readings, metadata: Mapping[str, Value]
 ) -> list[Difference]:
     """List how one embedding differs from the first of its readings, unless it agrees with one."""
+    say = partial(Difference, collection, id_, part_of=(id_.rpartition("#LINE#")[0],))
     if not readings:
-        return [Difference(collection, id_, None, None, None)]
+        return [say(None, None, None)]
     differences: list[Difference] = []
     for group in LOOKED_UP_TOGETHER[collection]:
         found = []
@@ -187,7 +184,7 @@ def _differences(
             has = _without_producers_none(metadata, must)
             found.append(
                 [
-                    Difference(collection, id_, field, must.get(field), has.get(field))
+                    say(field, must.get(field), has.get(field))
                     for field in group
                     if _plain(must.get(field)) != _plain(has.get(field))
                 ]

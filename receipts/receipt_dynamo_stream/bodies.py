@@ -6,7 +6,8 @@ The shapes are docs/domain.md, "Messages in the queue"; all of it comes from out
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from receipt_dynamo_stream.entities import FEEDING, RUN_FIELDS, RecordRejected
+from instep.domain import RecordRejected
+from receipt_dynamo_stream.entities import FEEDING, RUN_FIELDS
 from receipt_dynamo_stream.keys import LONGEST_PK, LONGEST_SK, EntityKey, fits
 from receipt_dynamo_stream.messages import ChromaDBCollection, FieldChange, StreamMessage
 from receipt_dynamo_stream.stream import BOTH, EVENTS, FED, delta_prefix

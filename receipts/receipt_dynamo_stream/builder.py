@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
+from instep.domain import RecordRejected
 from instep.flow.envelope import MOST_RECORDS
 from instep.json_text import NotJson, read_json
 from receipt_dynamo_stream.bodies import collections_named, message_of_body
-from receipt_dynamo_stream.entities import RecordRejected
 from receipt_dynamo_stream.messages import StreamMessage
 from receipt_dynamo_stream.stream import messages_of_stream_record
 

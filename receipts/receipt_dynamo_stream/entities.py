@@ -6,6 +6,7 @@ Ids come from the key alone.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from instep.domain import RecordRejected
 from receipt_dynamo_stream.attributes import TTL_ATTRIBUTE, Unreadable, Value, read, read_expiry
 
 METADATA_FIELDS: Final = (
@@ -50,10 +51,6 @@ The expiry feeds all of them, for an item past it counts as gone.
 """
 
 Fields = Mapping[str, Value]
-
-
-class RecordRejected(ValueError):
-    """One record that cannot be read. The message is the reason that goes to the DLQ with it."""
 
 
 def read_fields(entity_type: str, image: Mapping[str, Any]) -> dict[str, Value]:

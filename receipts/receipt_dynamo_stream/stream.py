@@ -12,20 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from instep.domain import RecordRejected
 from receipt_dynamo_stream.attributes import Unreadable
 from receipt_dynamo_stream.changes import (
     get_chromadb_relevant_changes,
     lives_longer,
     may_matter,
 )
-from receipt_dynamo_stream.entities import (
-    RUN_FIELDS,
-    Fields,
-    RecordRejected,
-    demand_readable,
-    read_fields,
-    written,
-)
+from receipt_dynamo_stream.entities import RUN_FIELDS, Fields, demand_readable, read_fields, written
 from receipt_dynamo_stream.keys import LONGEST_PK, LONGEST_SK, EntityKey, fits, parse_key
 from receipt_dynamo_stream.messages import (
     ARRIVING,

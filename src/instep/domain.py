@@ -17,7 +17,7 @@ before it is written, one item at a time.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
@@ -94,6 +94,16 @@ class Outcome:
     note: Mapping[str, int] = field(default_factory=dict)
     done: Sequence[Mapping[str, Any]] = ()
 
+    def to_payload(self) -> dict[str, Any]:
+        """Return what settling goes by."""
+        return {"failures": [asdict(one) for one in self.failures], "done": list(self.done)}
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> "Outcome":
+        """Read what `to_payload` wrote."""
+        failures = [SignalFailure(**one) for one in payload["failures"]]
+        return cls(failures, done=payload["done"])
+
 
 class Log(Protocol):
     """What a domain asks of a logger: a stdlib logger or one of Powertools."""
@@ -155,7 +165,8 @@ class Told(NamedTuple):
 class Difference:
     """One thing an embedding carries and should not, or should and does not.
 
-    `field` None: the embedding itself, which is `missing` or should not be there.
+    `field` None: the embedding itself, which is `missing` or should not be there. `part_of` names
+    what it belongs to, as `Domain.explains` does.
     """
 
     collection: str
@@ -164,6 +175,7 @@ class Difference:
     expected: Any
     carried: Any
     missing: bool = False
+    part_of: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Say it as a person reads it."""
@@ -177,12 +189,12 @@ class Difference:
 
 
 class Letter(NamedTuple):
-    """What a letter of the DLQ keeps from arriving. `about` is an embedding's id, or what such an
-    id begins with; None as `collection` or `fields`: every one.
+    """What a letter of the DLQ keeps from arriving: of whatever has this name, the `fields` (None:
+    all). `about` is the id of an embedding, what a Difference is `part_of`, or a key of
+    `unfinished`.
     """
 
     about: str
-    collection: str | None
     fields: Collection[str] | None
 
 
@@ -221,7 +233,11 @@ class Domain(Protocol):
         """
 
     def settle(
-        self, dynamodb: "DynamoDBClient", table: str, done: Mapping[str, Any], told: Sequence[Told]
+        self,
+        dynamodb: "DynamoDBClient",
+        table: str,
+        done: Mapping[str, Sequence[Mapping[str, Any]]],
+        told: Sequence[Told],
     ) -> None:
         """Tell whoever waits: `done` (by collection, what `update` returned) is published now.
 
@@ -230,6 +246,9 @@ class Domain(Protocol):
 
     def record_of(self, item: Item) -> Record | None:
         """Return what the stream would say of an item that is new; None for one of no interest."""
+
+    def identify(self, id_: str) -> Mapping[str, Any]:
+        """Return the metadata by which an embedding of this id is found, whoever wrote it."""
 
     @property
     def reads(self) -> Sequence[str]:
@@ -244,4 +263,10 @@ class Domain(Protocol):
         """Say what a record that lies in the DLQ keeps from arriving; it may be unreadable."""
 
     def unfinished(self, items: Sequence[Item], now: datetime) -> Mapping[tuple[str, str], str]:
-        """Map what the table says is on its way, and in which collection, to its state."""
+        """Map what the table itself says is on its way, by key and collection, to its state:
+        PENDING, PROCESSING, COMPLETED or FAILED.
+        """
+
+    @property
+    def scan_filter(self) -> tuple[str, str] | None:
+        """An attribute and what it begins with in every item of interest; None: read all."""

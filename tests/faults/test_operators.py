@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from instep.chroma.foreign.whole import read_foreign
 from instep.errors import ImportRejected, SnapshotConflict
 from instep.snapshot.acts.importing import Request, import_snapshot
 from instep.snapshot.acts.publish import publish
@@ -17,7 +18,7 @@ from instep.snapshot.acts.retention import Retention
 from instep.snapshot.acts.rollback import rollback
 from instep.snapshot.acts.sweep import Swept, sweep
 from instep.snapshot.format.head import head_key
-from receipt_chroma.importing import read_foreign
+from receipt_domain import DOMAIN
 from tests.support.aws import BUCKET
 from tests.support.deaths import Moment, ProcessDied, dying
 from tests.support.faults import meanwhile
@@ -115,7 +116,7 @@ def test_a_sweep(world: World, moment: Moment) -> None:
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_an_import(world: World, moment: Moment, tmp_path: Path) -> None:
     upload(world.aws.s3, write_directory(tmp_path / "theirs", adds(names(10)), deletes(names(2))))
-    request = Request(world.store.objects, "operator", read_foreign)
+    request = Request(world.store.objects, "operator", read_foreign, DOMAIN.identify)
 
     def run() -> None:
         """As an operator who runs it again, and is told that it had been done."""

@@ -21,7 +21,7 @@ from tests.support.marks import ROOT
 from tests.support.pipeline import Pipeline
 
 CONTRACT = (ROOT / "docs" / "domain.md").read_text()
-FUNCTIONS = ROOT / "functions"
+OURS = [ROOT / "src" / "instep", *(ROOT / "receipts").glob("receipt_*")]
 BOUNDED = {"service", "collection"}
 
 
@@ -233,7 +233,7 @@ def test_each_function_annotates_its_trace(
 
 
 def sources() -> Iterator[Path]:
-    return FUNCTIONS.rglob("*.py")
+    return (path for folder in OURS for path in folder.rglob("*.py"))
 
 
 @pytest.mark.domain("metric-names", "our-metric-names")

@@ -25,6 +25,7 @@ from receipt_chroma.compaction import (
 )
 from receipt_chroma.compaction.identity import ReceiptId
 from receipt_chroma.compaction.runs import RunId, RunTable
+from receipt_domain import DOMAIN
 from receipt_domain.demo.producer import write_delta
 from receipt_domain.oracle import compare, expected
 from receipt_dynamo_stream import StreamMessage
@@ -143,7 +144,7 @@ class Lab:
         self, records: Sequence[dict[str, Any]], *, dies_before_settling: bool = False
     ) -> list[CollectionUpdateResult]:
         """Work on a batch of records; what dies before it settles hears of them again."""
-        intake = take_in(screen(records).kept, [], NoMetrics())
+        intake = take_in(screen(records, DOMAIN).kept, [], DOMAIN, NoMetrics())
         results = []
         for collection, entries in intake.batches.items():
             messages = [

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from instep.aws.objects import Objects
+from instep.chroma.foreign.whole import read_foreign
 from instep.metrics import NoMetrics
 from instep.snapshot.acts.importing import Request, import_snapshot
 from instep.snapshot.acts.workspace import open_workspace
 from instep.snapshot.copy.cache import PackCache
 from instep.snapshot.copy.store import SnapshotStore
 from receipt_chroma.compaction.deltas import ARCHIVE, DeltaSource
-from receipt_chroma.importing import read_foreign
+from receipt_domain import DOMAIN
 from receipt_domain.demo.producer import pack, write_directory
 from tests.support import predecessor
 from tests.support.aws import BUCKET
@@ -126,7 +127,9 @@ def _delta(world: World, _: int) -> None:
 
 
 def _import(world: World, _: int) -> None:
-    request = Request(Objects(world.aws.s3, BUCKET), "operator", read_foreign, on_head=True)
+    request = Request(
+        Objects(world.aws.s3, BUCKET), "operator", read_foreign, DOMAIN.identify, on_head=True
+    )
     import_snapshot(world.store, request, _folder(world, "tmp"), lambda *_: None)
 
 

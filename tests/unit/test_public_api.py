@@ -67,7 +67,7 @@ def test_the_engine_knows_nothing_of_receipts() -> None:
     """No import, and no word either: who keeps other things in step finds nothing to rename."""
     for path in sorted(ENGINE.rglob("*.py")):
         tree = ast.parse(path.read_text())
-        assert [name for name in imported(tree) if name.startswith("receipt")] == []
+        assert [name for name in imported(tree) if name.startswith("receipt")] == [], path
         known = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         assert [name for name in known if "receipt" in name.lower()] == [], path
 

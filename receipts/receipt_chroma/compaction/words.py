@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import TYPE_CHECKING, Final
 
-from instep.aws.table import Item, Key, Range, TableReader
+from instep.aws.table import Item, Range, TableReader
 from receipt_chroma.compaction.attributes import TTL_ATTRIBUTE, is_alive
 from receipt_chroma.compaction.spans import FEWEST, split
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from instep.aws.keys import Key
     from receipt_chroma.compaction.identity import EmbeddingId
 
 _KEY: Final = ("PK", "SK", TTL_ATTRIBUTE)

@@ -1,4 +1,4 @@
-"""Strongly consistent reads of a table with the keys PK and SK, counted: by key and by range.
+"""Strongly consistent reads of a table, counted: by key and by range of the sort key.
 
 What they cost is counted in requests, which take time, and in read units, which cost money: a key
 costs a unit at least, a range one for every 4 KB that lie in it, wanted or not.
@@ -11,13 +11,13 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from instep.aws.aws_errors import storage
+from instep.aws.keys import Key, KeyAttribute, KeySchema
 from instep.errors import StorageUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Item: TypeAlias = Mapping[str, Mapping[str, Any]]
-Key: TypeAlias = tuple[str, str]  # PK and SK
 
 KEYS_A_CALL: Final = 100
 _ROUNDS_WITHOUT_PROGRESS: Final = 3
@@ -51,8 +51,11 @@ class TableReader:
     stay unprocessed, is StorageUnavailable.
     """
 
-    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+    def __init__(
+        self, client: "DynamoDBClient", table: str, schema: KeySchema | None = None
+    ) -> None:
         self._client, self._table = client, table
+        self.schema = schema or KeySchema()
         self._lock = Lock()
         self.requests = 0
         self.units = 0.0
@@ -62,7 +65,7 @@ class TableReader:
         unique = list(dict.fromkeys(keys))
         chunks = [unique[at : at + KEYS_A_CALL] for at in range(0, len(unique), KEYS_A_CALL)]
         return {
-            (item["PK"]["S"], item["SK"]["S"]): item
+            self.schema.of(item): item
             for items in self.side_by_side(lambda chunk: self._chunk(chunk, attributes), chunks)
             for item in items
         }
@@ -77,28 +80,29 @@ class TableReader:
     ) -> Page:
         """Return a page of a range: behind the sort key `after`, of at most `limit` items."""
         names, projection = _projected(attributes)
+        partition, sort = self._both_keys()
+        values = {":pk": within.pk, ":first": within.first, ":last": within.last}
+        kinds = {":pk": partition.kind, ":first": sort.kind, ":last": sort.kind}
         request: dict[str, Any] = {
             "TableName": self._table,
-            "KeyConditionExpression": "PK = :pk AND SK BETWEEN :first AND :last",
+            "KeyConditionExpression": "#pk = :pk AND #sk BETWEEN :first AND :last",
             "ExpressionAttributeValues": {
-                ":pk": {"S": within.pk},
-                ":first": {"S": within.first},
-                ":last": {"S": within.last},
+                name: {kinds[name]: value} for name, value in values.items()
             },
-            "ExpressionAttributeNames": names,
+            "ExpressionAttributeNames": {**names, "#pk": partition.name, "#sk": sort.name},
             "ProjectionExpression": projection,
             "ConsistentRead": True,
             "ReturnConsumedCapacity": "TOTAL",
         }
         if after is not None:
-            request["ExclusiveStartKey"] = {"PK": {"S": within.pk}, "SK": {"S": after}}
+            request["ExclusiveStartKey"] = self.schema.written((within.pk, after))
         if limit is not None:
             request["Limit"] = limit
         with storage(f"Query {self._table}"):
             answer = self._client.query(**request)
         units = self._consumed([answer.get("ConsumedCapacity", {})])
         reached = answer.get("LastEvaluatedKey")
-        return Page(answer["Items"], units, reached["SK"]["S"] if reached else None)
+        return Page(answer["Items"], units, self.schema.of(reached)[1] if reached else None)
 
     def all_of(self, within: Range, attributes: Sequence[str]) -> Iterator[Item]:
         """Yield every item of a range."""
@@ -121,7 +125,7 @@ class TableReader:
         """Read up to 100 keys; what the table hands back unprocessed is asked for again at once."""
         names, projection = _projected(attributes)
         request: Any = {
-            "Keys": [{"PK": {"S": pk}, "SK": {"S": sk}} for pk, sk in keys],
+            "Keys": [self.schema.written(key) for key in keys],
             "ConsistentRead": True,
             "ProjectionExpression": projection,
             "ExpressionAttributeNames": names,
@@ -144,6 +148,11 @@ class TableReader:
                 )
             request = {**request, "Keys": left}
         return items
+
+    def _both_keys(self) -> tuple[KeyAttribute, KeyAttribute]:
+        if self.schema.sort is None:
+            raise ValueError(f"{self._table} has no sort key: nothing of it is read by range")
+        return self.schema.partition, self.schema.sort
 
     def _consumed(self, reports: Iterable[Mapping[str, Any]]) -> float:
         units = float(sum(report.get("CapacityUnits", 0.0) for report in reports))

@@ -17,6 +17,7 @@ from instep.cdk.layer import Layers
 from instep.cdk.nag import accept
 from instep.cdk.packages import RUNTIME_PYTHON, Packages
 from instep.cdk.shared_cache import SharedCache
+from instep.domain import Domain
 
 TAKES_NO_RESOURCE = "X-Ray's two write actions name none (service authorization reference)."
 NOT_THE_NEWEST = (
@@ -37,9 +38,11 @@ class Platform(Construct):
     zipping 180 MB would take longer than all the rest of a local deployment.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, config: Config, packages: Packages) -> None:
+    def __init__(
+        self, scope: Construct, id_: str, *, config: Config, packages: Packages, domain: Domain
+    ) -> None:
         super().__init__(scope, id_)
-        self.config = config
+        self.config, self.domain = config, domain
         self.code = packages.functions
         self.architecture = ARCHITECTURES[config.architecture]
         self.runtime = lambda_.Runtime(f"python{RUNTIME_PYTHON}", lambda_.RuntimeFamily.PYTHON)

@@ -13,8 +13,8 @@ from constructs import Construct
 from instep.cdk.config import Config
 from instep.cdk.nag import accept, accept_objects
 from instep.cdk.storage import NO_ACCESS_LOG
+from instep.domain import Domain
 from instep.flow.pace import HIDDEN
-from receipt_dynamo_stream.stream_filter import stream_filters
 
 # What a run that died had taken comes back after it. Shorter than many a round, for only the
 # runner drains: whatever comes back while it works, it has settled before it looks again.
@@ -65,6 +65,7 @@ class StreamIngest(Construct):
         config: Config,
         table: dynamodb.ITable,
         function: lambda_.Function,
+        domain: Domain,
     ) -> None:
         super().__init__(scope, id_)
         self.failures = self._failure_bucket(config)
@@ -90,7 +91,7 @@ class StreamIngest(Construct):
                     destination=self.failures.bucket_arn
                 )
             ),
-            filter_criteria=_filters(),
+            filter_criteria=_filters(domain),
         )
         mapping.node.add_dependency(access)  # Lambda checks the rights as it makes the mapping
 
@@ -136,11 +137,11 @@ class StreamIngest(Construct):
         return policy
 
 
-def _filters() -> lambda_.CfnEventSourceMapping.FilterCriteriaProperty:
-    """The parser's own patterns: what they let through, ingest judges; the rest wakes nobody."""
+def _filters(domain: Domain) -> lambda_.CfnEventSourceMapping.FilterCriteriaProperty:
+    """The domain's patterns: what they let through, ingest judges; the rest wakes nobody."""
     mapping = lambda_.CfnEventSourceMapping
     return mapping.FilterCriteriaProperty(
         filters=[
-            mapping.FilterProperty(pattern=json.dumps(pattern)) for pattern in stream_filters()
+            mapping.FilterProperty(pattern=json.dumps(pattern)) for pattern in domain.stream_filters
         ]
     )

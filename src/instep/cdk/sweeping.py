@@ -15,7 +15,6 @@ from instep.cdk.function import Platform, WorkflowFunction
 from instep.cdk.functions import IO_BOUND
 from instep.cdk.nag import accept_objects
 from instep.cdk.storage import Storage
-from receipt_dynamo_stream import ChromaDBCollection
 
 EVERY = "rate(1 day)"
 
@@ -39,12 +38,13 @@ class Sweeping(Construct):
             },
         )
         self.function = made.function
+        self._collections = list(platform.domain.collections)
         self._allow(made, storage)
         self._schedule(self._starter())
 
     def _allow(self, made: WorkflowFunction, storage: Storage) -> None:
         bucket = storage.bucket
-        names = [each.value for each in ChromaDBCollection]
+        names = self._collections
         versions = [f"{name}/versions/*" for name in names]
         packs = [f"{name}/packs/*" for name in names]
         heads = [f"{name}/HEAD" for name in names]
@@ -67,16 +67,16 @@ class Sweeping(Construct):
         return role
 
     def _schedule(self, starter: iam.Role) -> None:
-        for each in ChromaDBCollection:
+        for name in self._collections:
             scheduler.CfnSchedule(
                 self,
-                f"Daily{each.value.title()}",
-                description=f"Old versions of {each.value} go once a day.",
+                f"Daily{name.title()}",
+                description=f"Old versions of {name} go once a day.",
                 schedule_expression=EVERY,
                 flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
                 target=scheduler.CfnSchedule.TargetProperty(
                     arn=self.function.function_arn,
                     role_arn=starter.role_arn,
-                    input=json.dumps({"collection": each.value}),
+                    input=json.dumps({"collection": name}),
                 ),
             )

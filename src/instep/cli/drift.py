@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from instep.cli.session import Session
 from instep.cli.snapshots import metadata_of
 from instep.clock import Clock, utc_now
+from instep.domain import Difference, Domain
 from instep.errors import SnapshotCorrupt
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.manifest import Manifest
-from receipt_chroma.compaction.attributes import is_alive
-from receipt_domain.oracle import Difference, judge
-from receipt_dynamo_stream.keys import parse_key
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -25,24 +23,6 @@ if TYPE_CHECKING:
 Item = Mapping[str, Any]
 Progress = Callable[[str], None]
 
-# What the oracle and `Reading.states` read; geometry, letters and the rest stay in the table.
-_READ: Final = (
-    "PK",
-    "SK",
-    "TimeToLive",
-    "place_id",
-    "merchant_name",
-    "canonical_merchant_name",
-    "merchant_category",
-    "address",
-    "formatted_address",
-    "phone_number",
-    "validation_status",
-    "timestamp_added",
-    "label_proposed_by",
-    "lines_state",
-    "words_state",
-)
 UNFINISHED: Final = frozenset({"PENDING", "PROCESSING"})
 
 
@@ -59,7 +39,8 @@ class Reading:
     """One whole reading: how many embeddings were compared, and all that was found.
 
     Every page of the heads was checked; of a collection in `damaged` nothing was compared. `at` is
-    when it was over: until then an expiry may have passed.
+    when it was over: until then an expiry may have passed. `states` are those of what the table
+    itself says is on its way.
     """
 
     at: datetime
@@ -67,6 +48,7 @@ class Reading:
     versions: Mapping[str, str | None]
     compared: Mapping[str, int]
     differences: Sequence[Difference]
+    states: Mapping[tuple[str, str], str]
     checked: Mapping[str, Checked]
     damaged: Mapping[str, SnapshotCorrupt]
 
@@ -74,19 +56,6 @@ class Reading:
     def in_step(self) -> bool:
         """Whether every head is whole and says what the table says."""
         return not self.differences and not self.damaged
-
-    def states(self) -> dict[tuple[str, str], str]:
-        """Map (COMPACTION_RUN key, collection) to the state of that run there.
-
-        A run past its time to live is passed over by whoever would merge it: nobody waits for it.
-        """
-        return {
-            (f"{item['PK']['S']}#{item['SK']['S']}", collection): item[f"{collection}_state"]["S"]
-            for item in self.items
-            if _is_run(item) and is_alive(item, self.at)
-            for collection in self.versions
-            if "S" in item.get(f"{collection}_state", {})
-        }
 
 
 def read_everything(
@@ -100,7 +69,8 @@ def read_everything(
     Costs a Scan of the table and a verified copy of each head: all its packs are fetched, and every
     page is held against its hash. StorageUnavailable when S3 or the table does not answer.
     """
-    items = scan(session.dynamodb, session.deployment.dynamodb_table_name, progress)
+    domain = session.domain
+    items = scan(session.dynamodb, session.deployment.dynamodb_table_name, domain, progress)
     versions: dict[str, str | None] = dict.fromkeys(collections)
     carried: dict[str, dict[str, Mapping[str, Any]]] = {}
     checked: dict[str, Checked] = {}
@@ -120,12 +90,11 @@ def read_everything(
     progress("working out what every embedding should carry")
     at = clock()
     compared = {collection: len(embeddings) for collection, embeddings in carried.items()}
-    return Reading(at, items, versions, compared, judge(items, carried, at), checked, damaged)
-
-
-def _is_run(item: Item) -> bool:
-    key = parse_key(item["PK"]["S"], item["SK"]["S"])
-    return key is not None and key.entity_type == "COMPACTION_RUN"
+    states = {
+        key: state for key, state in domain.unfinished(items, at).items() if key[1] in carried
+    }
+    differences = domain.judge(items, carried, at)
+    return Reading(at, items, versions, compared, differences, states, checked, damaged)
 
 
 def _checked(manifest: Manifest) -> Checked:
@@ -133,19 +102,27 @@ def _checked(manifest: Manifest) -> Checked:
     return Checked(len(packs), sum(pack.bytes for pack in packs))
 
 
-def scan(dynamodb: "DynamoDBClient", table: str, progress: Progress = lambda _: None) -> list[Item]:
-    """Return every item under IMAGE# keys, with the attributes the comparison reads."""
-    names = {f"#{index}": name for index, name in enumerate(_READ)}
-    pages = dynamodb.get_paginator("scan").paginate(
-        TableName=table,
-        ConsistentRead=True,
-        FilterExpression="begins_with(#0, :image)",
-        ProjectionExpression=", ".join(names),
-        ExpressionAttributeNames=names,
-        ExpressionAttributeValues={":image": {"S": "IMAGE#"}},
-    )
+def scan(
+    dynamodb: "DynamoDBClient",
+    table: str,
+    domain: Domain,
+    progress: Progress = lambda _: None,
+) -> list[Item]:
+    """Return every item of interest, with the attributes the comparison reads."""
+    names = {f"#{index}": name for index, name in enumerate(domain.reads)}
+    request: dict[str, Any] = {
+        "TableName": table,
+        "ConsistentRead": True,
+        "ProjectionExpression": ", ".join(names),
+        "ExpressionAttributeNames": names,
+    }
+    if domain.scan_filter is not None:
+        attribute, prefix = domain.scan_filter
+        request["FilterExpression"] = "begins_with(#of, :prefix)"
+        request["ExpressionAttributeNames"] = {**names, "#of": attribute}
+        request["ExpressionAttributeValues"] = {":prefix": {"S": prefix}}
     items: list[Item] = []
-    for page in pages:
+    for page in dynamodb.get_paginator("scan").paginate(**request):
         items.extend(page["Items"])
         progress(f"reading the table: {len(items):,} items")
     return items

@@ -57,13 +57,13 @@ def history(
     Reads each version file that lies in S3, and no pack. Those that were swept are not there.
     """
     session = open_session(aws=aws, stack=stack)
-    store = SnapshotStore(session.objects, collection.value)
-    with remarks.status(f"reading the versions of {collection.value}"):
+    store = SnapshotStore(session.objects, collection)
+    with remarks.status(f"reading the versions of {collection}"):
         versions = read_history(store)
     if as_json:
-        print_json({"collection": collection.value, "versions": [asdict(one) for one in versions]})
+        print_json({"collection": collection, "versions": [asdict(one) for one in versions]})
     elif not versions:
-        answers.print(f"{collection.value} has no version yet")
+        answers.print(f"{collection} has no version yet")
     else:
         show(versions)
 

@@ -59,21 +59,21 @@ def import_(
     than the table: `instep verify` lists what differs, a change of each item brings it.
     """
     session = open_session(aws=aws, stack=stack)
-    with remarks.status(f"importing {collection.value}") as line:
+    with remarks.status(f"importing {collection}") as line:
 
         def progress(done: int, total: int) -> None:
             step = "importing" if done < total else "checking and publishing"
-            line.update(f"{step} {collection.value}  {bytes_text(done)} of {bytes_text(total)}")
+            line.update(f"{step} {collection}  {bytes_text(done)} of {bytes_text(total)}")
 
         def building(done: int, total: int) -> None:
-            line.update(f"building the index of {collection.value}  {done:,} of {total:,} vectors")
+            line.update(f"building the index of {collection}  {done:,} of {total:,} vectors")
 
         request = _request(session, source, id_, on_head=on_head, trust_index=trust_index)
-        done = _import(session, collection.value, request, progress, building)
+        done = _import(session, collection, request, progress, building)
     if as_json:
-        print_json({"collection": collection.value, **asdict(done)})
+        print_json({"collection": collection, **asdict(done)})
     else:
-        show(collection.value, done)
+        show(collection, done)
 
 
 def show(collection: str, done: "Imported") -> None:
@@ -92,11 +92,12 @@ def _request(
     session: Session, source: str | None, id_: str | None, *, on_head: bool, trust_index: bool
 ) -> "Request":
     # Here, so that a command that opens nothing does not load chromadb.
+    from instep.chroma.foreign.whole import read_foreign
     from instep.snapshot.acts.importing import Request
-    from receipt_chroma.importing import read_foreign
 
     reading = None if trust_index else read_foreign
-    return Request(_source(session, source), who(), reading, id_, on_head)
+    identify = session.domain.identify
+    return Request(_source(session, source), who(), reading, identify, id_, on_head)
 
 
 def _import(

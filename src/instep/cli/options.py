@@ -4,10 +4,18 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from instep.binding import load_domain
 from instep.local.deploy import STACK
-from receipt_dynamo_stream import ChromaDBCollection
 
 DEFAULT_STACK = STACK
+
+
+def _known(name: str | None) -> str | None:
+    """Refuse a name that is no collection of this app's."""
+    if name is not None and name not in (names := load_domain().collections):
+        raise typer.BadParameter(f"{name!r} is no collection; there are {', '.join(names)}")
+    return name
+
 
 Aws: TypeAlias = Annotated[
     bool,
@@ -20,11 +28,13 @@ Json: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout, for a script.")
 ]
 Collection: TypeAlias = Annotated[
-    ChromaDBCollection, typer.Argument(help="The collection.", show_default=False)
+    str, typer.Argument(help="The collection.", show_default=False, callback=_known)
 ]
 Collections: TypeAlias = Annotated[
-    ChromaDBCollection | None,
-    typer.Argument(help="One collection; all of them when left out.", show_default=False),
+    str | None,
+    typer.Argument(
+        help="One collection; all of them when left out.", show_default=False, callback=_known
+    ),
 ]
 At: TypeAlias = Annotated[
     str | None,

@@ -30,11 +30,11 @@ def pull(
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise Refused(f"{directory} is there already and not an empty folder: name another")
     session = open_session(aws=aws, stack=stack)
-    with fetching(f"pulling {collection.value}") as progress:
-        version = pull_snapshot(session, collection.value, directory, at, progress)
+    with fetching(f"pulling {collection}") as progress:
+        version = pull_snapshot(session, collection, directory, at, progress)
     moved = session.objects.traffic
     answers.print(
-        f"[green]pulled[/] {collection.value} {version}: {bytes_text(moved.down)} in "
+        f"[green]pulled[/] {collection} {version}: {bytes_text(moved.down)} in "
         f"{moved.requests} requests"
     )
     answers.print(f'open it with [bold]chromadb.PersistentClient("{directory}")[/]')

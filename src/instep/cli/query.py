@@ -58,14 +58,14 @@ def query(
     condition = _condition(where)
     session = open_session(aws=aws, stack=stack)
     with (
-        fetching(f"opening {collection.value}") as progress,
-        opened(session, collection.value, at, progress) as on,
+        fetching(f"opening {collection}") as progress,
+        opened(session, collection, at, progress) as on,
     ):
         version, hits = on.version, nearest(on, text, count, condition)
     if as_json:
         print_json({"version": version, "hits": [vars(hit) for hit in hits]})
         return
-    answers.print(f"[dim]{collection.value} {version}[/]")
+    answers.print(f"[dim]{collection} {version}[/]")
     answers.print(hits_table(hits) if hits else "nothing found")
 
 

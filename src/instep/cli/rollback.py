@@ -33,13 +33,13 @@ def rollback(
     table said since that version is missing then, until its items change or are sent again.
     """
     session = open_session(aws=aws, stack=stack)
-    store = SnapshotStore(session.objects, collection.value)
+    store = SnapshotStore(session.objects, collection)
     with remarks.status(f"going back to {version}"):
         done = roll_back(store, version, who())
     if as_json:
-        print_json({"collection": collection.value, **asdict(done)})
+        print_json({"collection": collection, **asdict(done)})
     else:
-        show(collection.value, done)
+        show(collection, done)
 
 
 def show(collection: str, done: RolledBack) -> None:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from instep.aws.objects import Objects
+from instep.binding import load_domain
 from instep.cli.output import Refused, remarks
+from instep.domain import Domain
 from instep.local.deploy import Deployment
 from instep.local.environment import client_environment
 from instep.local.guard import ENDPOINT, EndpointNotLocal, require_local_endpoint
@@ -38,6 +40,15 @@ class Session:
     def objects(self) -> Objects:
         """The snapshots' bucket."""
         return Objects(self.target.client("s3"), self.deployment.chromadb_bucket)
+
+    @cached_property
+    def domain(self) -> Domain:
+        """What this app keeps in step."""
+        return load_domain()
+
+    def chosen(self, collection: str | None) -> list[str]:
+        """Return the one collection that was asked for, or all."""
+        return list(self.domain.collections) if collection is None else [collection]
 
     @cached_property
     def dynamodb(self) -> "DynamoDBClient":

@@ -12,7 +12,6 @@ from instep.cli.output import age_text, answers, bytes_text, print_json, remarks
 from instep.cli.session import open_session
 from instep.cli.standing import Standing, read_standing
 from instep.flow.runner import RunnerState
-from receipt_dynamo_stream import ChromaDBCollection
 
 EPILOG = "Example: [bold]instep status --json | jq .inbox.visible[/]"
 _SHOWN_LETTERS = 8
@@ -26,7 +25,7 @@ def status(*, aws: Aws = False, stack: Stack = DEFAULT_STACK, as_json: Json = Fa
     """
     session = open_session(aws=aws, stack=stack)
     with remarks.status("looking"):
-        standing = read_standing(session, [each.value for each in ChromaDBCollection])
+        standing = read_standing(session, list(session.domain.collections))
     if as_json:
         print_json(asdict(standing))
     else:

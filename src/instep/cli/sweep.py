@@ -13,7 +13,6 @@ from instep.snapshot.acts.retention import Retention
 from instep.snapshot.acts.sweep import Swept
 from instep.snapshot.acts.sweep import sweep as sweep_store
 from instep.snapshot.copy.store import SnapshotStore
-from receipt_dynamo_stream import ChromaDBCollection
 
 EPILOG = "Example: [bold]instep sweep words --dry-run[/]"
 
@@ -34,7 +33,7 @@ def sweep(
     kept, and what was written within a day. Safe beside runs, readers and another sweep.
     """
     session = open_session(aws=aws, stack=stack)
-    chosen = [each.value for each in ChromaDBCollection if collection in (None, each)]
+    chosen = session.chosen(collection)
     swept = [_sweep(session, name, dry_run=dry_run) for name in chosen]
     if as_json:
         print_json({"dry_run": dry_run, "collections": [asdict(one) for one in swept]})

@@ -14,8 +14,7 @@ from instep.cli.letters import Letters
 from instep.cli.options import DEFAULT_STACK, Aws, Collections, Json, Stack
 from instep.cli.output import Exit, answers, bytes_text, complain, print_json, remarks
 from instep.cli.session import open_session
-from receipt_domain.oracle import Difference
-from receipt_dynamo_stream import ChromaDBCollection
+from instep.domain import Difference
 
 EPILOG = "Example: [bold]instep verify words --json | jq .differences[0][/]"
 _SHOWN = 20
@@ -40,7 +39,7 @@ def verify(
     at.
     """
     session = open_session(aws=aws, stack=stack)
-    chosen = [each.value for each in ChromaDBCollection if collection in (None, each)]
+    chosen = session.chosen(collection)
     with remarks.status("reading") as line:
         reading = read_everything(session, chosen, line.update)
         letters = Letters.read(session) if reading.differences else Letters()
@@ -95,7 +94,7 @@ def _show_differences(differences: Sequence[Difference], letters: Letters) -> No
     """Print them, those first that nothing explains."""
     table = Table("embedding", "field", "carried", "the table says", box=None, pad_edge=False)
     for difference in sorted(differences, key=lambda one: letters.why(one) is not None)[:_SHOWN]:
-        row = ["[red]should not be there[/]", "", "its item or its receipt's is gone"]
+        row = ["[red]should not be there[/]", "", "by the table"]
         if difference.field is not None:
             values = (difference.carried, difference.expected)
             row = [difference.field, *(escape(repr(value)) for value in values)]

@@ -22,8 +22,7 @@ from instep.cli.output import Exit, answers, complain, print_json, remarks
 from instep.cli.session import Session, open_session
 from instep.cli.standing import executions, inbox_of
 from instep.clock import utc_now
-from receipt_domain.oracle import Difference
-from receipt_dynamo_stream import ChromaDBCollection
+from instep.domain import Difference
 
 EPILOG = "Example: [bold]instep wait --timeout 60 && instep query words dairy[/]"
 _POLL_SECONDS: Final = 0.3
@@ -51,7 +50,7 @@ def wait(
     are looked at.
     """
     session = open_session(aws=aws, stack=stack)
-    collections = [each.value for each in ChromaDBCollection]
+    collections = list(session.domain.collections)
     with remarks.status("reading") as line:
         missing = wait_for_everything(session, collections, timeout, line.update)
     if as_json:
@@ -109,13 +108,13 @@ class Missing:
     def found_at_first(self, reading: Reading) -> None:
         """Take in everything the first reading found."""
         self.differences = {_key(each): each for each in reading.differences}
-        self.runs = {key: state for key, state in reading.states().items() if state in UNFINISHED}
+        self.runs = {key: state for key, state in reading.states.items() if state in UNFINISHED}
 
     def seen_again(self, reading: Reading) -> None:
         """Drop what this later reading agrees on; a run that FAILED stays, and says so."""
         now = {_key(each): each for each in reading.differences}
         self.differences = {key: now[key] for key in self.differences if key in now}
-        states = reading.states()
+        states = reading.states
         self.runs = {
             key: states[key] for key in self.runs if states.get(key, "COMPLETED") != "COMPLETED"
         }

@@ -13,14 +13,15 @@ from instep.flow.encoding import Json
 
 
 @dataclass(frozen=True, slots=True)
-class Signal:
-    """One message of one record, before coalescing; `identity` says which entity changed."""
+class Heard:
+    """One signal of one record, before coalescing; `identity` says what changed."""
 
     identity: str
     collections: Sequence[str]
     text: Json
     origin: int  # index of the record it came from
     at: str | None = None  # when the change was made, ISO 8601 in UTC: sorts as text
+    awaited: bool = False  # somebody is told what becomes of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Entry:
     origins: tuple[int, ...]
     at: str | None = None
     since: str | None = None
+    awaited: bool = False
 
     @property
     def message(self) -> dict[str, Any]:
@@ -47,10 +49,11 @@ class _Newest:
     text: Json
     at: str | None = None
     since: str | None = None
+    awaited: bool = False
     origins: list[int] = field(default_factory=list)
 
-    def add(self, signal: Signal) -> None:
-        self.text = signal.text
+    def add(self, signal: Heard) -> None:
+        self.text, self.awaited = signal.text, signal.awaited
         if signal.at:
             self.at = max(self.at or signal.at, signal.at)
             self.since = min(self.since or signal.at, signal.at)
@@ -58,7 +61,7 @@ class _Newest:
             self.origins.append(signal.origin)
 
 
-def coalesce(signals: Iterable[Signal]) -> dict[str, list[Entry]]:
+def coalesce(signals: Iterable[Heard]) -> dict[str, list[Entry]]:
     """Group signals by collection; of several about one entity keep the last and all origins.
 
     Signals come in the order of their origins.
@@ -74,6 +77,6 @@ def coalesce(signals: Iterable[Signal]) -> dict[str, list[Entry]]:
 def _entries(entities: Mapping[str, _Newest]) -> list[Entry]:
     """Return them in an order that does not depend on the messages'."""
     return [
-        Entry(newest.text, tuple(newest.origins), newest.at, newest.since)
+        Entry(newest.text, tuple(newest.origins), newest.at, newest.since, newest.awaited)
         for newest in (entities[identity] for identity in sorted(entities))
     ]

@@ -116,8 +116,8 @@ class Entries:
         """Read one after the other."""
         lines = _lines(self.parked)
         for line, text in zip(lines, lines, strict=True):
-            origins, at, since = json.loads(line)
-            yield Entry(Json(text), tuple(origins), at, since)
+            origins, *rest = json.loads(line)
+            yield Entry(Json(text), tuple(origins), *rest)
 
 
 class Lines:
@@ -208,7 +208,8 @@ def _held_line(held: Held) -> str:
 def _entry_lines(entries: Iterable[Entry]) -> Iterator[str]:
     """Two lines an entry, so that its message is read only by who wants it."""
     for entry in entries:
-        yield json.dumps([entry.origins, entry.at, entry.since], separators=(",", ":"))
+        facts = [entry.origins, entry.at, entry.since, entry.awaited]
+        yield json.dumps(facts, separators=(",", ":"))
         yield entry.text
 
 

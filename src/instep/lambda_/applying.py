@@ -4,20 +4,23 @@ Only what was applied counts: a change that failed, or that the DLQ takes, is in
 table's stream alone says when a change was made, so records of other sources have no part in it.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from instep.clock import utc_now
+from instep.domain import Outcome, Work
 from instep.flow.batch import Entry
 from instep.flow.parking import Entries
+from instep.lambda_ import settings
+from instep.lambda_.parts import Applying
+from instep.lambda_.payloads import ApplyRequest
+from instep.snapshot.acts.workspace import Workspace
 from instep.snapshot.format.freshness import ChangeTimes, instant
-from receipt_chroma.compaction.result import CollectionUpdateResult
-from receipt_dynamo_stream import StreamMessage
 
 
-class Messages:
-    """The messages of parked entries, each read anew by whoever comes to it."""
+class Contents:
+    """The contents of parked signals, each read anew by whoever comes to it."""
 
     def __init__(self, entries: Entries) -> None:
         self._entries = entries
@@ -26,14 +29,42 @@ class Messages:
         """Return how many there are."""
         return len(self._entries)
 
-    def __iter__(self) -> Iterator[StreamMessage]:
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
         """Read one after the other."""
-        return (StreamMessage.from_payload(entry.message) for entry in self._entries)
+        return (entry.message for entry in self._entries)
 
 
-def applied(entries: Iterable[Entry], result: CollectionUpdateResult) -> Iterator[Entry]:
+def update(
+    applying: Applying,
+    request: ApplyRequest,
+    workspace: Workspace,
+    entries: Entries,
+    until: datetime,
+) -> Outcome:
+    """Have the domain bring a collection in step with what the entries say has changed."""
+    return applying.domain.update(
+        Work(
+            collection=request.collection,
+            signals=Contents(entries),
+            client=workspace.client,
+            renewed=workspace.renew,
+            dynamodb=applying.dynamodb,
+            table=settings.entity_table(),
+            objects=applying.objects,
+            delta_buckets=settings.delta_buckets(),
+            scratch=settings.scratch_root(),
+            parked=request.batch.key.removesuffix(".jsonl.gz"),
+            until=until,
+            log=applying.log,
+            metrics=applying.metrics,
+            clock=utc_now,
+        )
+    )
+
+
+def applied(entries: Iterable[Entry], outcome: Outcome) -> Iterator[Entry]:
     """Yield the entries that did not fail."""
-    failed = {failure.index for failure in result.failures}
+    failed = {failure.index for failure in outcome.failures}
     return (entry for at, entry in enumerate(entries) if at not in failed)
 
 
@@ -51,21 +82,6 @@ def change_times(entries: Iterable[Entry], now: datetime) -> ChangeTimes | None:
     return ChangeTimes.of(min(instant(entry.since), now) for entry in entries if entry.since)
 
 
-def note(result: CollectionUpdateResult, messages: int) -> dict[str, Any]:
+def note(outcome: Outcome, messages: int) -> dict[str, Any]:
     """Return what `instep history` shows of a version: counts only."""
-    return {
-        "messages": messages,
-        "metadata_updated": result.total_metadata_updated,
-        "labels_updated": result.total_labels_updated,
-        "deltas_merged": result.delta_merge_count,
-        "vectors_merged": result.total_vectors_merged,
-        "deleted": result.embeddings_deleted,
-    }
-
-
-def settled_by(result: CollectionUpdateResult) -> dict[str, Any]:
-    """Return what SettleBatch goes by: what was not applied, and which deltas were merged."""
-    return {
-        "failures": [asdict(failure) for failure in result.failures],
-        "merges": [asdict(merge) for merge in result.delta_merge_results],
-    }
+    return {"messages": messages, **outcome.note}

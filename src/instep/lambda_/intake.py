@@ -6,20 +6,19 @@ are kept as compressed text, and what else a drain brought waits for the next ro
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from logging import DEBUG
-from typing import Any, Final
+from typing import Final
 
-from instep.flow.batch import Entry, Signal, coalesce
+from instep.domain import Domain, RecordRejected, Signal
+from instep.flow.batch import Entry, Heard, coalesce
 from instep.flow.encoding import Json, TooDeep, encode, size_of, written
 from instep.flow.envelope import BYTES_PER_MESSAGE, Delivery, Record, Rejection, records_of, unpack
 from instep.flow.parking import Held, Lines
 from instep.lambda_.telemetry import logger
 from instep.metrics import Metrics
-from receipt_dynamo_stream import RecordRejected, StreamMessage, parse_record
 
 WORK_PER_ROUND: Final = 100_000  # records
-WORK_OF_A_RUN: Final = 500  # records that are as much: a run brings a receipt's vectors
 
 
 @dataclass(frozen=True)
@@ -38,9 +37,11 @@ class Intake:
     left_over: Sequence[str]
 
 
-def take_in(records: Iterable[Record], deliveries: Sequence[Delivery], metrics: Metrics) -> Intake:
+def take_in(
+    records: Iterable[Record], deliveries: Sequence[Delivery], domain: Domain, metrics: Metrics
+) -> Intake:
     """Parse the input's `records` and the queue's `deliveries` into one batch a collection."""
-    taking = _Taking(metrics)
+    taking = _Taking(domain, metrics)
     batches = coalesce(taking.signals(records, deliveries))
     return Intake(
         taking.held, taking.records, batches, taking.poison, taking.finished, taking.left_over
@@ -61,6 +62,7 @@ class _Piece:
 class _Taking:
     """What is set aside while signals stream by."""
 
+    domain: Domain
     metrics: Metrics
     records: Lines = field(default_factory=Lines)
     held: list[Held] = field(default_factory=list)
@@ -69,9 +71,7 @@ class _Taking:
     left_over: list[str] = field(default_factory=list)
     work: int = 0
 
-    def signals(
-        self, records: Iterable[Record], deliveries: Sequence[Delivery]
-    ) -> Iterator[Signal]:
+    def signals(self, records: Iterable[Record], deliveries: Sequence[Delivery]) -> Iterator[Heard]:
         for piece in _of_input(records):
             yield from self._piece(piece)
         for delivery in deliveries:
@@ -80,7 +80,7 @@ class _Taking:
             else:
                 yield from self._delivery(delivery)
 
-    def _delivery(self, delivery: Delivery) -> Iterator[Signal]:
+    def _delivery(self, delivery: Delivery) -> Iterator[Heard]:
         first, poison = self.records.count, len(self.poison)
         for record in unpack(delivery):
             piece = _Piece(record, delivery.collection, delivery.attempts, delivery.message_id)
@@ -93,26 +93,64 @@ class _Taking:
         else:
             self.finished.append(delivery.handle)
 
-    def _piece(self, piece: _Piece) -> Iterator[Signal]:
-        self.work += 1
+    def _piece(self, piece: _Piece) -> Iterator[Heard]:
         self.metrics.count("CompactionRecordsReceived")
         try:
-            messages = _messages(piece)
+            signals = self._signals(piece)
         except RecordRejected as rejected:
             logger.warning("Failed to parse SQS message", extra={"reason": str(rejected)})
             self.metrics.count("CompactionMessageParseError")
+            self.work += 1
             self.poison.append(_rejection(piece, str(rejected)))
             return
-        if not messages:
+        self.work += max([1, *(signal.weight for signal in signals)])
+        if not signals:
             self.metrics.count("StreamRecordsSkipped")
             return
-        self.metrics.count("CompactionStreamMessage", len(messages))
-        if messages[0].entity_type == "COMPACTION_RUN":
-            self.work += WORK_OF_A_RUN
-        for text, about in _kept(piece.record, messages):
+        self.metrics.count("CompactionStreamMessage", len(signals))
+        for text, about in self._kept(piece.record, signals):
             origin = self.records.add(text)
-            for message in about:
-                yield _signal(piece, message, origin)
+            for signal in about:
+                yield _heard(piece, signal, origin)
+
+    def _signals(self, piece: _Piece) -> Sequence[Signal]:
+        """Return the signals of a record, none when nothing follows from it; or RecordRejected."""
+        signals = self.domain.signals(piece.record)
+        fed = {name for signal in signals for name in signal.collections}
+        if signals and piece.restriction is not None and piece.restriction not in fed:
+            raise RecordRejected(
+                f"the message is for the collection {piece.restriction!r:.80}, its record feeds "
+                f"{', '.join(sorted(fed))}"
+            )
+        return signals
+
+    def _kept(
+        self, record: Record, signals: Sequence[Signal]
+    ) -> Iterator[tuple[Json, Sequence[Signal]]]:
+        """Yield what is kept of a record, to be sent again if need be, and what it stands for.
+
+        That is the record; or, when a message cannot carry it, its signals, which are all that
+        matters.
+        """
+        try:
+            text = encode(record)
+        except TooDeep:
+            text = written(record)
+            fits = False
+        else:
+            fits = size_of(text) <= BYTES_PER_MESSAGE
+        if fits or not all(map(self._reads_back, signals)):
+            yield text, signals
+        else:
+            for signal in signals:
+                yield encode(signal.content), [signal]
+
+    def _reads_back(self, signal: Signal) -> bool:
+        """Say whether a signal can be sent itself; the port asks for it, and not all of it may."""
+        try:
+            return bool(self.domain.signals(signal.content))
+        except RecordRejected:
+            return False
 
 
 def _of_input(records: Iterable[Record]) -> Iterator[_Piece]:
@@ -135,61 +173,15 @@ def _restriction(record: Record) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _messages(piece: _Piece) -> list[StreamMessage]:
-    """Return the messages of a record, none when nothing follows from it; or RecordRejected."""
-    messages = parse_record(piece.record)
-    fed = {collection.value for message in messages for collection in message.collections}
-    if messages and piece.restriction is not None and piece.restriction not in fed:
-        raise RecordRejected(
-            f"the message is for the collection {piece.restriction!r:.80}, its record feeds "
-            f"{', '.join(sorted(fed))}"
-        )
-    return messages
-
-
-def _signal(piece: _Piece, message: StreamMessage, origin: int) -> Signal:
-    if message.changes and logger.log_level <= DEBUG:
-        changes = message.to_payload()["changes"]
-        logger.debug("signal", extra={"identity": message.identity, "changes": changes})
-    collections = [one.value for one in message.collections]
+def _heard(piece: _Piece, signal: Signal, origin: int) -> Heard:
+    if signal.changes and logger.log_level <= DEBUG:
+        extra = {"identity": signal.identity, "changes": signal.changes}
+        logger.debug("signal", extra=extra)
+    collections = signal.collections
     if piece.restriction is not None:
         collections = [name for name in collections if name == piece.restriction]
-    at = message.timestamp if "dynamodb" in piece.record else None  # others' cannot be trusted
-    return Signal(message.identity, collections, encode(_bare(message)), origin, at)
-
-
-def _kept(
-    record: Record, messages: Sequence[StreamMessage]
-) -> Iterator[tuple[Json, Sequence[StreamMessage]]]:
-    """Yield what is kept of a record, to be sent again if need be, and the messages it stands for.
-
-    That is the record; or, when a message cannot carry it, its signals, which are all that matters.
-    """
-    try:
-        text = encode(record)
-    except TooDeep:
-        text = written(record)
-        fits = False
-    else:
-        fits = size_of(text) <= BYTES_PER_MESSAGE
-    if fits or not all(map(_reads_back, messages)):
-        yield text, messages
-    else:
-        for message in messages:
-            yield encode(_bare(message)), [message]
-
-
-def _reads_back(message: StreamMessage) -> bool:
-    """Say whether a message can be sent itself; an older delta notice cannot."""
-    try:
-        return bool(parse_record(_bare(message)))
-    except RecordRejected:
-        return False
-
-
-def _bare(message: StreamMessage) -> dict[str, Any]:
-    """Return a message without its changes, which are logged and never applied."""
-    return replace(message, changes={}).to_payload()
+    at = signal.at if "dynamodb" in piece.record else None  # others' cannot be trusted
+    return Heard(signal.identity, collections, encode(signal.content), origin, at, signal.awaited)
 
 
 def _rejection(piece: _Piece, reason: str) -> Rejection:

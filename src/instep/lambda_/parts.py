@@ -1,15 +1,22 @@
 """The engine's parts over boto3 clients, made from the settings once a cold start."""
 
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import boto3
 
 from instep.aws.objects import Objects
+from instep.domain import Domain, Log
 from instep.flow.inbox import Inbox
 from instep.flow.lease import LeaseTable
 from instep.flow.runner import RunnerTable
 from instep.flow.starter import Starter
 from instep.lambda_ import settings
+from instep.metrics import Metrics
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 
 def inbox() -> Inbox:
@@ -42,7 +49,18 @@ def objects() -> Objects:
     return Objects(boto3.client("s3", config=settings.CLIENT), settings.bucket())
 
 
-def delta_buckets() -> dict[str, Objects]:
-    """Return the buckets, besides ours, that an embedding delta may lie in."""
-    client = boto3.client("s3", config=settings.CLIENT)
-    return {name: Objects(client, name) for name in settings.delta_buckets()}
+@dataclass(frozen=True)
+class Applying:
+    """What ApplyUpdates hands a domain in every call."""
+
+    domain: Domain
+    objects: Objects
+    dynamodb: "DynamoDBClient"
+    log: Log
+    metrics: Metrics
+
+    @classmethod
+    def of(cls, domain: Domain, log: Log, metrics: Metrics) -> "Applying":
+        """Make its clients."""
+        client = boto3.client("dynamodb", config=settings.CLIENT)
+        return cls(domain, objects(), client, log, metrics)

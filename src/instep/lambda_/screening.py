@@ -1,14 +1,14 @@
 """Of a stream batch, what is worth queueing: relevant, trimmed; and what nobody can read.
 
-The rules are docs/domain.md's relevance rules, as the parser holds them.
+What is worth it, the domain says.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from instep.domain import Domain, RecordRejected
 from instep.flow.encoding import Json, cut, size_of, written
 from instep.flow.envelope import BYTES_PER_MESSAGE, Record, Rejection
-from receipt_dynamo_stream import RecordRejected, is_relevant, trim
 
 
 @dataclass
@@ -20,17 +20,19 @@ class Screened:
     skipped: int = 0
 
 
-def screen(records: Iterable[Record]) -> Screened:
+def screen(records: Iterable[Record], domain: Domain) -> Screened:
     """Sort stream records; none of them, however broken, takes the others with it."""
     screened = Screened()
     for record in records:
         try:
-            if is_relevant(record):
-                screened.kept.append(trim(record))
-            else:
-                screened.skipped += 1
+            trimmed = domain.trim(record)
         except RecordRejected as rejected:
             screened.poison.append(Rejection(_to_look_at(record), str(rejected)))
+        else:
+            if trimmed is None:
+                screened.skipped += 1
+            else:
+                screened.kept.append(trimmed)
     return screened
 
 

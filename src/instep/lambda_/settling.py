@@ -1,5 +1,5 @@
 """Carry out a settlement: what became of every entry, then every act, in the order that loses
-nothing: send again and refuse first, write runs back, acknowledge last.
+nothing: send again and refuse first, tell whoever waits, acknowledge last.
 
 The rules are docs/design.md, "SettleBatch", and invariant 1. Dying anywhere in between repeats
 some of it, and repeating changes nothing. Where all is applied, nothing is read but the handles;
@@ -7,37 +7,36 @@ else records and entries stream by, one at a time, and only what is to be said o
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+from instep.domain import Outcome, SignalFailure, Told
 from instep.flow.batch import Entry
 from instep.flow.encoding import Json, size_of
 from instep.flow.envelope import Rejection
 from instep.flow.inbox import Inbox
 from instep.flow.outgoing import Outgoing, outgoing
 from instep.flow.parking import BatchRef, Deliveries, Parking, fetch_entries, fetch_result
-from instep.flow.settlement import Fate, Refusal, Resend, Settlement, Verdict
+from instep.flow.settlement import Fate, Refusal, Resend, Settlement, Verdict, final_fate
 from instep.lambda_.payloads import CollectionOutcome
-from receipt_chroma.compaction.result import DeltaMerge, MessageFailure
 
 _SENT_AT_ONCE: Final = 2_000_000  # bytes of records on their way back
 _REFUSED_AT_ONCE: Final = 100
-_A_RUN: Final = '"COMPACTION_RUN"'  # in the message of every run
 
 
 @dataclass(frozen=True)
 class Judged:
     """A collection's entries: the verdict of all but those, by index, with one of their `own`.
 
-    `merges` are the deltas that were merged and, by now, published.
+    `done` is what its domain has done and is, by now, published.
     """
 
     collection: str
     batch: BatchRef
     verdict: Verdict
     own: Mapping[int, Verdict] = field(default_factory=dict)
-    merges: Sequence[DeltaMerge] = ()
+    done: Sequence[Mapping[str, Any]] = ()
 
     @property
     def is_applied(self) -> bool:
@@ -47,7 +46,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Untold:
-    """An entry that was not applied, and the collection whose verdict that is."""
+    """An awaited entry that was not applied, and the collection whose verdict that is."""
 
     collection: str
     entry: Entry
@@ -56,10 +55,10 @@ class Untold:
 
 @dataclass
 class Weighed:
-    """What became of every record, where not all of it was applied; and the runs among it."""
+    """What became of every record, where not all of it was applied; and who is to be told."""
 
     verdicts: dict[str, dict[int, Verdict]] = field(default_factory=dict)
-    runs: list[Untold] = field(default_factory=list)
+    untold: list[Untold] = field(default_factory=list)
 
 
 def judge(parking: Parking, outcome: CollectionOutcome) -> Judged:
@@ -67,16 +66,16 @@ def judge(parking: Parking, outcome: CollectionOutcome) -> Judged:
     if outcome.result is None:
         fate = Fate.STALLED if outcome.fate is Fate.FAILED else outcome.fate
         return Judged(outcome.collection, outcome.batch, Verdict(fate, outcome.reason))
-    result = fetch_result(parking, outcome.result)
-    failures = [MessageFailure(**one) for one in result["failures"]]
-    own = {
-        one.index: Verdict(
-            Fate.REJECTED if one.final else Fate.FAILED, f"{one.error}: {one.reason}"
-        )
-        for one in failures
-    }
-    merges = [DeltaMerge(**one) for one in result["merges"]]
-    return Judged(outcome.collection, outcome.batch, Verdict(Fate.APPLIED), own, merges)
+    result = Outcome.from_payload(fetch_result(parking, outcome.result))
+    own = {one.index: _verdict(one) for one in result.failures}
+    return Judged(outcome.collection, outcome.batch, Verdict(Fate.APPLIED), own, result.done)
+
+
+def _verdict(failure: SignalFailure) -> Verdict:
+    reason = f"{failure.error}: {failure.reason}"
+    if failure.waits:
+        return Verdict(Fate.DEFERRED, reason)
+    return Verdict(Fate.REJECTED if failure.final else Fate.FAILED, reason)
 
 
 def weigh(parking: Parking, judged: Sequence[Judged]) -> Weighed:
@@ -92,9 +91,23 @@ def weigh(parking: Parking, judged: Sequence[Judged]) -> Weighed:
             verdict = one.own.get(index, one.verdict)
             for at in entry.origins:
                 verdicts[at] = verdict.worse_of(verdicts.get(at))
-            if verdict.fate is not Fate.APPLIED and _A_RUN in entry.text:
-                weighed.runs.append(Untold(one.collection, entry, verdict))
+            if verdict.fate is not Fate.APPLIED and entry.awaited:
+                weighed.untold.append(Untold(one.collection, entry, verdict))
     return weighed
+
+
+def told(untold: Iterable[Untold], deliveries: Deliveries) -> list[Told]:
+    """Return what is to be said of awaited entries: while a record of one comes back, not over."""
+    return [
+        Told(
+            one.collection,
+            one.entry.message,
+            given_up=final_fate(one.verdict, min(map(deliveries.attempts, one.entry.origins)))
+            is Fate.REJECTED,
+            reason=one.verdict.reason,
+        )
+        for one in untold
+    ]
 
 
 def return_records(

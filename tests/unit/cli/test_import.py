@@ -1,9 +1,11 @@
 """`import` as an operator uses it, over snapshots that plain chromadb wrote."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from instep.chroma.collection import opened
 from tests.support.aws import DELTAS
 from tests.support.predecessor import ID, POINTER, put, upload, write_directory
 from tests.support.snapshots import adds, names
@@ -30,6 +32,25 @@ def test_the_pointer_s_snapshot_becomes_the_first_version(cli: Cli, theirs: Path
     trusting = cli.json("import", "words", "--on-head", "--trust-index")
     assert (trusting["embeddings"], trusting["index_kept"]) == (5, True)
     assert len(cli.json("history", "words")["versions"]) == 2
+
+
+@pytest.mark.parametrize("trust", [[], ["--trust-index"]], ids=["rebuilt", "trusted"])
+def test_imported_words_are_found_by_their_receipt(
+    cli: Cli, tmp_path: Path, trust: list[str]
+) -> None:
+    ids = [f"IMAGE#a#RECEIPT#00001#LINE#00002#WORD#0000{number}" for number in (3, 4)]
+
+    def add(collection: Any) -> None:
+        metadatas = [{"image_id": "a", "receipt_id": "1"}, {"merchant_name": "Old Shop"}]
+        collection.add(ids=ids, embeddings=[[1.0, 0.0], [0.0, 1.0]], metadatas=metadatas)
+
+    upload(cli.made.s3, write_directory(tmp_path / "theirs", add))
+    assert cli.run("import", "words", *trust).exit_code == 0
+    pulled = tmp_path / "pulled"
+    assert cli.run("pull", "words", str(pulled)).exit_code == 0
+    with opened(pulled, "words") as words:
+        of_the_receipt: Any = {"$and": [{"image_id": "a"}, {"receipt_id": 1}]}
+        assert words.get(where=of_the_receipt)["ids"] == ids
 
 
 def test_one_of_another_bucket_by_its_id(cli: Cli, theirs: Path) -> None:

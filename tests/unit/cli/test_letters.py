@@ -9,22 +9,29 @@ import pytest
 from instep.cli import letters
 from instep.cli.letters import Letters
 from instep.cli.session import Session
+from instep.domain import Difference
 from instep.flow.envelope import Rejection
 from instep.flow.inbox import Inbox
 from instep.local.target import Target
 from receipt_domain.demo.items import label, metadata, run
-from receipt_domain.oracle import Difference
 from tests.support.items import Item, Paper, stream_record
 from tests.unit.cli.conftest import RECEIPT, WORD, Cli
 
 PAPER, OTHER, TENTH = Paper("a"), Paper("b"), Paper("a", 10)
 WORDS = {"of the word": PAPER.word_id(2, 3), "of another word": PAPER.word_id(2, 4)}
+WHOSE = (PAPER.line_id(2).rpartition("#LINE#")[0],)
+
+
+def differs(collection: str, id_: str, field: str | None = None) -> Difference:
+    return Difference(collection, id_, field, "a", "b", part_of=WHOSE)
+
+
 DIFFERENCES = {
-    **{name: Difference("words", id_, "label_status", "a", "b") for name, id_ in WORDS.items()},
-    "the word's merchant": Difference("words", PAPER.word_id(2, 3), "place_id", "a", "b"),
-    "the word itself": Difference("words", PAPER.word_id(2, 3), None, None, None),
-    "the line's merchant": Difference("lines", PAPER.line_id(2), "place_id", "a", "b"),
-    "the line itself": Difference("lines", PAPER.line_id(2), None, None, None),
+    **{name: differs("words", id_, "label_status") for name, id_ in WORDS.items()},
+    "the word's merchant": differs("words", PAPER.word_id(2, 3), "place_id"),
+    "the word itself": differs("words", PAPER.word_id(2, 3)),
+    "the line's merchant": differs("lines", PAPER.line_id(2), "place_id"),
+    "the line itself": differs("lines", PAPER.line_id(2)),
 }
 ALL = set(DIFFERENCES)
 OF_THE_WORD = {"of the word", "the word's merchant", "the word itself"}

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
+from instep.domain import Outcome, SignalFailure
 from instep.flow.batch import Entry
 from instep.flow.encoding import Json
 from instep.lambda_.applying import applied, change_times, watermark
-from receipt_chroma.compaction.result import CollectionUpdateResult, MessageFailure
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 FIRST, SECOND, THIRD, FOURTH = (f"2026-01-0{day}T00:00:00+00:00" for day in (1, 2, 3, 4))
@@ -35,9 +35,8 @@ def test_a_time_ahead_of_ours_counts_as_now() -> None:
 def test_what_failed_was_not_applied() -> None:
     """Its time must not pass for applied: it is in the inbox again, or in the DLQ."""
     entries = [Entry(Json("{}"), (0,)), Entry(Json("{}"), (1,)), Entry(Json("{}"), (2,))]
-    failures = [MessageFailure(1, "DeltaRejected", "no such delta", final=True)]
-    result = CollectionUpdateResult("words", failures=failures)
-    assert list(applied(entries, result)) == [entries[0], entries[2]]
+    outcome = Outcome([SignalFailure(1, "DeltaRejected", "no such delta", final=True)])
+    assert list(applied(entries, outcome)) == [entries[0], entries[2]]
 
 
 def test_an_entity_waits_from_the_first_of_its_changes() -> None:

@@ -10,6 +10,7 @@ from instep.flow.parking import fetch_deliveries, park
 from instep.lambda_.intake import Intake, take_in
 from instep.lambda_.screening import screen
 from instep.metrics import NoMetrics
+from receipt_domain import DOMAIN as RECEIPTS
 from tests.support.items import Paper, record
 from tests.support.parking import Shelf
 from tests.support.receipts import Receipt
@@ -48,7 +49,7 @@ def delivery(*records: Any, body: str | None = None, **attributes: str) -> Deliv
 
 
 def taken(*deliveries: Delivery, records: Any = ()) -> Intake:
-    return take_in(records, deliveries, NoMetrics())
+    return take_in(records, deliveries, RECEIPTS, NoMetrics())
 
 
 def kept(intake: Intake) -> list[Any]:
@@ -195,7 +196,7 @@ def test_what_is_too_much_for_one_round_is_left_for_the_next(
     deliveries = [
         Delivery(f"m{at}", f"h{at}", json.dumps({"Records": [LABEL] * 2}), {}, 0) for at in range(4)
     ]
-    intake = take_in([], deliveries, NoMetrics())
+    intake = take_in([], deliveries, RECEIPTS, NoMetrics())
     assert [(one.handle, one.first, one.records) for one in intake.held] == [
         ("h0", 0, 2),
         ("h1", 2, 2),
@@ -210,7 +211,7 @@ def test_what_runs_bring_is_bounded_too() -> None:
         Delivery(f"m{at}", f"h{at}", json.dumps({"Records": runs[at : at + 50]}), {}, 0)
         for at in range(0, 300, 50)
     ]
-    intake = take_in([], deliveries, NoMetrics())
+    intake = take_in([], deliveries, RECEIPTS, NoMetrics())
     assert sum(one.records for one in intake.held) == 200
     assert len(intake.left_over) == 2
 
@@ -260,7 +261,7 @@ def test_an_item_of_any_kind_in_the_input_is_poison_and_no_error(item: Any) -> N
 
 
 def test_screening_keeps_trims_skips_and_sets_poison_aside() -> None:
-    screened = screen([LABEL, LETTER, {"eventName": "INSERT"}, METADATA])
+    screened = screen([LABEL, LETTER, {"eventName": "INSERT"}, METADATA], RECEIPTS)
     assert len(screened.kept) == 2
     assert screened.skipped == 1
     (poison,) = screened.poison

@@ -100,7 +100,7 @@ def test_the_payload_of_ten_collections_of_any_size_is_far_below_the_limit() -> 
     items = []
     for at, (name, reference) in enumerate(references.items()):
         failures = [{"index": n, "reason": "r" * 30} for n in range(70 if at % 2 else many)]
-        result = park_result(shelf, reference, {"failures": failures, "merges": []})
+        result = park_result(shelf, reference, {"failures": failures, "done": []})
         items.append(
             {
                 "collection": name,

@@ -16,7 +16,7 @@ from instep.lambda_.settling import cause_of
 from tests.support.aws import Context
 
 BATCH = {"key": "batches/run/0/a.jsonl.gz", "start": 10, "bytes": 90, "count": 2}
-RESULT: dict[str, Any] = {"inline": {"failures": [], "merges": []}}
+RESULT: dict[str, Any] = {"inline": {"failures": [], "done": []}}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -13,6 +13,7 @@ from instep.flow.envelope import RECORDS_PER_MESSAGE, Delivery, Rejection, unpac
 from instep.flow.inbox import Inbox
 from instep.flow.outgoing import CALL_BYTES, ENTRIES_PER_CALL, MESSAGE_BYTES, Outgoing, in_calls
 from instep.lambda_.screening import screen
+from receipt_domain import DOMAIN
 from receipt_dynamo_stream import parse_record
 from tests.support.items import Paper, record
 from tests.support.queues import MEBIBYTE, StrictQueues, read, weigh
@@ -147,7 +148,7 @@ def test_a_poison_record_of_any_text_is_in_the_dlq_with_its_keys_and_what_is_wro
 ) -> None:
     bytes_a_letter = len(letter.encode("utf-8", "surrogatepass"))
     poison = poisoned(letter * (390_000 // bytes_a_letter))
-    screened = screen([HEALTHY, poison, HEALTHY])
+    screened = screen([HEALTHY, poison, HEALTHY], DOMAIN)
     queues = StrictQueues()
     inbox = over(queues)
     assert inbox.reject(screened.poison, "ingest") == 1

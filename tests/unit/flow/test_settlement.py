@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instep.flow.batch import Entry, Signal, coalesce
+from instep.flow.batch import Entry, Heard, coalesce
 from instep.flow.encoding import Json, encode
 from instep.flow.pace import BUSY_DELAYS, delay
 from instep.flow.parking import Deliveries, Held
@@ -234,8 +234,8 @@ def test_a_lease_held_for_an_hour_is_some_sixty_receives_and_no_attempt() -> Non
     assert receives <= 70
 
 
-def signal(identity: str, origin: int, at: str | None = None, **more: object) -> Signal:
-    return Signal(identity, ("words",), encode({"id": identity, **more}), origin, at)
+def signal(identity: str, origin: int, at: str | None = None, **more: object) -> Heard:
+    return Heard(identity, ("words",), encode({"id": identity, **more}), origin, at)
 
 
 def test_signals_about_one_entity_are_one_entry_that_stands_for_all_its_records() -> None:
@@ -257,6 +257,6 @@ def test_signals_about_one_entity_are_one_entry_that_stands_for_all_its_records(
 
 
 def test_collections_are_kept_apart() -> None:
-    both = Signal("a", ("words", "lines"), Json("{}"), 0)
+    both = Heard("a", ("words", "lines"), Json("{}"), 0)
     assert list(coalesce([both])) == ["lines", "words"]
     assert coalesce([]) == {}

@@ -25,9 +25,9 @@ from instep.flow.parking import (
 )
 from instep.flow.settlement import MAX_ATTEMPTS, Fate, Verdict, settle
 from instep.lambda_.payloads import CollectionOutcome
-from instep.lambda_.settling import Judged, judge, return_records, weigh
-from instep.lambda_.write_back import write_back
+from instep.lambda_.settling import Judged, judge, return_records, told, weigh
 from receipt_chroma.compaction.runs import RunId
+from receipt_domain.write_back import write_back
 from tests.support.items import Paper
 from tests.support.parking import Shelf
 from tests.support.queues import MEBIBYTE, StrictQueues
@@ -58,7 +58,10 @@ class Round:
         records = Lines()
         for at in range(len(self.messages)):
             records.add(encode({"n": at, "text": "x" * self.size}))
-        entries = [Entry(encode(one), (at,)) for at, one in enumerate(self.messages)]
+        entries = [
+            Entry(encode(one), (at,), awaited=one["entity_type"] == "COMPACTION_RUN")
+            for at, one in enumerate(self.messages)
+        ]
         batches = dict.fromkeys(self.collections, entries)
         reference, self.batches = park(self.shelf, "round", held, records, batches)
         self.deliveries = fetch_deliveries(self.shelf, reference)
@@ -67,7 +70,7 @@ class Round:
         self, collection: str, status: str, failures: Sequence[Mapping[str, Any]] = ()
     ) -> Judged:
         batch = self.batches[collection]
-        result = park_result(self.shelf, batch, {"failures": [*failures], "merges": []})
+        result = park_result(self.shelf, batch, {"failures": [*failures], "done": []})
         item = {
             "collection": collection,
             "batch": batch.to_payload(),
@@ -121,9 +124,10 @@ def carried_out(round_: Round, *judged: Judged) -> Runs:
     inbox: Any = round_.queues
     return_records(Inbox(inbox, "inbox", "dlq"), round_.deliveries, settlement, "run")
     runs: Any = Runs()
-    write_back(runs, judged, weighed.runs, round_.deliveries)
-    told: Runs = runs
-    return told
+    done = {one.collection: one.done for one in judged}
+    write_back(runs, done, told(weighed.untold, round_.deliveries))
+    carried: Runs = runs
+    return carried
 
 
 def test_a_round_that_is_applied_reads_no_record_and_no_entry() -> None:
@@ -131,7 +135,7 @@ def test_a_round_that_is_applied_reads_no_record_and_no_entry() -> None:
     judged = [round_.outcome(name, "applied") for name in ("lines", "words")]
     round_.shelf.held.clear()
     weighed = weigh(round_.shelf, judged)
-    assert (weighed.verdicts, weighed.runs) == ({}, [])
+    assert (weighed.verdicts, weighed.untold) == ({}, [])
     settlement = settle(round_.deliveries, weighed.verdicts, WAITS)
     assert settlement.acknowledge == ["h0", "h1"]
 
@@ -198,7 +202,7 @@ def test_merged_runs_are_completed_even_beside_failures() -> None:
     result = park_result(
         round_.shelf,
         round_.batches["words"],
-        {"failures": [failure(0, final=True)], "merges": merges},
+        {"failures": [failure(0, final=True)], "done": merges},
     )
     item = {
         "collection": "words",

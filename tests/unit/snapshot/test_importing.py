@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from instep.aws.objects import Objects
+from instep.chroma.foreign.whole import read_foreign
 from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import CompactionError, ImportRejected, SnapshotCorrupt
 from instep.snapshot.acts.importing import Imported, Request, import_snapshot
-from instep.snapshot.acts.rebuilding import Reading
-from receipt_chroma.importing import read_foreign
+from instep.snapshot.acts.rebuilding import Identify, Reading
 from receipt_domain.demo.producer import pack
 from tests.support.aws import BUCKET, DELTAS
 from tests.support.predecessor import (
@@ -43,8 +43,10 @@ def take_in(
     on_head: bool = False,
     bucket: str = BUCKET,
     reading: Reading | None = read_foreign,
+    identify: Identify = lambda _: {},
 ) -> Imported:
-    request = Request(Objects(world.aws.s3, bucket), "operator", reading, None, on_head)
+    source = Objects(world.aws.s3, bucket)
+    request = Request(source, "operator", reading, identify, None, on_head)
     world.scratch.mkdir(exist_ok=True)
     return import_snapshot(world.store, request, world.scratch)
 
@@ -99,6 +101,23 @@ def test_readers_see_what_it_held_and_a_writer_is_safe_on_it(
     assert len(seen) == 280
     assert seen["w00000"].metadata["colour"] == "blue"
     assert {id_: seen[id_].vector for id_ in held} == {id_: held[id_].vector for id_ in held}
+
+
+@pytest.mark.parametrize("reading", BOTH, ids=["rebuilt", "trusted"])
+def test_what_finds_an_embedding_comes_from_its_id_whatever_was_written_there(
+    world: World, reading: Reading | None
+) -> None:
+    """A predecessor's may name themselves in the id only, or write a number as a text."""
+
+    def add(collection: Any) -> None:
+        metadatas = [{"whose": 1, "n": 1}, {"whose": "1"}, None]
+        vectors = [[float(n), 0.0] for n in range(3)]
+        collection.add(ids=["a#1", "b#1", "c#2"], embeddings=vectors, metadatas=metadatas)
+
+    upload(world.aws.s3, write_directory(world.scratch / "theirs", add))
+    take_in(world, reading=reading, identify=lambda id_: {"whose": int(id_[-1])})
+    seen = {id_: dict(one.metadata) for id_, one in world.seen().items()}
+    assert seen == {"a#1": {"whose": 1, "n": 1}, "b#1": {"whose": 1}, "c#2": {"whose": 2}}
 
 
 @pytest.mark.parametrize("reading", BOTH, ids=["rebuilt", "trusted"])

@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from instep.chroma.collection import opened
+from instep.chroma.foreign.whole import read_foreign
 from instep.chroma.hnsw.layout import ELEMENTS, HEADER, LINKS, read_layout
 from instep.chroma.sqlite_rows import SQLITE
 from instep.difference import Addition
 from instep.errors import ImportRejected
 from instep.snapshot.acts.rebuilding import rebuild
 from instep.snapshot.format.manifest import Facts
-from receipt_chroma.importing import read_foreign
 from tests.support.predecessor import write_directory
 from tests.support.snapshots import (
     NAME,
@@ -52,7 +52,7 @@ def theirs(healthy: Path, tmp_path: Path) -> Path:
 
 
 def rebuilt(theirs: Path, made: Path) -> Facts:
-    return rebuild(theirs, made, NAME, read_foreign, lambda *_: None)
+    return rebuild(theirs, made, NAME, read_foreign, lambda _: {}, lambda *_: None)
 
 
 def search(made: Path) -> None:
@@ -156,7 +156,9 @@ def test_vectors_of_two_widths_are_refused(tmp_path: Path) -> None:
 
 def test_progress_ends_at_all_of_them(theirs: Path, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    rebuild(theirs, tmp_path / "made", NAME, read_foreign, lambda *step: told.append(step))
+    rebuild(
+        theirs, tmp_path / "made", NAME, read_foreign, lambda _: {}, lambda *step: told.append(step)
+    )
     assert told[-1] == (40, 40)
 
 

@@ -14,7 +14,7 @@ from instep.scratch import scratch_folder
 from instep.snapshot.acts import predecessor
 from instep.snapshot.acts.predecessor import Found
 from instep.snapshot.acts.publish import Staged, publish_unleased
-from instep.snapshot.acts.rebuilding import Reading, rebuild
+from instep.snapshot.acts.rebuilding import Identify, Reading, rebuild
 from instep.snapshot.acts.shipping import Change, ship_base
 from instep.snapshot.acts.staging import Origin, put_version
 from instep.snapshot.acts.trusting import make_safe
@@ -47,11 +47,13 @@ class Request:
     """What to import: from where, the newest unless `id`; on a head only if `on_head`.
 
     `reading` reads the records of a foreign directory; None keeps its index, which is trusted then.
+    `identify` says by an id what finds its embedding, whatever else was written there.
     """
 
     source: Objects
     writer: str
     reading: Reading | None
+    identify: Identify
     id: str | None = None
     on_head: bool = False
 
@@ -92,9 +94,16 @@ def import_snapshot(
         found = predecessor.fetch(request.source, store.collection, request.id, theirs, progress)
         if request.reading is None:
             directory = theirs
-            facts = make_safe(directory, store.collection)
+            facts = make_safe(directory, store.collection, request.identify)
         else:
-            facts = rebuild(theirs, directory, store.collection, request.reading, building)
+            facts = rebuild(
+                theirs,
+                directory,
+                store.collection,
+                request.reading,
+                request.identify,
+                building,
+            )
         staged = _stage(store, request, found, head, directory, facts)
     version = publish_unleased(store, staged).version
     return Imported(

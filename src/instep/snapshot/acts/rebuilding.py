@@ -6,9 +6,10 @@ and documents are left, each judged before it is written, and the graph of the i
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -36,15 +37,25 @@ if TYPE_CHECKING:
 Reading: TypeAlias = Callable[[Path, str], Mapping[str, Addition]]
 """Returns by id what a collection in a directory holds, without native code; or ImportRejected."""
 
+Identify: TypeAlias = Callable[[str], Mapping[str, Any]]
+"""Returns by an id the metadata that finds its embedding (`instep.domain.Domain.identify`)."""
+
 _AT_ONCE: Final = 500  # vectors between two words of progress: two seconds
 _PERSISTED: Final = 5_000  # vectors after which chromadb writes the index it has so far
 _ALIKE: Final = 1e-5  # how far a direction times its length may be from the vector
 
 
 def rebuild(
-    theirs: Path, made: Path, collection: str, reading: Reading, building: Progress
+    theirs: Path,
+    made: Path,
+    collection: str,
+    reading: Reading,
+    identify: Identify,
+    building: Progress,
 ) -> Facts:
     """Make the directory `made` from what `theirs` holds; `building` gets vectors done and in all.
+
+    What `identify` says of an id is written over what the foreign metadata says.
 
     ImportRejected names what is not to be had, or which embedding chromadb does not carry. The
     vectors are held in memory.
@@ -55,13 +66,21 @@ def rebuild(
         sqlite_rows.check_foreign(main)
         sqlite_rows.require_alone(main, collection)
         space = sqlite_rows.space(main)
-        changes = _carried(collection, records)
+        changes = _carried(collection, named(records, identify))
         _write(made, collection, space, changes.adds, building)
         persist(made, collection)
         _require_written(made, changes.adds, cosine=space == "cosine")
         return settled(made / SQLITE, collection)
     except (*ChromaRefused, sqlite3.Error) as error:  # DatabaseRejected is one too
         raise ImportRejected(f"{collection}: cannot be made anew here: {error}") from error
+
+
+def named(records: Mapping[str, Addition], identify: Identify) -> dict[str, Addition]:
+    """Return records that say themselves whose they are, whatever somebody else wrote there."""
+    return {
+        id_: replace(record, metadata={**record.metadata, **identify(id_)})
+        for id_, record in records.items()
+    }
 
 
 def _carried(collection: str, records: Mapping[str, Addition]) -> Changes:

@@ -12,31 +12,47 @@ import sqlite3
 from pathlib import Path
 
 from instep.chroma import sqlite_rows, sqlite_wal
-from instep.chroma.collection import ChromaRefused, close_client, open_client, opened, vectors
+from instep.chroma.collection import (
+    ChromaRefused,
+    apply,
+    close_client,
+    open_client,
+    opened,
+    read,
+    vectors,
+)
 from instep.chroma.persisting import persist
 from instep.chroma.sqlite_rows import SQLITE
+from instep.difference import Wanted, difference
 from instep.errors import ImportRejected
+from instep.snapshot.acts.rebuilding import Identify
 from instep.snapshot.copy.writable import settled
 from instep.snapshot.format.manifest import Facts, is_file_of_a_snapshot
 
 
-def make_safe(directory: Path, collection: str) -> Facts:
-    """Check a foreign Chroma directory and make it what a version is; ImportRejected."""
+def make_safe(directory: Path, collection: str, identify: Identify) -> Facts:
+    """Check a foreign Chroma directory and make it what a version is; ImportRejected.
+
+    What `identify` says of an id is written over what the metadata says.
+    """
     main = directory / SQLITE
     try:
         sqlite_rows.check_foreign(main)
         sqlite_wal.disarm(main)
-        _persist_all(directory, collection)
+        _persist_all(directory, collection, identify)
         _keep_one_index(directory, sqlite_rows.vector_segment(main))
         return settled(main, collection)
     except (*ChromaRefused, sqlite3.Error) as error:  # DatabaseRejected is one too
         raise ImportRejected(f"{collection}: chromadb cannot use this snapshot: {error}") from error
 
 
-def _persist_all(directory: Path, collection: str) -> None:
+def _persist_all(directory: Path, collection: str, identify: Identify) -> None:
     """Persist the queue, and read every vector back: one an embedding, all of one width."""
     close_client(open_client(directory))  # which brings an older schema up to this one
     sqlite_rows.require_alone(directory / SQLITE, collection)
+    with opened(directory, collection) as held:
+        carried = read(held)
+        apply(held, difference(carried, {id_: Wanted(identify(id_)) for id_ in carried}))
     persist(directory, collection)
     with opened(directory, collection) as held:
         widths = {len(vector) for chunk in vectors(held) for vector in chunk}
