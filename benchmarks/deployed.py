@@ -37,7 +37,8 @@ def measure(stage: Stage, app: CloudApp, workload: Workload, added: int) -> Repo
     app.quiet()
     source = Objects(stage.endpoint.s3(), stage.predecessor(workload).bucket)
     store = SnapshotStore(app.objects, COLLECTION)
-    request = Request(source, writer="bench", reading=None)  # its index is of our own making
+    # Its index is of our own making, and so are its ids.
+    request = Request(source, writer="bench", reading=None, identify=lambda _: {})
     imported = import_snapshot(store, request, stage.scratch)
     words = list(workload.edits("scattered", 0))
     app.put(list(_of_words(words)))

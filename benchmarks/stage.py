@@ -48,7 +48,8 @@ class Stage:
         empty_bucket(client, bucket)
         store = SnapshotStore(Objects(client, bucket), COLLECTION)
         source = Objects(client, self.predecessor(workload).bucket)
-        request = Request(source, writer="bench", reading=None)  # its index is of our own making
+        # Its index is of our own making, and so are its ids.
+        request = Request(source, writer="bench", reading=None, identify=lambda _: {})
         import_snapshot(store, request, self.scratch)
         return bucket
 

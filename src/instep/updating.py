@@ -129,14 +129,14 @@ class _Updating:
             if value:
                 self._work.metrics.count(name, value)
         self._work.metrics.count("CompactionCollectionUpdatesProcessed", len(self._work.signals))
-        extra = {
+        done: dict[str, float] = {
             **counts,
             "refused": len(self._refused),
             "waiting": len(self._waiting),
             "read_requests": self._table.requests,
             "read_units": self._table.units,
         }
-        self._work.log.info("Difference written", extra=extra)
+        self._work.log.info("Difference written", extra=done)
         note = {_NOTED[name]: value for name, value in counts.items()}
         return Outcome([failures[index] for index in sorted(failures)], note)
 
@@ -164,11 +164,8 @@ class _Updating:
     def _others(self, wanted: _Set, mine: Mapping[str, Carried]) -> dict[str, Carried]:
         """Return what is wanted and carried under another subject; it keeps it if it comes first"""
         found = store.read(self._collection, ids=wanted.owner.keys() - mine.keys())
-        rivals = {
-            id_: str(have.metadata[SUBJECT])
-            for id_, have in found.items()
-            if SUBJECT in have.metadata and have.metadata[SUBJECT] < wanted.owner[id_]
-        }
+        whose = {id_: str(have.metadata.get(SUBJECT, "")) for id_, have in found.items()}
+        rivals = {id_: one for id_, one in whose.items() if one and one < wanted.owner[id_]}
         if rivals:
             theirs = self._derive(set(rivals.values()))
             for id_, rival in rivals.items():

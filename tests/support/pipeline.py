@@ -10,16 +10,20 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
+from inspect import signature
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from instep.aws.objects import Objects
 from instep.clock import utc_now
+from instep.domain import Domain
 from instep.errors import LeaseLost, LockBusy, SnapshotConflict
 from instep.lambda_.payloads import Tally
 from instep.snapshot.copy.reader import open_snapshot
+from receipt_domain import DOMAIN
 from tests.support.aws import BUCKET, ENTITIES, Context, Services
 from tests.support.items import EPOCH, stream_record
 
@@ -82,6 +86,7 @@ class Pipeline:
     """Handlers over the services of one test."""
 
     aws: Services
+    domain: Domain = DOMAIN
     handlers: dict[str, Handler] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
     largest: int = 0  # bytes of the largest payload any state was given or returned
@@ -97,7 +102,14 @@ class Pipeline:
         return self.handlers[name]
 
     def restart(self, name: str) -> None:
-        """Load the module anew, as a cold start does; its clients are made again."""
+        """Load the module anew, as a cold start does; its clients are made again.
+
+        Of another domain than ours, what its functions would be bound to.
+        """
+        if self.domain is not DOMAIN:
+            make = import_module(f"instep.lambda_.handlers.{name}").handler
+            self.handlers[name] = make(*([self.domain] if signature(make).parameters else []))
+            return
         path = FUNCTIONS / name / "handler.py"
         spec = spec_from_file_location(f"{name}_handler", path)
         assert spec is not None

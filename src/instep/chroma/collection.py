@@ -25,6 +25,7 @@ from instep.chroma.bisection import write_all_but_bad
 from instep.chroma.carriable import Refusal, is_id, sift
 from instep.chroma.sqlite_rows import OUT_OF_REACH
 from instep.difference import Addition, Carried, Changes, Fields, Update, Vector
+from instep.domain import CollectionSpec
 from instep.errors import ChromaPanicked, SnapshotUnsupported
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ ChromaRefused: Final = (ChromaError, ChromaPanicked, ValueError)
 """What chromadb raises over a directory it cannot use."""
 _OVER_AN_ITEM: Final = (ValueError, TypeError, InvalidArgumentError)
 """What chromadb raises over an item it cannot take, when it says so before it writes."""
+
+_DEFAULT: Final = CollectionSpec()
 
 T = TypeVar("T")
 Write: TypeAlias = "Callable[[Collection, Sequence[Any]], None]"
@@ -89,13 +92,16 @@ def _forget(path: str) -> None:
 
 
 def create_collection(
-    client: "ClientAPI", name: str, space: str = "l2", persist_each: int = OUT_OF_REACH
+    client: "ClientAPI",
+    name: str,
+    spec: CollectionSpec = _DEFAULT,
+    persist_each: int = OUT_OF_REACH,
 ) -> "Collection":
     """Create the collection as every writer here needs it: never persisted by itself.
 
     `persist_each` has chromadb persist after so many records, at least 2, as a full client may.
     """
-    hnsw: Any = {"space": space, "sync_threshold": persist_each}
+    hnsw: Any = {**spec.hnsw, "space": spec.space, "sync_threshold": persist_each}
     if persist_each < OUT_OF_REACH:
         hnsw["batch_size"] = min(persist_each, 100)
     return client.create_collection(name, configuration={"hnsw": hnsw}, embedding_function=None)

@@ -15,10 +15,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from instep.domain import Space
+
 SQLITE: Final = "chroma.sqlite3"
 OUT_OF_REACH: Final = 1 << 40  # log records before chromadb would persist the vector index
 
-_SPACES: Final = ("l2", "cosine", "ip")
+_SPACES: Final[tuple[Space, ...]] = ("l2", "cosine", "ip")
 _SPACE: Final = re.compile(r'"space"\s*:\s*"(\w+)"')
 _MAGIC: Final = b"SQLite format 3\0"
 _PAGE: Final = 4096
@@ -120,7 +122,7 @@ def require_alone(main: Path, collection: str) -> None:
         )
 
 
-def space(main: Path) -> str:
+def space(main: Path) -> Space:
     """Return the space of a foreign database's one collection, of any release of chromadb.
 
     It is said by a configuration stored with the collection, or by metadata before there were any.
@@ -132,9 +134,10 @@ def space(main: Path) -> str:
         ).fetchone()
     configured = _SPACE.search(" ".join(text for text in stored if isinstance(text, str)))
     found = str(told[0]) if told else configured[1] if configured else _SPACES[0]
-    if found not in _SPACES:
-        raise DatabaseRejected(f"it measures in the space {found!r:.40}, none of chromadb's")
-    return found
+    for known in _SPACES:
+        if found == known:
+            return known
+    raise DatabaseRejected(f"it measures in the space {found!r:.40}, none of chromadb's")
 
 
 def vector_segment(main: Path) -> str:

@@ -151,7 +151,7 @@ def test_vectors_of_two_widths_are_refused(tmp_path: Path) -> None:
     records = {"a": Addition([1.0, 2.0], {}), "b": Addition([1.0], {})}
     theirs = write_directory(tmp_path / "theirs")
     with pytest.raises(ImportRejected, match=r"1 of its embeddings, so 'b'.*1 numbers"):
-        rebuild(theirs, tmp_path / "made", NAME, lambda *_: records, lambda *_: None)
+        rebuild(theirs, tmp_path / "made", NAME, lambda *_: records, lambda _: {}, lambda *_: None)
 
 
 def test_progress_ends_at_all_of_them(theirs: Path, tmp_path: Path) -> None:

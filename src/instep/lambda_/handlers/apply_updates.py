@@ -47,7 +47,7 @@ def handler(domain: Domain) -> Handler:
             logger.info("Processing collection", extra={"messages": len(entries)})
             sweep_scratch(settings.scratch_root())  # a killed call leaves the disk to this one
             store = SnapshotStore(applying.objects, request.collection, cache=cache)
-            with workspace_of(store) as workspace:
+            with workspace_of(store, domain) as workspace:
                 outcome = update(applying, request, workspace, entries, until)
                 heartbeat.check()
                 return stage(request, workspace, applying.objects, entries, outcome).to_payload()
@@ -81,13 +81,17 @@ def stage(
 
 
 @contextmanager
-def workspace_of(store: SnapshotStore) -> Iterator[Workspace]:
+def workspace_of(store: SnapshotStore, domain: Domain) -> Iterator[Workspace]:
     """Open the writer's copy of the head in the collection's warm folder."""
     before = store.objects.traffic.down
     with ExitStack() as stack:
         with failing_as("Snapshot download failed", "CompactionSnapshotDownloadError"):
             workspace = stack.enter_context(
-                open_workspace(store, settings.chroma_root() / store.collection)
+                open_workspace(
+                    store,
+                    settings.chroma_root() / store.collection,
+                    spec=domain.collections[store.collection],
+                )
             )
         version = workspace.parent.version if workspace.parent else None
         fetched = store.objects.traffic.down - before

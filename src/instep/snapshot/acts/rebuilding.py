@@ -26,6 +26,7 @@ from instep.chroma.hnsw.vectors import read_vectors
 from instep.chroma.persisting import persist
 from instep.chroma.sqlite_rows import SQLITE
 from instep.difference import Addition, Changes
+from instep.domain import CollectionSpec, Space
 from instep.errors import ImportRejected
 from instep.snapshot.copy.fetch import Progress
 from instep.snapshot.copy.writable import settled
@@ -95,14 +96,16 @@ def _carried(collection: str, records: Mapping[str, Addition]) -> Changes:
 
 
 def _write(
-    made: Path, name: str, space: str, adds: Mapping[str, Addition], building: Progress
+    made: Path, name: str, space: Space, adds: Mapping[str, Addition], building: Progress
 ) -> None:
     """Write the records, a few at a time: chromadb indexes each as it comes."""
     rounds = -(-len(adds) // _PERSISTED) or 1
     client = open_client(made)
     try:
         # A round ends with the last vector, or nearly: what then waits is indexed once more.
-        collection = create_collection(client, name, space, max(2, len(adds) // rounds))
+        collection = create_collection(
+            client, name, CollectionSpec(space), max(2, len(adds) // rounds)
+        )
         for done, part in _parts(adds):
             _apply(collection, part)
             building(done, len(adds))

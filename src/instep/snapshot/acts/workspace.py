@@ -8,13 +8,14 @@ store"). With a threshold in reach it would lose vectors, so such a collection i
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from instep.chroma import sqlite_rows, sqlite_wal
 from instep.chroma.collection import close_client, create_collection, open_client
 from instep.chroma.hnsw.stub import lay_stub
 from instep.chroma.sqlite_rows import SQLITE
 from instep.disk import on_disk
+from instep.domain import CollectionSpec
 from instep.errors import ConfigurationMissing, SnapshotUnsupported, StorageUnavailable
 from instep.scratch import sweep_scratch
 from instep.snapshot.acts.publish import Staged
@@ -35,14 +36,17 @@ from instep.snapshot.format.pages import PageFile
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
 
+_DEFAULT: Final = CollectionSpec()
+
 
 @contextmanager
 def open_workspace(
-    store: SnapshotStore, root: Path, *, create: bool = True
+    store: SnapshotStore, root: Path, *, spec: CollectionSpec = _DEFAULT, create: bool = True
 ) -> "Iterator[Workspace]":
     """Open the head to write on; `root` is a directory that outlives the call and stays warm.
 
-    A collection without a version starts empty, unless `create` is False: ConfigurationMissing.
+    A collection without a version starts empty, as `spec` says, unless `create` is False:
+    ConfigurationMissing.
     SnapshotUnsupported when its stored configuration makes the stub unsafe. StorageUnavailable,
     here or out of the block, when S3 or the local disk fails or the copy turns out damaged, which
     is dropped then.
@@ -57,7 +61,7 @@ def open_workspace(
             copy.shape(wal=True)
         elif create:
             refuse_lost_head(store)
-            _start(copy, store.collection)
+            _start(copy, store.collection, spec)
         else:
             raise ConfigurationMissing(f"{store.collection} has no version yet")
         with _blaming(copy if manifest else None):
@@ -197,13 +201,13 @@ def _blaming(copy: WarmCopy | None) -> Iterator[None]:
         ) from error
 
 
-def _start(copy: WarmCopy, collection: str) -> None:
+def _start(copy: WarmCopy, collection: str, spec: CollectionSpec) -> None:
     """Make an empty collection in a directory of its own."""
     copy.wipe()
     copy.data.mkdir(parents=True)
     client = open_client(copy.data)
     try:
-        create_collection(client, collection)
+        create_collection(client, collection, spec)
     finally:
         close_client(client)
     sqlite_wal.arm(copy.main)
