@@ -104,5 +104,17 @@ class StorageUnavailable(CompactionError):
     """
 
 
+class EmbedderUnavailable(CompactionError):
+    """A service that makes vectors throttled, failed or did not answer. Retried."""
+
+
+class EmbedderBroken(CompactionError):
+    """An embedder works for no text at all, or answers in no shape of the port. Never retried."""
+
+
+class EmbedderMissing(CompactionError):
+    """A name of an embedder leads to none: misspelt, or not installed. The message shows how."""
+
+
 class ConfigurationMissing(CompactionError):
     """A function or caller lacks something it needs (a table, a bucket). Never counted as zero."""

@@ -52,6 +52,8 @@ UNNAMED = {
     "SnapshotUnsupported": "never retried: States.ALL makes the collection Failed",
     "ChromaPanicked": "never retried: States.ALL makes the collection Failed",
     "ConfigurationMissing": "a deployment's fault: no retry cures it",
+    "EmbedderMissing": "a mapping's fault: the cause says what to write or to install",
+    "EmbedderBroken": "never retried: States.ALL makes the collection Failed",
 }
 # Caught where they arise, as values in a result: they never leave a function.
 VALUES = {"MessageRejected", "DeltaRejected"}

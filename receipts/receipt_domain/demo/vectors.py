@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from receipt_domain.demo.embeddings import embed
+from instep.embedding.local import unit_vectors
 from receipt_domain.demo.items import image_key, line_key, word_key
 from receipt_domain.demo.receipts import Line, Receipt, Word
 
@@ -46,7 +46,7 @@ class _Entry:
 def _vectors(entries: Sequence[_Entry]) -> Vectors:
     return Vectors(
         ids=[entry.id for entry in entries],
-        embeddings=embed([entry.context for entry in entries]),
+        embeddings=unit_vectors([entry.context for entry in entries]),
         metadatas=[entry.metadata for entry in entries],
         documents=[entry.document for entry in entries],
     )

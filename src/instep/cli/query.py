@@ -14,7 +14,7 @@ from instep.cli.options import DEFAULT_STACK, At, Aws, Collection, Json, Stack
 from instep.cli.output import Refused, answers, fetching, print_json
 from instep.cli.session import open_session
 from instep.cli.snapshots import opened
-from receipt_domain.demo.embeddings import WIDTH, embed, similarity
+from instep.embedding.local import WIDTH, similarity, unit_vectors
 
 if TYPE_CHECKING:
     from instep.snapshot.copy.reader import Snapshot
@@ -86,7 +86,7 @@ def nearest(
         )
     try:
         found: Any = collection.query(
-            query_embeddings=embed([text]),
+            query_embeddings=unit_vectors([text]),
             n_results=min(_SEARCHED, held),
             where=dict(where) if where else None,
             include=["metadatas", "documents", "distances"],

@@ -14,13 +14,13 @@ from typer.testing import CliRunner, Result
 
 from instep.aws.objects import Objects
 from instep.cli.app import app
+from instep.embedding.local import WIDTH
 from instep.flow.lease import LeaseTable
 from instep.local.deploy import Deployment
 from instep.snapshot.acts.publish import publish
 from instep.snapshot.acts.workspace import open_workspace
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.freshness import ChangeTimes
-from receipt_domain.demo.embeddings import WIDTH
 from receipt_domain.demo.items import Item, items_of, word_key
 from receipt_domain.demo.receipts import Receipt, generate
 from receipt_domain.demo.vectors import vectors_of
