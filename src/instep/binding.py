@@ -12,6 +12,7 @@ from typing import Final
 
 from instep.domain import Domain
 from instep.errors import ConfigurationMissing
+from instep.mapping.domain import load
 
 APP_FILE: Final = "cdk.json"
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
@@ -38,10 +39,13 @@ def load_domain(folder: Path | None = None) -> Domain:
     """
     app = folder or app_folder()
     named = json.loads((app / APP_FILE).read_text()).get("context", {}).get("domain")
-    if not isinstance(named, str) or ":" not in named:
+    if not isinstance(named, str):
         raise ConfigurationMissing(
-            f'{app / APP_FILE} names no domain: set "domain" in its context to "package:ATTRIBUTE"'
+            f'{app / APP_FILE} names no domain: set "domain" in its context to "instep.toml", or '
+            f'to "package:ATTRIBUTE"'
         )
+    if named.endswith(".toml"):
+        return load(app / named)
     module, _, attribute = named.partition(":")
     if str(app) not in sys.path:
         sys.path.insert(0, str(app))  # where an app's own package lies

@@ -118,3 +118,11 @@ class EmbedderMissing(CompactionError):
 
 class ConfigurationMissing(CompactionError):
     """A function or caller lacks something it needs (a table, a bucket). Never counted as zero."""
+
+
+class MappingRejected(CompactionError):
+    """An instep.toml that cannot be followed. Never retried: whoever wrote it mends the line."""
+
+    def __init__(self, file: str, line: int, key: str, why: str) -> None:
+        super().__init__(": ".join(filter(None, (f"{file}, line {line}", key, why))))
+        self.file, self.line, self.key, self.why = file, line, key, why

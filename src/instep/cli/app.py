@@ -8,6 +8,7 @@ import typer
 
 from instep.cli import (
     bench,
+    check,
     demo,
     deploy,
     down,
@@ -41,6 +42,7 @@ app = typer.Typer(
 
 _PANELS: Final = {
     "The local cloud": (demo, up, down, env),
+    "Set up": (check,),
     "Run and wait": (deploy, run, wait),
     "Look": (status, history, query, pull, verify),
     "Operate": (rollback, sweep, import_),
