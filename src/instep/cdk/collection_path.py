@@ -14,6 +14,7 @@ from instep.cdk.retries import (
     EVERYTHING_ELSE,
     retry_busy,
     retry_dead,
+    retry_embedder,
     retry_refused,
     retry_transient,
 )
@@ -130,6 +131,7 @@ class ApplyUpdates(Construct):
             "invisible until HEAD names it, so dying here costs nothing.",
         )
         retry_refused(self.state)
+        retry_embedder(self.state)
         if patience.second_try:
             retry_dead(self.state)
         self.state.add_catch(lost, errors=[LeaseLost.__name__], result_path="$.error")

@@ -7,7 +7,7 @@ CDK's default retrier is switched off everywhere: it lacks Lambda.TooManyRequest
 from aws_cdk import Duration
 from aws_cdk import aws_stepfunctions as sfn
 
-from instep.errors import LockBusy, StorageUnavailable
+from instep.errors import EmbedderUnavailable, LockBusy, StorageUnavailable
 
 LAMBDA_REFUSED = [
     "Lambda.ServiceException",
@@ -63,6 +63,20 @@ def retry_refused(state: sfn.TaskStateBase) -> None:
         max_attempts=6,
         backoff_rate=2,
         max_delay=Duration.seconds(30),
+        jitter_strategy=sfn.JitterType.FULL,
+    )
+
+
+def retry_embedder(state: sfn.TaskStateBase) -> None:
+    """Try again after a service that makes vectors throttled: what came before is parked, and is
+    not asked for again.
+    """
+    state.add_retry(
+        errors=[EmbedderUnavailable.__name__],
+        interval=Duration.seconds(3),
+        max_attempts=5,
+        backoff_rate=2,
+        max_delay=Duration.seconds(45),
         jitter_strategy=sfn.JitterType.FULL,
     )
 
