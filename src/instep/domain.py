@@ -40,10 +40,16 @@ Space: TypeAlias = Literal["l2", "cosine", "ip"]
 
 @dataclass(frozen=True)
 class CollectionSpec:
-    """How a collection measures distance, and Chroma's own HNSW parameters beside that."""
+    """How a collection measures distance, and Chroma's own HNSW parameters beside that.
+
+    `identity` stands for all that decides its embeddings. When it is another one than that of the
+    head, the collection is built anew beside it (`instep.snapshot.acts.anew`); "" never is. What
+    stands before its first `-` decides the vectors: while that is the same, they are kept.
+    """
 
     space: Space = "l2"
     hnsw: Mapping[str, int | float] = field(default_factory=dict)
+    identity: str = ""
 
 
 class RecordRejected(ValueError):

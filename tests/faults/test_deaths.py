@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from instep.snapshot.format.head import head_key
+from instep.snapshot.format.head import HeadName
 from tests.support.aws import BUCKET
 from tests.support.deaths import Moment, ProcessDied, dying
 from tests.support.snapshots import NAME, World, a_world, adds, deletes, names, updates
@@ -55,15 +55,15 @@ def found(world: World) -> object:
 def test_head_is_whole_wherever_a_run_dies(
     begun: World, run: Callable[[World], object], moment: Moment
 ) -> None:
-    head = begun.store.objects.get(head_key(NAME)).body
-    die_everywhere(begun, run, moment, lambda: begun.put(head_key(NAME), head))
+    head = begun.store.objects.get(HeadName(NAME).key).body
+    die_everywhere(begun, run, moment, lambda: begun.put(HeadName(NAME).key, head))
 
 
 @pytest.mark.invariant(2)
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_first_version_is_there_whole_or_not_at_all(begun: World, moment: Moment) -> None:
     def rewind() -> None:
-        begun.aws.s3.delete_object(Bucket=BUCKET, Key=head_key(NAME))
+        begun.aws.s3.delete_object(Bucket=BUCKET, Key=HeadName(NAME).key)
 
     die_everywhere(begun, write, moment, rewind)
 

@@ -17,7 +17,7 @@ from instep.snapshot.acts.publish import publish
 from instep.snapshot.acts.retention import Retention
 from instep.snapshot.acts.rollback import rollback
 from instep.snapshot.acts.sweep import Swept, sweep
-from instep.snapshot.format.head import head_key
+from instep.snapshot.format.head import HeadName
 from receipt_domain import DOMAIN
 from tests.support.aws import BUCKET
 from tests.support.deaths import Moment, ProcessDied, dying
@@ -67,7 +67,7 @@ def test_a_rollback(world: World, moment: Moment) -> None:
 
     def rewind() -> None:
         world.store.objects.delete(world.objects().keys() - objects.keys())
-        world.put(head_key(NAME), objects[head_key(NAME)])
+        world.put(HeadName(NAME).key, objects[HeadName(NAME).key])
 
     def healed() -> None:
         assert found(world) == then
@@ -126,7 +126,7 @@ def test_an_import(world: World, moment: Moment, tmp_path: Path) -> None:
             assert "has a version already" in str(refused)  # noqa: PT017
 
     def rewind() -> None:
-        world.aws.s3.delete_object(Bucket=BUCKET, Key=head_key(NAME))
+        world.aws.s3.delete_object(Bucket=BUCKET, Key=HeadName(NAME).key)
 
     run()
     held = found(world)

@@ -26,10 +26,10 @@ REMOVALS: Final = (
     # 1: an acknowledged change is in the head, in the queue, or in the DLQ with its reason
     Removal(
         1,
-        "functions/settle_batch/handler.py",
+        "src/instep/lambda_/handlers/settle_batch.py",
         "return_records(inbox, deliveries, settlement, request.execution)",
         "inbox.delete(settlement.acknowledge)\n"
-        "    return_records(inbox, deliveries, settlement, request.execution)",
+        "        return_records(inbox, deliveries, settlement, request.execution)",
         (
             "tests/integration/test_acknowledgement.py"
             "::test_settle_batch_keeps_a_rejected_delta_that_the_dlq_did_not_take",
@@ -37,10 +37,10 @@ REMOVALS: Final = (
     ),
     Removal(
         1,
-        "functions/parse_batch/handler.py",
-        "rejected = inbox.reject(intake.poison, answer.execution)",
-        "inbox.delete(intake.finished)\n"
-        "    rejected = inbox.reject(intake.poison, answer.execution)",
+        "src/instep/lambda_/handlers/parse_batch.py",
+        "rejected = self.inbox.reject(intake.poison, answer.execution)",
+        "self.inbox.delete(intake.finished)\n"
+        "        rejected = self.inbox.reject(intake.poison, answer.execution)",
         (
             "tests/integration/test_acknowledgement.py"
             "::test_parse_batch_keeps_poison_that_the_dlq_did_not_take",

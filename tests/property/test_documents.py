@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from instep.errors import SnapshotCorrupt, SnapshotUnsupported
 from instep.snapshot.format import document
 from instep.snapshot.format.document import DocumentDamaged
-from instep.snapshot.format.head import Head, head_key, read_head
+from instep.snapshot.format.head import Head, HeadName, read_head
 from instep.snapshot.format.manifest import parse
 from tests.support.memory import Bucket
 from tests.support.odd import as_json, edits
@@ -18,7 +18,7 @@ from tests.support.odd import as_json, edits
 BUCKET: Final = Bucket()
 BUCKET.publish()
 BUCKET.publish()
-HEAD: Final[dict[str, Any]] = json.loads(BUCKET.objects.get(head_key("words")).body)
+HEAD: Final[dict[str, Any]] = json.loads(BUCKET.objects.get(HeadName("words").key).body)
 MANIFEST: Final[dict[str, Any]] = json.loads(
     BUCKET.objects.get(BUCKET.store.manifest_key(BUCKET.published[-1])).body
 )
@@ -31,8 +31,8 @@ def signed(kind: str, content: dict[str, Any]) -> st.SearchStrategy[bytes]:
 
 
 def read(body: bytes) -> Head | None:
-    BUCKET.objects.put(head_key("words"), body)
-    return read_head(BUCKET.objects, "words")
+    BUCKET.objects.put(HeadName("words").key, body)
+    return read_head(BUCKET.objects, HeadName("words"))
 
 
 def read_or_why(body: bytes) -> Head | str | None:

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from instep.errors import LeaseLost, LockBusy, SnapshotConflict
 from instep.flow.lease import Lease, LeaseTable
 from instep.snapshot.acts.publish import Staged, publish
-from instep.snapshot.format.head import head_key
+from instep.snapshot.format.head import HeadName
 from tests.support.aws import LOCKS
 from tests.support.replay import Answer, Paused, Replay, replaying
 from tests.support.snapshots import NAME, World, updates
@@ -245,7 +245,7 @@ class Explorer:
         """Make the world what the state says, without a call for what it is already."""
         self._now = state.now
         if state.head != self._head:
-            self.world.put(head_key(NAME), state.head)
+            self.world.put(HeadName(NAME).key, state.head)
         if state.lease != self._lease:
             self._write_lease(state.lease)
         self._head, self._lease = state.head, state.lease
@@ -259,7 +259,7 @@ class Explorer:
     def _look(self, operation: str) -> None:
         """See what a call has left."""
         if operation == "PutObject":
-            self._head = self.world.store.objects.get(head_key(NAME)).body
+            self._head = self.world.store.objects.get(HeadName(NAME).key).body
         if operation == "UpdateItem":
             answer = self.world.aws.dynamodb.get_item(TableName=LOCKS, Key=_KEY)
             self._lease = answer.get("Item", {})

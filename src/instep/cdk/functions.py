@@ -30,7 +30,7 @@ LOCK = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
 QUEUE = ["dynamodb:UpdateItem"]  # the runner's item of the lock table
 DRAIN = [*LOCK, "dynamodb:Scan"]  # and what an execution that ended red has left locked
 RETURN = ["sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
-SNAPSHOTS = ["*/HEAD", "*/versions/*", "*/packs/*"]
+SNAPSHOTS = ["*/HEAD*", "*/versions/*", "*/packs/*"]
 
 
 class Functions(Construct):
@@ -171,8 +171,8 @@ class Functions(Construct):
             reads=[*LEASE, "CHROMADB_BUCKET"],
         )
         made.allow(LOCK, [self._locks])
-        self._allow_objects(made, "s3:GetObject", "*/HEAD", "*/versions/*")
-        self._allow_objects(made, "s3:PutObject", "*/HEAD")
+        self._allow_objects(made, "s3:GetObject", "*/HEAD*", "*/versions/*")
+        self._allow_objects(made, "s3:PutObject", "*/HEAD*")
         return made.function
 
     def _fold_snapshot(self) -> lambda_.Function:

@@ -98,7 +98,8 @@ class CollectionMapping:
 
     @property
     def identity(self) -> str:
-        """A short hash of all that decides the embeddings, in whatever order it was written.
+        """A short hash of what decides the vectors, `-`, and one of all that decides the rest, in
+        whatever order it was written.
 
         What an option yet to come leaves at its default must stay out of it, or every collection
         that is there would have to be built anew.
@@ -120,12 +121,17 @@ class CollectionMapping:
             "hnsw": dict(self.spec.hnsw),
             "missing": self.missing,
         }
-        text = json.dumps(said, sort_keys=True, separators=(",", ":"))
-        return sha256(text.encode()).hexdigest()[:16]
+        of_vectors = {name: said[name] for name in ("embed", "vector", "distance", "hnsw")}
+        return f"{_short(of_vectors)}-{_short(said)}"
 
     def takes(self, item: Item) -> bool:
         """Say whether an item belongs to the collection."""
         return all(condition.holds(item) for condition in self.match)
+
+
+def _short(said: Mapping[str, object]) -> str:
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return sha256(text.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

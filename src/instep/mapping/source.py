@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from instep.chroma.carriable import check_document, check_id, wrong_fields
@@ -30,8 +31,8 @@ class MappedSource:
 
     @property
     def spec(self) -> CollectionSpec:
-        """Distance and HNSW parameters, as the mapping has them."""
-        return self._mapping.spec
+        """Distance and HNSW parameters, as the mapping has them, and what decides all else."""
+        return replace(self._mapping.spec, identity=self._mapping.identity)
 
     @property
     def embedder(self) -> "Embedder | None":

@@ -9,18 +9,20 @@ from functools import partial
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from instep.domain import Domain
 from instep.flow.heartbeat import Heartbeat
 from instep.flow.lease import LeaseTable
 from instep.lambda_ import parts, settings
 from instep.lambda_.payloads import FoldAnswer, FoldRequest
 from instep.lambda_.shared_cache import shared_cache
 from instep.lambda_.telemetry import Handler, Payload, failing_as, logger, metrics, observed
+from instep.snapshot.acts.anew import writing_to
 from instep.snapshot.acts.fold import fold_if_due
 from instep.snapshot.acts.publish import publish
 from instep.snapshot.copy.store import SnapshotStore
 
 
-def handler() -> Handler:
+def handler(domain: Domain) -> Handler:
     """Return the function's entry point."""
     leases, objects, runner, cache = (
         parts.leases(),
@@ -38,7 +40,10 @@ def handler() -> Handler:
             failing_as("Fold failed", "CompactionFoldError"),
             Heartbeat(leases, request.lease, settings.heartbeat_interval(), also=renewing),
         ):
-            store = SnapshotStore(objects, request.collection, cache=cache)
+            store = writing_to(
+                SnapshotStore(objects, request.collection, cache=cache),
+                domain.collections[request.collection].identity,
+            )
             return fold_head(store, request, leases).to_payload()
 
     return handle

@@ -24,8 +24,8 @@ def handler() -> Handler:
         LeaseLost and SnapshotConflict go up.
         """
         request = UploadRequest.from_payload(event)
-        store = SnapshotStore(objects, request.collection)
         staged = Staged.from_payload(request.staged)
+        store = SnapshotStore(objects, request.collection, beside=staged.beside)
         with failing_as("Snapshot upload failed", "CompactionSnapshotUploadError"):
             try:
                 published = publish(store, staged, request.lease, leases)

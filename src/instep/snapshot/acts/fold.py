@@ -66,7 +66,9 @@ def fold(
                 shipped = beside.submit(lambda: {name: entry(name) for name in index})
                 facts = _tidy(main, parent, deletes)
                 files = {**parent.files, SQLITE: entry(SQLITE), **shipped.result()}
-            origin = Origin(writer, fencing_token, head.watermark, note or {}, head)
+            origin = Origin(
+                writer, fencing_token, head.watermark, note or {}, head, identity=parent.identity
+            )
             return put_version(store, version, origin, facts, files, sent)
 
 

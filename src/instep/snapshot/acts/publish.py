@@ -31,7 +31,8 @@ class Staged:
 
     `witness` is the etag of the HEAD it was made from, None for a first version. `fold` says that
     a fold is due once it is published. `bytes` is what staging it sent. `times` are those of the
-    changes it brings: what has waited is known only when it is published.
+    changes it brings: what has waited is known only when it is published. `beside` is the
+    successor whose HEAD it is for.
     """
 
     collection: str
@@ -45,6 +46,7 @@ class Staged:
     fold: bool = False
     bytes: int = 0
     times: ChangeTimes | None = None
+    beside: str = ""
 
     def to_payload(self) -> dict[str, Any]:
         """Return the JSON one state hands the next."""
@@ -114,7 +116,7 @@ def _move(store: SnapshotStore, staged: Staged, fencing_token: int) -> Head:
     lag = staged.times.lag(store.clock()) if staged.times else None
     to = Head(str(staged.version), fencing_token, staged.watermark, lag)
     try:
-        answer = move_head(store.objects, store.collection, to=to, witness=staged.witness)
+        answer = move_head(store.objects, store.head_name, to=to, witness=staged.witness)
     except StorageUnavailable:
         won = _naming(store.head(), staged)
         if won is None:

@@ -6,7 +6,7 @@ moved from its parent it never can, for HEAD never goes back to the bytes its wr
 Kept as history: the newest versions by number, and those that were the head not long ago.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -45,19 +45,22 @@ def chain(known: Mapping[str, Known], head: str | None) -> list[Known]:
 
 
 def condemned(
-    known: Mapping[str, Known], head: str | None, retention: Retention, now: datetime
+    known: Mapping[str, Known], heads: Sequence[str | None], retention: Retention, now: datetime
 ) -> list[str]:
     """Return the versions to delete, oldest first. HEAD must have been read after the listing.
 
-    Read earlier, HEAD could be older than the parent of a version that is still to be published.
+    `heads`: HEAD's version first, then those of its successors in the making. Read earlier, HEAD
+    could be older than the parent of a version that is still to be published.
     """
+    head, *successors = heads
     history = chain(known, head)
-    kept = {one.version for one in history[: _kept(history, retention, now)]}
+    kept = {one.version for one in history[: _kept(history, retention, now)]}.union(successors)
     return sorted(
         one.version
         for one in known.values()
         if one.version not in kept
         and not (one.parent == head and one not in history)
+        and one.parent not in successors
         and now - one.written >= GRACE
     )
 

@@ -25,6 +25,7 @@ class Origin:
     note: Mapping[str, Any]
     parent: Head | None
     times: ChangeTimes | None = None
+    identity: str = ""
 
 
 def put_version(
@@ -49,6 +50,7 @@ def put_version(
         files=files,
         note=origin.note,
         times=origin.times,
+        identity=origin.identity,
     )
     store.put_manifest(manifest)
     return Staged(
@@ -63,4 +65,5 @@ def put_version(
         fold=needs_fold(manifest),
         bytes=store.objects.traffic.up - sent,
         times=origin.times,
+        beside=store.head_name.beside,
     )

@@ -91,7 +91,8 @@ def sweep(
     if head is None or head.version not in versions.known:
         versions.read(store)  # it moved to a version younger than the listing
     _require_whole(store, versions, head)
-    going = condemned(versions.known, head.version if head else None, retention, now)
+    heads = [head.version if head else None, *_successors(store)]
+    going = condemned(versions.known, heads, retention, now)
     if not dry_run:
         store.objects.delete(map(store.manifest_key, going))
         versions.read(store)  # a rollback may have named old packs anew since
@@ -110,13 +111,19 @@ def sweep(
     )
 
 
+def _successors(store: SnapshotStore) -> list[str]:
+    """Return the versions that heads in the making name: however old, they are not garbage."""
+    heads = [store.beside(name).head() for name in store.successors()]
+    return [head.version for head in heads if head is not None]
+
+
 def _require_whole(store: SnapshotStore, versions: _Versions, head: Head | None) -> None:
     """Refuse to judge by a HEAD that cannot be right: all history would seem to be let go."""
     if head is None:
         children = [one for one in versions.known.values() if one.parent is not None]
         if children:
             what = f"{store.head_key} is missing, though {children[0].version} was made from a head"
-            raise unusable_head(store.objects, store.collection, what)
+            raise unusable_head(store.objects, store.head_name, what)
     elif head.version not in versions.known:
         raise SnapshotCorrupt(
             store.collection, f"HEAD names {head.version}, whose version file is missing"

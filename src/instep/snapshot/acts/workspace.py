@@ -18,6 +18,7 @@ from instep.disk import on_disk
 from instep.domain import CollectionSpec
 from instep.errors import ConfigurationMissing, SnapshotUnsupported, StorageUnavailable
 from instep.scratch import sweep_scratch
+from instep.snapshot.acts.anew import Start, start
 from instep.snapshot.acts.publish import Staged
 from instep.snapshot.acts.shipping import Change, ship
 from instep.snapshot.acts.staging import Origin, put_version
@@ -29,8 +30,7 @@ from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.copy.warm import WarmCopy
 from instep.snapshot.copy.writable import check_writable
 from instep.snapshot.format.freshness import ChangeTimes
-from instep.snapshot.format.head import Head
-from instep.snapshot.format.manifest import Facts, FileEntry, Manifest
+from instep.snapshot.format.manifest import Facts, FileEntry
 from instep.snapshot.format.pages import PageFile
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def open_workspace(
     with on_disk(f"write on {store.collection}"), claim(root) as directory:
         sweep_scratch(directory)
         copy = WarmCopy(directory)
-        head = store.head()
-        manifest = store.manifest(head.version) if head else None
+        begun = start(store, spec.identity)
+        store, manifest = begun.store, begun.manifest
         if manifest is not None:
             copy.bring_to(store, manifest, frozenset({SQLITE}))
             copy.shape(wal=True)
@@ -67,7 +67,7 @@ def open_workspace(
         with _blaming(copy if manifest else None):
             check_writable(copy.main, store.collection)
             _lay_stub(copy)
-            workspace = Workspace(store, copy, head, manifest)
+            workspace = Workspace(copy, begun, spec.identity)
             try:
                 yield workspace
             finally:
@@ -77,13 +77,11 @@ def open_workspace(
 class Workspace:
     """A client at the head, in WAL mode; what it writes is seen by nobody before publish."""
 
-    def __init__(
-        self, store: SnapshotStore, copy: WarmCopy, parent: Head | None, manifest: Manifest | None
-    ) -> None:
-        self.parent = parent
-        self._store = store
+    def __init__(self, copy: WarmCopy, begun: Start, identity: str) -> None:
+        self.parent = begun.head
+        self._store = begun.store
         self._copy = copy
-        self._manifest = manifest
+        self._manifest, self._identity = begun.manifest, identity
         self.client: ClientAPI = open_client(copy.data)
         try:
             self._hold = sqlite_wal.Hold(copy.main)
@@ -121,7 +119,7 @@ class Workspace:
         Nothing changed: nothing is stored, and no watermark moves.
         """
         facts, size, pages = self._finish()
-        if self._manifest is not None and _same_content(self._manifest.facts, facts):
+        if self._is_unchanged(facts):
             return self._unchanged(fencing_token, watermark)
         version = self._store.new_version()
         before = self._store.objects.traffic.up
@@ -131,7 +129,7 @@ class Workspace:
         with PageFile(self._copy.main, sqlite_wal.normal_page) as main:
             change = Change(size, pages, main.read, hashes)
             entries[SQLITE] = ship(self._store, version, parent, change)
-        origin = Origin(writer, fencing_token, watermark, note, self.parent, times)
+        origin = Origin(writer, fencing_token, watermark, note, self.parent, times, self._identity)
         staged = put_version(self._store, version, origin, facts, entries, before)
         self._copy.hashes.save(hashes, entries[SQLITE].digest)
         self._copy.wait_for(version, entries[SQLITE].layers[-1])
@@ -172,6 +170,12 @@ class Workspace:
             self._is_open = False
             close_client(self.client, self._hold.descriptors)
 
+    def _is_unchanged(self, facts: Facts) -> bool:
+        """Say whether the head holds all this already; the first version of a successor is new."""
+        if self._manifest is None or self.parent is None:
+            return False
+        return _same_content(self._manifest.facts, facts)
+
     def _unchanged(self, fencing_token: int, watermark: str | None) -> Staged:
         head = self.parent
         return Staged(
@@ -183,6 +187,7 @@ class Workspace:
             manifest=None,
             fencing_token=fencing_token,
             watermark=watermark,
+            beside=self._store.head_name.beside,
         )
 
 

@@ -88,7 +88,7 @@ def refuse_lost_head(store: SnapshotStore) -> None:
         has_parent = found is not None and found.parent is not None
         if has_parent or store.objects.was_deleted(store.head_key):
             what = f"{store.head_key} is missing, though it was there"
-            raise unusable_head(store.objects, store.collection, what)
+            raise unusable_head(store.objects, store.head_name, what)
 
 
 def missing_packs(store: SnapshotStore, manifest: Manifest) -> set[str]:

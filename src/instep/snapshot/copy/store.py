@@ -19,7 +19,7 @@ from instep.errors import ConfigurationMissing, SnapshotCorrupt, VersionRejected
 from instep.snapshot.copy.cache import PackCache
 from instep.snapshot.copy.fetch import Damaged, FilePlan, Prepared, Progress, prepare
 from instep.snapshot.format.document import DocumentDamaged
-from instep.snapshot.format.head import Head, head_key, read_head
+from instep.snapshot.format.head import Head, HeadName, read_head
 from instep.snapshot.format.manifest import (
     MAX_MANIFEST_BYTES,
     Manifest,
@@ -35,7 +35,10 @@ _AHEAD: Final = 12  # packs asked for before they are needed: bounds the memory 
 
 
 class SnapshotStore:
-    """The snapshots of one collection in one bucket; with a `cache`, packs are read through it."""
+    """The snapshots of one collection in one bucket; with a `cache`, packs are read through it.
+
+    `beside`: HEAD is that of a successor in the making, on the same versions and packs.
+    """
 
     def __init__(
         self,
@@ -43,15 +46,26 @@ class SnapshotStore:
         collection: str,
         clock: Clock = utc_now,
         cache: PackCache | None = None,
+        beside: str = "",
     ) -> None:
         self.objects = objects
         self.collection = collection
         self.clock = clock
+        self.head_name = HeadName(collection, beside)
         self._cache = cache
+
+    def beside(self, name: str) -> "SnapshotStore":
+        """Return the same collection with the HEAD of a successor."""
+        return SnapshotStore(self.objects, self.collection, self.clock, self._cache, name)
+
+    def successors(self) -> list[str]:
+        """Return the names of all successors that have a HEAD."""
+        prefix = f"{HeadName(self.collection).key}."
+        return [listed.key.removeprefix(prefix) for listed in self.objects.list(prefix)]
 
     def head(self) -> Head | None:
         """Return HEAD, None before the first version; SnapshotCorrupt when it is damaged."""
-        return read_head(self.objects, self.collection)
+        return read_head(self.objects, self.head_name)
 
     def manifest(self, version: str) -> Manifest:
         """Return a version's manifest; SnapshotCorrupt when missing or damaged."""
@@ -118,7 +132,7 @@ class SnapshotStore:
     @property
     def head_key(self) -> str:
         """The key of HEAD."""
-        return head_key(self.collection)
+        return self.head_name.key
 
     def put_packs(self, packs: Iterable[EncodedPack]) -> list[PackRef]:
         """Store packs, a few at a time; returns what a manifest says of them, in order."""

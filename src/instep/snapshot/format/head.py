@@ -35,26 +35,35 @@ class Head:
         return Freshness(instant(self.watermark) if self.watermark else None, self.lag)
 
 
-def head_key(collection: str) -> str:
-    """Return the key of a collection's HEAD."""
-    return f"{collection}/HEAD"
+@dataclass(frozen=True)
+class HeadName:
+    """Where a HEAD lies: a collection's own, or with `beside` that of its successor, which is being
+    built on the same versions and packs and read by nobody yet.
+    """
+
+    collection: str
+    beside: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its key in S3."""
+        return f"{self.collection}/HEAD{'.' if self.beside else ''}{self.beside}"
 
 
-def read_head(objects: Objects, collection: str) -> Head | None:
+def read_head(objects: Objects, name: HeadName) -> Head | None:
     """Return HEAD, None for a collection without versions; SnapshotCorrupt when damaged."""
-    key = head_key(collection)
     try:
-        fetched = objects.find(key, limit=MAX_HEAD_BYTES)
+        fetched = objects.find(name.key, limit=MAX_HEAD_BYTES)
     except ObjectTooLarge as error:
-        raise unusable_head(objects, collection, str(error)) from error
-    return None if fetched is None else _parse(objects, collection, fetched)
+        raise unusable_head(objects, name, str(error)) from error
+    return None if fetched is None else _parse(objects, name, fetched)
 
 
-def unusable_head(objects: Objects, collection: str, what: str) -> SnapshotCorrupt:
+def unusable_head(objects: Objects, name: HeadName, what: str) -> SnapshotCorrupt:
     """Return the error for a HEAD that nothing can be read from: a rollback cannot either."""
-    key = head_key(collection)
+    key = name.key
     return SnapshotCorrupt(
-        collection,
+        name.collection,
         what,
         f"S3 keeps what was overwritten or deleted: remove the newest version of {key} (`aws s3api "
         f"list-object-versions --bucket {objects.bucket} --prefix {key}` shows its id, `delete-"
@@ -63,17 +72,17 @@ def unusable_head(objects: Objects, collection: str, what: str) -> SnapshotCorru
 
 
 def move_head(
-    objects: Objects, collection: str, *, to: Head, witness: str | None
+    objects: Objects, name: HeadName, *, to: Head, witness: str | None
 ) -> Head | Written | None:
     """Let HEAD name `to` if it still is what `witness` (None: nothing) names.
 
     Returns Written, or the HEAD that was there instead. StorageUnavailable: either may be true.
     """
-    key = head_key(collection)
+    key = name.key
     body = document.write(
         _KIND,
         {
-            "collection": collection,
+            "collection": name.collection,
             "version": to.version,
             "fencing_token": to.fencing_token,
             "watermark": to.watermark,
@@ -82,15 +91,16 @@ def move_head(
     )
     answer = objects.replace(key, body, witness) if witness else objects.create(key, body)
     if isinstance(answer, Lost):
-        return None if answer.current is None else _parse(objects, collection, answer.current)
+        return None if answer.current is None else _parse(objects, name, answer.current)
     return answer
 
 
-def _parse(objects: Objects, collection: str, fetched: Fetched) -> Head:
+def _parse(objects: Objects, name: HeadName, fetched: Fetched) -> Head:
     try:
         content: dict[str, Any] = document.read(_KIND, fetched.body)
         require(
-            content["collection"] == collection, f"it is that of {shown(content['collection'])}"
+            content["collection"] == name.collection,
+            f"it is that of {shown(content['collection'])}",
         )
         head = Head(
             version=version_id(content["version"]),
@@ -100,6 +110,6 @@ def _parse(objects: Objects, collection: str, fetched: Fetched) -> Head:
             etag=fetched.etag,
         )
     except document.MISREAD as error:
-        what = f"{head_key(collection)} is damaged: {str(error)[:_MESSAGE]}"
-        raise unusable_head(objects, collection, what) from error
+        what = f"{name.key} is damaged: {str(error)[:_MESSAGE]}"
+        raise unusable_head(objects, name, what) from error
     return head

@@ -85,7 +85,10 @@ class Facts:
 
 @dataclass(frozen=True)
 class Manifest:
-    """An immutable version of a collection's directory; `times` are those of what it brought."""
+    """An immutable version of a collection's directory; `times` are those of what it brought.
+
+    `identity` is that of the mapping it was made by, "" where there is none.
+    """
 
     collection: str
     version: str
@@ -98,6 +101,7 @@ class Manifest:
     files: Mapping[str, FileEntry]
     note: Mapping[str, Any] = field(default_factory=dict)
     times: ChangeTimes | None = None
+    identity: str = ""
 
     @property
     def freshness(self) -> Freshness:
@@ -123,6 +127,7 @@ class Manifest:
             "watermark": self.watermark,
             "times": self.times.to_payload() if self.times else None,
             "note": dict(self.note),
+            "identity": self.identity,
             "facts": dict(vars(self.facts)),
             "files": {
                 name: [
@@ -180,6 +185,7 @@ def _manifest(content: Mapping[str, Any]) -> Manifest:
         fencing_token=natural(content["fencing_token"]),
         watermark=time_or_none(content["watermark"]),
         note=_typed(dict, content["note"]),
+        identity=_typed(str, content.get("identity", "")),
         times=ChangeTimes.from_payload(content["times"]) if content.get("times") else None,
         facts=_facts(content["facts"]),
         files=files,
