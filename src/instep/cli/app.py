@@ -14,6 +14,7 @@ from instep.cli import (
     env,
     history,
     import_,
+    mcp,
     pull,
     query,
     rollback,
@@ -42,7 +43,7 @@ app = typer.Typer(
 _PANELS: Final = {
     "The local cloud": (demo, up, down, env),
     "Run and wait": (deploy, run, wait),
-    "Look": (status, history, query, pull, verify),
+    "Look": (status, history, query, pull, mcp, verify),
     "Operate": (rollback, sweep, import_),
     "Measure": (bench,),
 }
