@@ -28,7 +28,7 @@ from instep.aws.objects import Objects
 from instep.chroma import sqlite_wal
 from instep.chroma.collection import close_client, get_collection, open_client
 from instep.chroma.sqlite_rows import SQLITE
-from instep.snapshot.copy.reader import pull
+from instep.snapshot.copy.pulled import pull
 from instep.snapshot.format.pages import changed, write_pages
 
 SIZES = (20_000, 80_000)

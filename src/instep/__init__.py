@@ -10,7 +10,11 @@ __all__ = ["open_snapshot"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the reader, and with it chromadb, only for those who ask for it."""
+    """Load the reader, and with it chromadb, only for those who ask for it.
+
+    SnapshotUnsupported when the chromadb installed cannot read a snapshot.
+    """
     if name == "open_snapshot":
+        import_module("instep.chroma.installed").require_reader()  # others do not even import
         return import_module("instep.snapshot.copy.reader").open_snapshot
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

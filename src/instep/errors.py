@@ -126,3 +126,37 @@ class MappingRejected(CompactionError):
     def __init__(self, file: str, line: int, key: str, why: str) -> None:
         super().__init__(": ".join(filter(None, (f"{file}, line {line}", key, why))))
         self.file, self.line, self.key, self.why = file, line, key, why
+
+
+class LocationRejected(CompactionError):
+    """A reader was given what is no place where a snapshot lies. Whoever asked names another."""
+
+    def __init__(self, location: object, why: str) -> None:
+        super().__init__(
+            f"{str(location)!r} {why}; a location is BUCKET, s3://BUCKET, s3://BUCKET/PREFIX, or "
+            f"the path of a directory that `instep pull` wrote"
+        )
+        self.location, self.why = location, why
+
+
+class SnapshotReadOnly(CompactionError):
+    """A write was tried on a snapshot, and nothing was written. Never retried."""
+
+    def __init__(self, act: str) -> None:
+        super().__init__(
+            f"{act} is refused: a snapshot is read only, for truth lies in the DynamoDB table. "
+            f"Change the item there and the workflow brings it; for a copy of your own to write "
+            f"to, `instep pull COLLECTION DIRECTORY` and open that with plain chromadb"
+        )
+        self.act = act
+
+
+class EmbeddingFunctionMissing(CompactionError):
+    """A text was asked for, and nothing says how to make a vector of it. Never retried."""
+
+    def __init__(self, collection: str) -> None:
+        super().__init__(
+            f"{collection}: nothing says which model made its vectors: give that one to "
+            f"open_snapshot(..., embedding_function=...), or ask by query_embeddings"
+        )
+        self.collection = collection

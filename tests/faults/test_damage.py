@@ -19,7 +19,8 @@ from instep.errors import (
     SnapshotCorrupt,
     SnapshotUnsupported,
 )
-from instep.snapshot.copy.reader import open_snapshot, pull
+from instep.snapshot.copy.pulled import pull
+from instep.snapshot.copy.reader import open_snapshot
 from instep.snapshot.format import document
 from tests.support.aws import BUCKET
 from tests.support.snapshots import (

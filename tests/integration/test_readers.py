@@ -8,7 +8,8 @@ from typing import Final
 
 import pytest
 
-from instep.snapshot.copy.reader import open_snapshot, pull
+from instep.snapshot.copy.pulled import pull
+from instep.snapshot.copy.reader import open_snapshot
 from tests.support.kills import Moment, Run, killed, measured
 from tests.support.processes import FORKED, shared_world, world_at
 from tests.support.snapshots import NAME, World, adds, names, seen_in, seen_through, updates

@@ -198,7 +198,7 @@ REMOVALS: Final = (
     ),
     Removal(
         5,
-        "src/instep/snapshot/copy/reader.py",
+        "src/instep/snapshot/copy/pulled.py",
         "store.materialise(version, copy, progress)",
         "store.materialise(version, directory, progress)",
         ("tests/unit/snapshot/test_reader.py::test_pulling_appears_whole_or_not_at_all",),
@@ -206,11 +206,11 @@ REMOVALS: Final = (
     Removal(
         5,
         "src/instep/snapshot/copy/reader.py",
-        "if self._copy.state() != ready.since:  # somebody wrote through our client meanwhile",
+        "if self._copy.state() != ready.since:  # somebody wrote into the copy meanwhile",
         "if ready is None:",
         (
             "tests/unit/snapshot/test_reader_turns.py"
-            "::test_what_is_written_through_a_reader_while_it_fetches_is_gone_too",
+            "::test_what_is_written_into_the_copy_while_it_fetches_is_gone_too",
         ),
     ),
     # 6: cost follows the change, not the collection

@@ -43,7 +43,7 @@ class Bindings:
         self._database.close()
         self.open_on.remove(self._directory)
 
-    def read(self) -> tuple[int, ...]:
+    def get(self) -> tuple[int, ...]:
         """Return the version that each row tells."""
         return (self._row(ROWS[0]), self._row(ROWS[-1]))
 
@@ -77,7 +77,7 @@ class Client:
 
     def read(self) -> tuple[int, ...]:
         """Return the version that each row tells, which should be one."""
-        found: tuple[int, ...] = self._server.bindings.read()
+        found: tuple[int, ...] = self._server.bindings.get()
         return found
 
     def close(self) -> None:

@@ -74,7 +74,7 @@ class Staged:
         code.warm.write_pages = _at(at, "write", code.warm.write_pages)
         code.warm.WarmCopy.save = _at(at, "save", code.warm.WarmCopy.save)
         reader = code.reader
-        reader.open_client = lambda directory: Client(directory, at)
+        reader.open_reader = lambda directory, _texts: Client(directory, at)
         reader.close_client = lambda client: client.close()
         reader.get_collection = lambda client, _name: client
         reader.check_readable = lambda *_: None

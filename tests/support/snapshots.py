@@ -25,7 +25,7 @@ from instep.flow.lease import Lease, LeaseTable
 from instep.snapshot.acts.fold import fold
 from instep.snapshot.acts.publish import Published, Staged, publish
 from instep.snapshot.acts.workspace import open_workspace
-from instep.snapshot.copy.reader import pull
+from instep.snapshot.copy.pulled import PULLED, pull
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.manifest import Manifest
 from tests.support.aws import BUCKET, LOCKS, Services, services
@@ -203,6 +203,19 @@ def bytes_of(directory: Path) -> dict[str, bytes]:
         for path in sorted(directory.rglob("*"))
         if path.is_file()
     }
+
+
+def pulled_bytes(directory: Path) -> dict[str, bytes]:
+    """Every file of a version in a pulled directory, without what says which version it is."""
+    return {name: body for name, body in bytes_of(directory).items() if name != PULLED}
+
+
+def scribble(main: Path) -> None:
+    """Write into a database as another program may: every document says `mine`."""
+    with closing(sqlite3.connect(main)) as database, database:
+        database.execute(
+            "UPDATE embedding_metadata SET string_value = 'mine' WHERE key = 'chroma:document'"
+        )
 
 
 def assert_searched(collection: "Collection", ids: Ids[str]) -> None:

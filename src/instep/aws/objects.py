@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError, FlexibleChecksumError, IncompleteReadError
 
 from instep.aws.aws_errors import storage
-from instep.errors import StorageUnavailable
+from instep.errors import ConfigurationMissing, StorageUnavailable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _TRIES_AFTER_409: Final = 5
 _MISSING: Final = frozenset({"NoSuchKey", "404", "NotFound"})
+_NO_BUCKET: Final = "NoSuchBucket"
 _DELETED_A_CALL: Final = 1000
 _CHUNK: Final = 1 << 20
 
@@ -84,18 +85,26 @@ class Traffic:
 
 
 class Objects:
-    """One bucket. Throttles, 5xx and timeouts beyond botocore's retries are StorageUnavailable."""
+    """One bucket, or what lies under `prefix` in it: every key here is without that.
 
-    def __init__(self, client: "S3Client", bucket: str) -> None:
+    Throttles, 5xx and timeouts beyond botocore's retries are StorageUnavailable.
+    """
+
+    def __init__(self, client: "S3Client", bucket: str, prefix: str = "") -> None:
         self.client = client
         self.bucket = bucket
+        self.prefix = prefix
         self.traffic = Traffic()
+
+    def where(self, key: str = "") -> str:
+        """Return where an object lies, as people write it."""
+        return f"s3://{self.bucket}/{self.prefix}{key}"
 
     def get(self, key: str, limit: int | None = None) -> Fetched:
         """Return the object; ObjectMissing, or ObjectTooLarge beyond `limit` bytes."""
         found = self.find(key, limit)
         if found is None:
-            raise ObjectMissing(f"s3://{self.bucket}/{key} does not exist")
+            raise ObjectMissing(f"{self.where(key)} does not exist")
         return found
 
     def find(self, key: str, limit: int | None = None) -> Fetched | None:
@@ -131,8 +140,8 @@ class Objects:
     def was_deleted(self, key: str) -> bool:
         """Say whether a versioned bucket remembers that this object was there and was deleted."""
         try:
-            with storage(f"HEAD s3://{self.bucket}/{key}"):
-                self.client.head_object(Bucket=self.bucket, Key=key)
+            with storage(f"HEAD {self.where(key)}"):
+                self.client.head_object(Bucket=self.bucket, Key=self.prefix + key)
         except ClientError as error:
             if error.response["Error"]["Code"] not in _MISSING:
                 raise
@@ -157,20 +166,21 @@ class Objects:
     def list(self, prefix: str) -> Iterator[Listed]:
         """Yield what lies under `prefix`, in key order."""
         pages = self.client.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=prefix
+            Bucket=self.bucket, Prefix=self.prefix + prefix
         )
-        with storage(f"LIST s3://{self.bucket}/{prefix}"):
+        with storage(f"LIST {self.where(prefix)}"):
             for page in pages:
                 self.traffic.add()
                 for entry in page.get("Contents", ()):
-                    yield Listed(entry["Key"], entry["Size"], entry["LastModified"])
+                    key = entry["Key"].removeprefix(self.prefix)
+                    yield Listed(key, entry["Size"], entry["LastModified"])
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete the objects; a key that is not there is no error."""
-        waiting = list(keys)
+        waiting = [self.prefix + key for key in keys]
         for start in range(0, len(waiting), _DELETED_A_CALL):
             chunk = waiting[start : start + _DELETED_A_CALL]
-            with storage(f"DELETE {len(chunk)} objects of s3://{self.bucket}"):
+            with storage(f"DELETE {len(chunk)} objects of {self.where()}"):
                 answer = self.client.delete_objects(
                     Bucket=self.bucket,
                     Delete={"Objects": [{"Key": key} for key in chunk], "Quiet": True},
@@ -188,10 +198,10 @@ class Objects:
         self, key: str, limit: int | None, **part: Any
     ) -> "Iterator[GetObjectOutputTypeDef]":
         """Open an object; what breaks off on the way is StorageUnavailable."""
-        where = f"s3://{self.bucket}/{key}"
+        where = self.where(key)
         try:
             with storage(f"GET {where}"):
-                answer = self.client.get_object(Bucket=self.bucket, Key=key, **part)
+                answer = self.client.get_object(Bucket=self.bucket, Key=self.prefix + key, **part)
                 with answer["Body"]:
                     if limit is not None and answer["ContentLength"] > limit:
                         raise ObjectTooLarge(
@@ -200,6 +210,10 @@ class Objects:
                         )
                     yield answer
         except ClientError as error:
+            if error.response["Error"]["Code"] == _NO_BUCKET:
+                raise ConfigurationMissing(
+                    f"there is no bucket {self.bucket}: name the one that holds the snapshots"
+                ) from error
             if error.response["Error"]["Code"] not in _MISSING:
                 raise
             raise ObjectMissing(f"{where} does not exist") from error
@@ -219,9 +233,9 @@ class Objects:
         for _ in range(_TRIES_AFTER_409):
             self.traffic.add(up=len(body))
             try:
-                with storage(f"PUT s3://{self.bucket}/{key}"):
+                with storage(f"PUT {self.where(key)}"):
                     answer = self.client.put_object(
-                        Bucket=self.bucket, Key=key, Body=body, **condition
+                        Bucket=self.bucket, Key=self.prefix + key, Body=body, **condition
                     )
             except ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] != 409:
@@ -229,5 +243,5 @@ class Objects:
                 continue  # S3 could not decide between two writes: the same write again
             return Written(answer["ETag"])
         raise StorageUnavailable(
-            f"PUT s3://{self.bucket}/{key}: still contended after {_TRIES_AFTER_409} tries"
+            f"PUT {self.where(key)}: still contended after {_TRIES_AFTER_409} tries"
         )

@@ -1,4 +1,6 @@
-"""The only file that imports chromadb: open, create, read and write in bulk, close.
+"""chromadb by its plain client: open, create, read and write in bulk, close.
+
+Here and in `read_only`, the client of readers, chromadb is imported, and nowhere else.
 
 What it minds was measured (docs/adr/0008): one call takes at most CHUNK records,
 an update with documents and no embeddings would run an embedding function, a client's close is
@@ -9,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
@@ -20,20 +21,19 @@ from chromadb.api.shared_system_client import SharedSystemClient
 from chromadb.config import Settings
 from chromadb.errors import ChromaError, InvalidArgumentError
 
-from instep.chroma import panics, sqlite_wal
+from instep.chroma import installed, panics, sqlite_wal
 from instep.chroma.bisection import write_all_but_bad
 from instep.chroma.carriable import Refusal, is_id, sift
 from instep.chroma.sqlite_rows import OUT_OF_REACH
 from instep.difference import Addition, Carried, Changes, Fields, Update, Vector
 from instep.domain import CollectionSpec
-from instep.errors import ChromaPanicked, SnapshotUnsupported
+from instep.errors import ChromaPanicked
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.api.models.Collection import Collection
     from numpy.typing import NDArray
 
-CHROMADB: Final = "1.5.9"
 CHUNK: Final = 5461  # records chromadb takes in one call
 _VECTORS: Final = 250  # read in one call: it makes a Python float of each, 32 bytes instead of 4
 ChromaRefused: Final = (ChromaError, ChromaPanicked, ValueError)
@@ -44,6 +44,7 @@ _OVER_AN_ITEM: Final = (ValueError, TypeError, InvalidArgumentError)
 _DEFAULT: Final = CollectionSpec()
 
 T = TypeVar("T")
+Client = TypeVar("Client", bound="ClientAPI")
 Write: TypeAlias = "Callable[[Collection, Sequence[Any]], None]"
 
 
@@ -60,17 +61,15 @@ def open_client(directory: Path) -> "ClientAPI":
 
     A panic of chromadb's, here or in any call of the client's, is ChromaPanicked.
     """
-    found = version("chromadb")
-    if found != CHROMADB:
-        raise SnapshotUnsupported(
-            f"chromadb {found} is installed, this release was tested with {CHROMADB}: install that "
-            f"one, or raise it together with the contract tests"
-        )
+    installed.require_writer()
+    return started(chromadb.PersistentClient, directory)
+
+
+def started(make: "Callable[..., Client]", directory: Path) -> "Client":
+    """Return the client that `make` makes on the directory, its panics named."""
     try:
         with panics.named():
-            client = chromadb.PersistentClient(
-                path=str(directory), settings=Settings(anonymized_telemetry=False)
-            )
+            client = make(path=str(directory), settings=Settings(anonymized_telemetry=False))
     except BaseException:
         _forget(str(directory))
         raise

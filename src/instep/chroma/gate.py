@@ -1,20 +1,40 @@
-"""A gate before chromadb's calls: they pass side by side, and what must meet none passes alone.
+"""A gate before chromadb's calls: reads pass side by side, and what must meet none passes alone.
 
 One call of chromadb's is several reads of SQLite, so a reader's pages may only become the next
 version's between calls: then each call sees one version, never half of another (docs/design.md,
-invariant 5). Handles taken before stay good, whatever happens behind the gate.
+invariant 5). Handles taken before stay good, whatever happens behind the gate. No write passes.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
 from threading import Condition
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from instep.chroma import panics
+from instep.errors import SnapshotReadOnly
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
+
+READS: Final = frozenset(
+    {
+        "count",
+        "count_collections",
+        "get",
+        "get_collection",
+        "get_collection_by_id",
+        "get_database",
+        "get_max_batch_size",
+        "get_tenant",
+        "get_version",
+        "heartbeat",
+        "list_collections",
+        "list_databases",
+        "query",
+    }
+)
+"""Those methods of chromadb's bindings that write nothing."""
 
 
 class Gate:
@@ -53,7 +73,11 @@ class Gate:
         self._bindings = behind.bindings
 
     def call(self, name: str, arguments: Any, named: Any) -> Any:
-        """Call a method of chromadb's bindings once the gate lets it pass."""
+        """Call a method of chromadb's bindings once the gate lets it pass; SnapshotReadOnly for
+        what is no read.
+        """
+        if name not in READS:
+            raise SnapshotReadOnly(name)
         with self._change:
             self._change.wait_for(lambda: not self._shut)
             self._calls += 1

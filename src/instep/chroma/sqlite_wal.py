@@ -152,12 +152,14 @@ def _commits(wal: Path) -> Iterator[tuple[int, dict[int, bytes]]]:
                 waiting = {}
 
 
-def check_schema(main: Path) -> None:
-    """Raise SnapshotUnsupported unless chromadb's schema is the one this release was tested with.
+def schema_of(main: Path) -> str:
+    """Return what stands for the schema: the list of migrations that made it, with their hashes."""
+    return sha256(repr(migrations(main)).encode()).hexdigest()[: len(_SCHEMA)]
 
-    What is compared is the list of migrations that made it, with their hashes.
-    """
-    found = sha256(repr(migrations(main)).encode()).hexdigest()[: len(_SCHEMA)]
+
+def check_schema(main: Path) -> None:
+    """Raise SnapshotUnsupported unless the schema is the one this release was tested with."""
+    found = schema_of(main)
     if found != _SCHEMA:
         raise SnapshotUnsupported(
             f"{main}: a Chroma directory of another schema ({found}, not {_SCHEMA}): open it once "

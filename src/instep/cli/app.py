@@ -15,6 +15,7 @@ from instep.cli import (
     env,
     history,
     import_,
+    mcp,
     pull,
     query,
     rollback,
@@ -44,7 +45,7 @@ _PANELS: Final = {
     "The local cloud": (demo, up, down, env),
     "Set up": (check,),
     "Run and wait": (deploy, run, wait),
-    "Look": (status, history, query, pull, verify),
+    "Look": (status, history, query, pull, mcp, verify),
     "Operate": (rollback, sweep, import_),
     "Measure": (bench,),
 }

@@ -42,7 +42,7 @@ def pull_snapshot(
 
     `progress` gets bytes done and bytes in all.
     """
-    from instep.snapshot.copy.reader import pull
+    from instep.snapshot.copy.pulled import pull
 
     return pull(session.objects, collection, directory, at=at, progress=progress)
 

@@ -9,7 +9,8 @@ import pytest
 from instep.chroma.collection import close_client, open_client, read
 from instep.chroma.sqlite_rows import SQLITE, page_of_opens
 from instep.snapshot.copy.live import Live
-from instep.snapshot.copy.reader import open_snapshot, pull
+from instep.snapshot.copy.pulled import pull
+from instep.snapshot.copy.reader import open_snapshot
 from instep.snapshot.copy.warm import WarmCopy
 from instep.snapshot.format.pages import changed
 from tests.support.snapshots import (
@@ -20,6 +21,8 @@ from tests.support.snapshots import (
     bytes_of,
     deletes,
     names,
+    pulled_bytes,
+    scribble,
     seen_through,
     updates,
     vector,
@@ -94,13 +97,14 @@ def test_a_reader_that_was_killed_left_a_copy_that_is_good(world: World, tmp_pat
     again.bring_to(store, manifest, frozenset(manifest.files))
     assert store.objects.traffic.requests == 0
     pull(store.objects, NAME, tmp_path / "pulled")
-    assert bytes_of(again.data) == bytes_of(tmp_path / "pulled")
+    assert bytes_of(again.data) == pulled_bytes(tmp_path / "pulled")
 
 
-def test_what_somebody_wrote_through_a_reader_is_gone_with_the_refresh(world: World) -> None:
+def test_what_somebody_wrote_into_the_copy_is_gone_with_the_refresh(world: World) -> None:
     world.write(adds(names(LOADED)))
-    with open_snapshot(world.store.objects, NAME, directory=world.fresh_directory()) as snapshot:
-        updates(names(50), colour="mine")(snapshot.collection)
+    directory = world.fresh_directory()
+    with open_snapshot(world.store.objects, NAME, directory=directory) as snapshot:
+        scribble(directory / NAME / "0" / "data" / SQLITE)
         world.write(updates(names(3), colour="red"))
         assert snapshot.refresh() is True
         assert seen_through(snapshot.collection) == world.seen()

@@ -15,7 +15,7 @@ import chromadb
 import pytest
 
 from instep.chroma import collection as engine
-from instep.chroma import sqlite_rows, sqlite_wal
+from instep.chroma import installed, sqlite_rows, sqlite_wal
 from instep.chroma.hnsw.stub import lay_stub
 from instep.chroma.sqlite_rows import OUT_OF_REACH, SQLITE
 from instep.difference import Changes, Update
@@ -242,8 +242,8 @@ def test_another_schema_is_refused(directory: Path) -> None:
 
 
 def test_another_chromadb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "CHROMADB", "0.0.1")
-    with pytest.raises(SnapshotUnsupported, match=r"tested with 0\.0\.1"):
+    monkeypatch.setattr(installed, "WRITER", "0.0.1")
+    with pytest.raises(SnapshotUnsupported, match=r"pip install 'chromadb==0\.0\.1'"):
         engine.open_client(tmp_path / "c")
 
 

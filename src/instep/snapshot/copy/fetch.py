@@ -5,11 +5,11 @@ them have been decoded and the digest is the one the manifest names. Nothing is 
 every file of the version is ready, so a fetch that is cut off leaves the copy as it was.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from instep.snapshot.format.manifest import FileEntry, Layer, PackRef
 from instep.snapshot.format.pack import PackDamaged, decode, no_parent
@@ -86,6 +86,16 @@ class Prepared:
     def discard(self) -> None:
         """Forget it; the file stays as it was."""
         self.partial.unlink(missing_ok=True)
+
+
+class Fetches(Protocol):
+    """Where content comes from."""
+
+    def fetch(self, plans: Iterable[FilePlan], progress: Progress | None = None) -> list[Prepared]:
+        """Make the next content of files ready; SnapshotCorrupt when it is not what it should be.
+
+        `progress` gets bytes done and bytes in all.
+        """
 
 
 def prepare(plan: FilePlan, bodies: Iterator[bytes], done: Callable[[int], None]) -> Prepared:

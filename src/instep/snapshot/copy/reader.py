@@ -7,22 +7,21 @@ under the open client where that is possible: an index in memory is then not rea
 
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from instep.aws.objects import Objects
 from instep.chroma import sqlite_wal
-from instep.chroma.collection import close_client, get_collection, open_client
+from instep.chroma.collection import close_client, get_collection
 from instep.chroma.gate import Gate
-from instep.chroma.sqlite_rows import SQLITE
-from instep.snapshot.copy.claim import claim, clear, remove
+from instep.chroma.read_only import open_reader
+from instep.snapshot.copy.claim import claim
 from instep.snapshot.copy.fetch import Progress
 from instep.snapshot.copy.live import Live
 from instep.snapshot.copy.local_disk import local_disk
-from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.copy.location import Location, versions_at
 from instep.snapshot.copy.turn import Turn
-from instep.snapshot.copy.wanted import of_head, the_head, unless_swept, wanted
+from instep.snapshot.copy.versions import Versions
 from instep.snapshot.copy.warm import Ready, WarmCopy
 from instep.snapshot.copy.writable import check_readable
 from instep.snapshot.format.freshness import Freshness
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from chromadb.api import ClientAPI
     from chromadb.api.models.Collection import Collection
 
-_SCHEME: Final = "s3://"
+    from instep.chroma.read_only import TextsToVectors
 
 
 class Snapshot:
@@ -51,13 +50,15 @@ class Snapshot:
 
     def __init__(
         self,
-        store: SnapshotStore,
+        versions: Versions,
         directory: Path | None,
         at: str | None,
         progress: Progress | None,
+        texts_to_vectors: "TextsToVectors | None",
     ) -> None:
-        self._store = store
+        self._versions = versions
         self._at = at
+        self._texts_to_vectors = texts_to_vectors
         self._turn = Turn()
         self._stack = ExitStack()
         with ExitStack() as failed:
@@ -68,9 +69,9 @@ class Snapshot:
                 )
             with local_disk(directory):
                 self._copy = WarmCopy(
-                    self._stack.enter_context(claim(directory / store.collection))
+                    self._stack.enter_context(claim(directory / versions.collection))
                 )
-                manifest, freshness = wanted(store, at)
+                manifest, freshness = versions.wanted(at)
                 self._bring_to(manifest, progress)
                 self._healing(manifest, self._start)
             self._stack.callback(self._end)
@@ -88,12 +89,12 @@ class Snapshot:
         with self._turn.taken():
             if self._at is not None:
                 return False
-            head = the_head(self._store)
-            if head is None or head.version == self.version:
+            newer = self._versions.newer(self.version)
+            if newer is None:
                 return False
+            manifest, freshness = newer
             with local_disk(self._copy.directory):
-                ready = self._prepare(of_head(self._store, head), progress)
-                self._move_to(ready, head.freshness)
+                self._move_to(self._prepare(manifest, progress), freshness)
         return True
 
     def close(self) -> None:
@@ -113,8 +114,8 @@ class Snapshot:
         self.close()
 
     def _bring_to(self, manifest: Manifest, progress: Progress | None) -> None:
-        with unless_swept(self._store, manifest.version):
-            self._copy.bring_to(self._store, manifest, frozenset(manifest.files), progress)
+        with self._versions.unless_swept(manifest.version):
+            self._copy.bring_to(self._versions, manifest, frozenset(manifest.files), progress)
 
     def _prepare(self, manifest: Manifest, progress: Progress | None) -> Ready:
         def tell(done: int, total: int) -> None:
@@ -122,8 +123,8 @@ class Snapshot:
             if progress:
                 progress(done, total)
 
-        with unless_swept(self._store, manifest.version):
-            return self._copy.prepare(self._store, manifest, frozenset(manifest.files), tell)
+        with self._versions.unless_swept(manifest.version):
+            return self._copy.prepare(self._versions, manifest, frozenset(manifest.files), tell)
 
     def _healing(self, manifest: Manifest, start: Callable[[], None]) -> None:
         """Open what lies there; what turns out damaged, and not so in S3, is fetched once more."""
@@ -140,12 +141,12 @@ class Snapshot:
         """Let chromadb open the copy, for the first time."""
         self._lay_open()
         with ExitStack() as failed:
-            self.client = open_client(self._copy.data)
+            self.client = open_reader(self._copy.data, self._texts_to_vectors)
             failed.callback(close_client, self.client)
             self._gate = Gate(self.client)
             failed.callback(self._gate.stop)
             self._live.settle()
-            self.collection = get_collection(self.client, self._store.collection)
+            self.collection = get_collection(self.client, self._versions.collection)
             failed.pop_all()
 
     def _restart(self) -> None:
@@ -159,7 +160,7 @@ class Snapshot:
             failed.pop_all()
 
     def _lay_open(self) -> None:
-        check_readable(self._copy.main, self._store.collection)
+        check_readable(self._copy.main, self._versions.collection)
         self._live = Live(self._copy)
 
     def _move_to(self, ready: Ready, freshness: Freshness) -> None:
@@ -175,7 +176,7 @@ class Snapshot:
     def _put_in_place(self, ready: Ready) -> None:
         """Make the copy the version's, while no call to chromadb runs."""
         try:
-            if self._copy.state() != ready.since:  # somebody wrote through our client meanwhile
+            if self._copy.state() != ready.since:  # somebody wrote into the copy meanwhile
                 ready = self._prepare(ready.manifest, None)
             if self._live.takes(ready, self._manifest):
                 self._live.advance(ready)
@@ -205,66 +206,30 @@ class Snapshot:
 
 
 def open_snapshot(
-    location: str | Objects,
+    location: Location,
     collection: str,
     at: str | None = None,
+    embedding_function: "TextsToVectors | None" = None,
     directory: Path | str | None = None,
     progress: Progress | None = None,
 ) -> Snapshot:
     """Open a collection's head, or the version `at`, to read; close it, or use it in a `with`.
 
-    `location` is "s3://bucket" or an Objects of a client of yours. `directory` keeps copies, which
-    makes the next open fetch only what is new; several readers may share one. Without it the copy
-    is temporary. ConfigurationMissing when the collection has no version or the disk refuses the
-    copy, VersionRejected when `at` is none or a sweep took it meanwhile, SnapshotCorrupt when S3
-    holds wrong bytes, StorageUnavailable when it does not answer.
+    `location` is BUCKET, s3://BUCKET, s3://BUCKET/PREFIX, a directory that `instep pull` wrote, or
+    an Objects of a client of yours. `embedding_function` makes vectors of `query_texts`: a function
+    of texts, or one of chromadb's. `directory` keeps copies, which makes the next open fetch only
+    what is new; several readers may share one. Without it the copy is temporary.
+
+    LocationRejected for what is no location, ConfigurationMissing when the collection has no
+    version or the disk refuses the copy, VersionRejected when `at` is none or a sweep took it
+    meanwhile, SnapshotCorrupt when there are wrong bytes, StorageUnavailable when S3 does not
+    answer, SnapshotUnsupported with a chromadb that cannot read it. A write to what is opened is
+    SnapshotReadOnly; `query_texts` without a function, EmbeddingFunctionMissing.
     """
     return Snapshot(
-        SnapshotStore(_objects(location), collection),
+        versions_at(location, collection),
         None if directory is None else Path(directory),
         at,
         progress,
+        embedding_function,
     )
-
-
-def pull(
-    objects: Objects,
-    collection: str,
-    directory: Path,
-    at: str | None = None,
-    progress: Progress | None = None,
-) -> str:
-    """Write a verified copy that plain `chromadb.PersistentClient(directory)` opens.
-
-    The directory must be missing or empty: FileExistsError otherwise. It appears whole or not at
-    all. `progress` gets bytes done and bytes in all. Returns the version; errors as open_snapshot.
-    """
-    store = SnapshotStore(objects, collection)
-    if directory.exists() and any(directory.iterdir()):
-        raise FileExistsError(f"{directory} is not empty: name a new directory")
-    version = wanted(store, at)[0].version
-    directory = directory.absolute()
-    beside = directory.with_name(f".{directory.name}.pull")
-    with local_disk(directory), claim(beside) as scratch:
-        copy = scratch / "data"
-        clear(copy)  # of a pull that was killed
-        try:
-            with unless_swept(store, version):
-                store.materialise(version, copy, progress)
-            check_readable(copy / SQLITE, collection)
-            copy.replace(directory)
-        finally:
-            remove(scratch)
-            with suppress(OSError):  # another pull to the same place is at work in it
-                beside.rmdir()
-    return version
-
-
-def _objects(location: str | Objects) -> Objects:
-    if isinstance(location, Objects):
-        return location
-    if not location.startswith(_SCHEME) or not location.removeprefix(_SCHEME).strip("/"):
-        raise ValueError(f"{location!r} is no location: give s3://BUCKET, or an Objects")
-    import boto3
-
-    return Objects(boto3.client("s3"), location.removeprefix(_SCHEME).strip("/"))

@@ -22,9 +22,8 @@ from instep.disk import is_disks
 from instep.errors import SnapshotCorrupt
 from instep.snapshot.copy.claim import clear
 from instep.snapshot.copy.copy_state import Held, State, Waiting, boot, parse, to_bytes
-from instep.snapshot.copy.fetch import FilePlan, Prepared, Progress, missing_layers
+from instep.snapshot.copy.fetch import Fetches, FilePlan, Prepared, Progress, missing_layers
 from instep.snapshot.copy.page_hashes import KeptHashes
-from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.document import DocumentDamaged
 from instep.snapshot.format.manifest import FileEntry, Layer, Manifest
 from instep.snapshot.format.pages import PageFile, Pages, file_digest, write_pages
@@ -59,7 +58,7 @@ class WarmCopy:
 
     def bring_to(
         self,
-        store: SnapshotStore,
+        store: Fetches,
         manifest: Manifest,
         names: frozenset[str],
         progress: Progress | None = None,
@@ -79,7 +78,7 @@ class WarmCopy:
 
     def prepare(
         self,
-        store: SnapshotStore,
+        store: Fetches,
         manifest: Manifest,
         names: frozenset[str],
         progress: Progress | None = None,
@@ -248,7 +247,7 @@ class WarmCopy:
 
     def _fetch(
         self,
-        store: SnapshotStore,
+        store: Fetches,
         manifest: Manifest,
         names: frozenset[str],
         since: State,

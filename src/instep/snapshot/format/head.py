@@ -66,8 +66,8 @@ def unusable_head(objects: Objects, name: HeadName, what: str) -> SnapshotCorrup
         name.collection,
         what,
         f"S3 keeps what was overwritten or deleted: remove the newest version of {key} (`aws s3api "
-        f"list-object-versions --bucket {objects.bucket} --prefix {key}` shows its id, `delete-"
-        f"object --version-id` removes it) and HEAD is what it was",
+        f"list-object-versions --bucket {objects.bucket} --prefix {objects.prefix}{key}` shows its "
+        f"id, `delete-object --version-id` removes it) and HEAD is what it was",
     )
 
 
