@@ -1,7 +1,7 @@
 """Which cloud a command acts on, decided once: fail closed, never guess an account.
 
 With `--aws`: the account of the AWS environment, which is shown first. Else the loopback endpoint
-in AWS_ENDPOINT_URL; else the local cloud that this checkout's `instep up` started; else refuse.
+in AWS_ENDPOINT_URL; else the local cloud that this app's `instep up` started; else refuse.
 """
 
 import os
@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from instep.aws.objects import Objects
-from instep.binding import load_domain
 from instep.cli.output import Refused, remarks
-from instep.domain import Domain
 from instep.local.deploy import Deployment
 from instep.local.environment import client_environment
 from instep.local.guard import ENDPOINT, EndpointNotLocal, require_local_endpoint
@@ -42,8 +40,10 @@ class Session:
         return Objects(self.target.client("s3"), self.deployment.chromadb_bucket)
 
     @cached_property
-    def domain(self) -> Domain:
+    def domain(self) -> "Domain":
         """What this app keeps in step."""
+        from instep.binding import load_domain
+
         return load_domain()
 
     def chosen(self, collection: str | None) -> list[str]:
