@@ -52,7 +52,7 @@ class Code:
 
     @property
     def mapping(self) -> Path | None:
-        """The instep.toml, None for a domain in Python; ConfigurationMissing when it is not there."""
+        """The instep.toml, None for a domain in Python; ConfigurationMissing when it is gone."""
         if not self.domain.endswith(".toml"):
             return None
         file = self.app / self.domain

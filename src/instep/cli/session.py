@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from instep.aws.objects import Objects
 from instep.cli.output import Refused, remarks
 from instep.local.deploy import Deployment
 from instep.local.environment import client_environment
@@ -24,6 +23,9 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
+    from instep.aws.objects import Objects
+    from instep.domain import Domain
+
 _CONNECT_SECONDS: Final = 3.0
 
 
@@ -35,8 +37,10 @@ class Session:
     deployment: Deployment
 
     @cached_property
-    def objects(self) -> Objects:
+    def objects(self) -> "Objects":
         """The snapshots' bucket."""
+        from instep.aws.objects import Objects  # boto3, which not every command needs
+
         return Objects(self.target.client("s3"), self.deployment.chromadb_bucket)
 
     @cached_property

@@ -11,14 +11,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from instep.app import app_folder, context_of, stack_name
 from instep.cdk.node import ensure_node_modules, jsii_environment, path_with_node
 from instep.local.target import Target
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
 BOOTSTRAP_STACK = "CDKToolkit"
 
@@ -52,15 +51,9 @@ class Deployment:
     @classmethod
     def read(cls, target: Target, stack: str) -> "Deployment":
         """Read the outputs from CloudFormation; NotDeployed when the stack is not there."""
-        cloudformation: CloudFormationClient = target.client("cloudformation")
-        try:
-            found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "ValidationError":
-                raise
-            raise NotDeployed(
-                f"no stack {stack} there: run `instep up` or `instep deploy`"
-            ) from error
+        found = _described(target, stack)
+        if found is None:
+            raise NotDeployed(f"no stack {stack} there: run `instep up` or `instep deploy`")
         outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in found.get("Outputs", [])}
         return cls(**{field.name: outputs[_output_id(field.name)] for field in fields(cls)})
 
@@ -107,13 +100,7 @@ def bootstrap(target: Target, report: Report | None = None) -> None:
 
     Run in an empty folder: in ours the CLI would synthesize the app first.
     """
-    cloudformation: CloudFormationClient = target.client("cloudformation")
-    try:
-        cloudformation.describe_stacks(StackName=BOOTSTRAP_STACK)
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "ValidationError":
-            raise
-    else:
+    if _described(target, BOOTSTRAP_STACK) is not None:
         return
     account, region = target.account_and_region()
     with tempfile.TemporaryDirectory(prefix="instep-bootstrap-") as empty:
@@ -129,6 +116,19 @@ def deploy_assembly(
     with tempfile.TemporaryDirectory(prefix="instep-deploy-") as empty:
         _cdk(target, [*arguments, "--progress", "events"], Path(empty), report)
     return Deployment.read(target, stack)
+
+
+def _described(target: Target, stack: str) -> "StackTypeDef | None":
+    """Return what CloudFormation says of a stack, None where it knows of none."""
+    from botocore.exceptions import ClientError  # boto3, which not every command needs
+
+    cloudformation: CloudFormationClient = target.client("cloudformation")
+    try:
+        return cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "ValidationError":
+            raise
+        return None
 
 
 def _cdk(target: Target, arguments: list[str], folder: Path, report: Report | None) -> None:
