@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LAYER := src/instep/cdk/locked/lambda.txt
 
 .DEFAULT_GOAL := help
 
@@ -49,11 +50,11 @@ picture: $(READY) ## Draw the workflow in README.md anew, from the synthesized d
 
 .PHONY: lock
 lock: $(READY) ## Write the locks anew: hashes only, no registry's address
-	$(BIN)/uv pip compile --config-file requirements/lambda.toml pyproject.toml --universal \
-		--generate-hashes --no-header --no-annotate --quiet -o requirements/lambda.txt
-	$(BIN)/uv pip compile pyproject.toml --group dev -c requirements/lambda.txt --universal \
+	$(BIN)/uv pip compile --config-file requirements/lambda.toml pyproject.toml --extra lambda \
+		--universal --generate-hashes --no-header --no-annotate --quiet -o $(LAYER)
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev -c $(LAYER) --universal \
 		--generate-hashes --no-header --no-annotate --quiet -o requirements/dev.txt
-	$(BIN)/uv pip compile pyproject.toml --group bench -c requirements/dev.txt --universal \
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group bench -c requirements/dev.txt --universal \
 		--generate-hashes --no-header --no-annotate --quiet -o requirements/bench.txt
 
 .PHONY: deploy

@@ -2,22 +2,14 @@
 no AWS call and reads neither clock nor git.
 """
 
-import os
+from instep.cdk.config import Config  # first: instep.cdk brings the Node that aws_cdk starts
 
-from instep.cdk.node import jsii_environment
-
-os.environ.update(jsii_environment())  # before aws_cdk, which starts a Node as it is imported
-
-from aws_cdk import App
+from aws_cdk import App  # isort: skip
 
 from instep.binding import load_domain
-from instep.cdk.config import Config
-from instep.cdk.packages import build_packages
 from stacks.compaction_stack import CompactionStack
 
 app = App(analytics_reporting=False)
 config = Config.from_context(app.node.try_get_context)
-CompactionStack(
-    app, config.name, config=config, packages=build_packages(config), domain=load_domain()
-)
+CompactionStack(app, config.name, config=config, domain=load_domain())
 app.synth()

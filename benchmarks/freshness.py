@@ -4,7 +4,6 @@
 written and looked for in the head. `r0` is roundSeconds 0, `rD` is what the app deploys by default.
 """
 
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from benchmarks.probes import Probe, Sightings, watching
 from benchmarks.report import Report, Target, at_least, at_most
 from benchmarks.rounds import beside_another, read_rounds
 from benchmarks.stage import Stage
+from instep.app import app_folder, context_of
 from instep.clock import utc_now
-from instep.local.deploy import ROOT
 from instep.snapshot.copy.reader import Snapshot, open_snapshot
 
 RATES = (1, 5, 10, 20, 50, 100)
@@ -55,7 +54,7 @@ class Edits:
 
 def default_pace() -> float:
     """Return the roundSeconds that cdk.json gives a deployment; 0 where it knows of none."""
-    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    context = context_of(app_folder())
     return float(context.get("roundSeconds", 0))
 
 

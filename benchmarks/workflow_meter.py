@@ -13,7 +13,7 @@ from benchmarks.live import LiveApp
 from benchmarks.prices import LOGGED_EVENT_BYTES, express_gb_seconds
 from benchmarks.transitions import Entered, entered
 from benchmarks.window import Window
-from instep.local.deploy import STACK
+from instep.app import DEFAULT_STACK
 
 _TYPE = "AWS::StepFunctions::StateMachine"
 
@@ -67,9 +67,9 @@ class Machine:
 def machines(app: LiveApp) -> list[Machine]:
     """Return the state machines of the app's stack."""
     cloudformation, client = app.target.client("cloudformation"), app.session.stepfunctions
-    template: Any = cloudformation.get_template(StackName=STACK)["TemplateBody"]
+    template: Any = cloudformation.get_template(StackName=DEFAULT_STACK)["TemplateBody"]
     resources = (json.loads(template) if isinstance(template, str) else template)["Resources"]
-    made = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+    made = cloudformation.describe_stack_resources(StackName=DEFAULT_STACK)["StackResources"]
     return [
         Machine(
             client,

@@ -1,1 +1,1 @@
-"""The infrastructure as code: one construct an idea, composed by compaction_stack.py."""
+"""This repository's deployment, on the construct that others put into theirs."""

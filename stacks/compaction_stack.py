@@ -1,24 +1,20 @@
-"""The stack: which construct stands on which, and what a person needs to know of the result."""
+"""This repository's stack: Instep, and receipts as its domain."""
 
-from aws_cdk import CfnOutput, Duration, Stack
-from aws_cdk import aws_events as events
+from pathlib import Path
+
+from aws_cdk import Stack
 from constructs import Construct
 
 from instep.cdk.config import Config
-from instep.cdk.function import Platform
-from instep.cdk.functions import Functions
-from instep.cdk.ingest import Queues, StreamIngest
+from instep.cdk.construct import Instep
 from instep.cdk.packages import Packages
-from instep.cdk.shared_cache import SharedCache
-from instep.cdk.storage import Storage
-from instep.cdk.sweeping import Sweeping
-from instep.cdk.triggers import Triggers
-from instep.cdk.workflow import Workflow
 from instep.domain import Domain
+
+HANDLERS = Path(__file__).resolve().parents[1] / "functions"
 
 
 class CompactionStack(Stack):
-    """Wires the constructs, defines nothing."""
+    """`Default` is a name that CDK leaves out of what it derives from names."""
 
     def __init__(
         self,
@@ -26,51 +22,18 @@ class CompactionStack(Stack):
         id_: str,
         *,
         config: Config,
-        packages: Packages,
         domain: Domain,
+        folders: Packages | None = None,
     ) -> None:
         super().__init__(
             scope, id_, description="Keeps ChromaDB collections on S3 in step with a table."
         )
-        bus = events.EventBus.from_event_bus_name(self, "Bus", "default")
-        storage = Storage(self, "Storage", config=config)
-        queues = Queues(self, "Queues")
-        platform = Platform(self, "Platform", config=config, packages=packages, domain=domain)
-        functions = Functions(
+        Instep(
             self,
-            "Functions",
-            platform=platform,
-            storage=storage,
-            queues=queues,
-            bus=bus,
-            cache=SharedCache(self, "SharedCache") if config.file_system else None,
-        )
-        StreamIngest(
-            self,
-            "Ingest",
-            config=config,
-            table=storage.entities,
-            function=functions.ingest,
+            "Default",
             domain=domain,
+            packages=["receipt_chroma", "receipt_dynamo_stream"],
+            handlers=HANDLERS,
+            config=config,
+            folders=folders,
         )
-        workflow = Workflow(self, "Workflow", config=config, functions=functions)
-        Triggers(
-            self,
-            "Triggers",
-            machine=workflow.machine,
-            bus=bus,
-            every=Duration.minutes(config.schedule_minutes),
-        )
-        Sweeping(self, "Sweeping", platform=platform, storage=storage)
-        self._tell("DynamodbTableName", storage.entities.table_name, "The table that is mirrored")
-        self._tell("ChromadbBucket", storage.bucket.bucket_name, "Snapshots of the collections")
-        self._tell("StateMachineArn", workflow.machine.state_machine_arn, "Start it with {}")
-        self._tell("InboxQueueUrl", queues.inbox.queue_url, "Changes that wait for a run")
-        self._tell("DlqUrl", queues.dlq.queue_url, "Poison, each with its reason")
-        self._tell("EventBusName", bus.event_bus_name, "Where Compaction Requested is heard")
-        self._tell("LockTableName", storage.locks.table_name, "A collection's lease an item")
-        self._tell("KeepVersions", str(config.keep_versions), "Versions that no sweep deletes")
-        self._tell("KeepDays", str(config.keep_days), "Days that every head stays")
-
-    def _tell(self, name: str, value: str, what: str) -> None:
-        CfnOutput(self, name, value=value, description=what)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from instep.snapshot.copy.reader import open_snapshot
 
-__all__ = ["open_snapshot"]
+__all__ = ["__version__", "open_snapshot"]
+__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

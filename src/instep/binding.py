@@ -4,32 +4,14 @@
 Python. Deployed functions are bound to it by their own few lines, and never look.
 """
 
-import json
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Final
 
+from instep.app import APP_FILE, app_folder, context_of
 from instep.domain import Domain
 from instep.errors import ConfigurationMissing
 from instep.mapping.domain import load
-
-APP_FILE: Final = "cdk.json"
-_CHECKOUT: Final = Path(__file__).resolve().parents[2]
-
-
-def app_folder(start: Path | None = None) -> Path:
-    """Return the nearest folder with a cdk.json, from `start` (default: here) upwards.
-
-    From anywhere else a checkout of Instep means its own. ConfigurationMissing without either.
-    """
-    here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents, _CHECKOUT):
-        if (folder / APP_FILE).is_file():
-            return folder
-    raise ConfigurationMissing(
-        f"no {APP_FILE} here or above: go to your app's folder, or make one with `instep init DIR`"
-    )
 
 
 def load_domain(folder: Path | None = None) -> Domain:
@@ -38,7 +20,11 @@ def load_domain(folder: Path | None = None) -> Domain:
     ConfigurationMissing when it names none, or one that cannot be found.
     """
     app = folder or app_folder()
-    named = json.loads((app / APP_FILE).read_text()).get("context", {}).get("domain")
+    return domain_named(context_of(app).get("domain"), app)
+
+
+def domain_named(named: object, app: Path) -> Domain:
+    """Return the domain of this name in an app; ConfigurationMissing as above."""
     if not isinstance(named, str):
         raise ConfigurationMissing(
             f'{app / APP_FILE} names no domain: set "domain" in its context to "instep.toml", or '

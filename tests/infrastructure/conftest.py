@@ -1,16 +1,12 @@
-"""One synthesis a session; jsii starts our own Node."""
+"""One synthesis a session; instep.cdk, imported first, has jsii start our own Node."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from instep.cdk.node import jsii_environment
-
-os.environ.update(jsii_environment())  # before any test module imports aws_cdk
-
-from instep.cdk.packages import ROOT, Packages
+from instep.cdk.packages import Packages
 from tests.infrastructure.synthesis import Synthesized, synthesize
+from tests.support.marks import ROOT
 
 
 @pytest.fixture(scope="session")

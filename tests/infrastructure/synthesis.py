@@ -12,9 +12,10 @@ from cdk_nag import AwsSolutionsChecks
 
 from instep.cdk.config import Config
 from instep.cdk.definitions import Definitions, definitions, states_of
-from instep.cdk.packages import ROOT, Packages
+from instep.cdk.packages import Packages
 from receipt_domain import DOMAIN
 from stacks.compaction_stack import CompactionStack
+from tests.support.marks import ROOT
 
 Machine: TypeAlias = dict[str, Any]
 
@@ -73,7 +74,7 @@ def synthesize(packages: Packages, outdir: Path, **context: object) -> Synthesiz
     settings = json.loads((ROOT / "cdk.json").read_text())["context"] | context
     app = App(analytics_reporting=False, context=settings, outdir=str(outdir))
     config = Config.from_context(app.node.try_get_context)
-    CompactionStack(app, config.name, config=config, packages=packages, domain=DOMAIN)
+    CompactionStack(app, config.name, config=config, domain=DOMAIN, folders=packages)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     try:
         app.synth()

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from instep.cdk.config import Config, ConfigRejected
-from instep.cdk.packages import ROOT, target_of
+from instep.cdk.packages import target_of
+from tests.support.marks import ROOT
 
 DEFAULTS: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from instep.cdk.packages import ROOT
 from instep.local.diagram import mermaid, redraw
 from tests.infrastructure.synthesis import Synthesized
+from tests.support.marks import ROOT
 
 
 def test_a_small_machine_is_drawn_as_a_run_meets_it() -> None:

@@ -16,21 +16,27 @@ import pytest
 from packaging.requirements import Requirement
 
 from instep.cdk.bytecode import Target
+from instep.cdk.code import Code
 from instep.cdk.config import Config
 from instep.cdk.dependencies import LIMIT, SERVICES, build_dependencies, tree_size
 from instep.cdk.packages import (
-    ROOT,
+    LOCK,
     Packages,
     build_packages,
     content_hash,
-    packages_of,
     stage_library,
     target_of,
 )
 from tests.infrastructure.synthesis import Synthesized
+from tests.support.marks import ROOT
 
-LOCK = ROOT / "requirements" / "lambda.txt"
 BUILD = ROOT / ".build"
+CODE = Code(
+    ROOT,
+    "receipt_domain:DOMAIN",
+    ["receipt_chroma", "receipt_dynamo_stream"],
+    handlers=ROOT / "functions",
+)
 LOCAL: dict[str, Any] = {"localCloud": True}
 WITH_CHROMADB = {"apply_updates", "fold_snapshot"}
 HANDLERS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
@@ -73,7 +79,7 @@ def for_aws() -> Path:
 
 @pytest.fixture(scope="session")
 def for_here() -> Packages:
-    return build_packages(Config.from_context(LOCAL.get))
+    return build_packages(Config.from_context(LOCAL.get), CODE)
 
 
 def alone(*folders: Path, code: str, **environment: str) -> str:
@@ -94,7 +100,7 @@ def alone(*folders: Path, code: str, **environment: str) -> str:
 
 
 def test_it_fits_with_our_library_and_room_to_spare(for_aws: Path) -> None:
-    library = stage_library(packages_of(ROOT), Target("aarch64", "3.13"), BUILD)
+    library = stage_library(CODE, Target("aarch64", "3.13"), BUILD)
     assert tree_size(for_aws) + tree_size(library) < LIMIT
     assert tree_size(for_aws) < 180 * 2**20  # a jump means that something crept in
 

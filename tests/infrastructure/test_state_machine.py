@@ -12,9 +12,9 @@ import pytest
 
 from instep import errors
 from instep.cdk.node import ensure_node_modules, path_with_node
-from instep.cdk.packages import ROOT
 from tests.infrastructure.programs import run
 from tests.infrastructure.synthesis import Synthesized
+from tests.support.marks import ROOT
 
 # Step Functions developer guide, "Handling errors in Step Functions workflows"; Lambda's own
 # names as "Best practices: Handle transient Lambda service exceptions" and Lambda's docs list them.
@@ -267,7 +267,7 @@ def test_the_class_names_are_the_contract(word: str) -> None:
 
 
 def validate(definition: Path) -> subprocess.CompletedProcess[str]:
-    programs = ensure_node_modules(ROOT)
+    programs = ensure_node_modules(ROOT / ".build")
     validator = programs / "asl-validator"
     return run(validator, "--json-path", definition, path=path_with_node(programs))
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from instep.local.deploy import STACK, bootstrap, deploy_assembly
+from instep.app import DEFAULT_STACK
+from instep.local.deploy import bootstrap, deploy_assembly
 from instep.local.target import Target
 from tests.support.cloud import eventually, faulty_cloud
 from tests.support.deployed import DeployedApp
@@ -37,7 +38,7 @@ def as_ministack_reads_it(assembly: Path, copy: Path) -> Path:
     which AWS allows under the single action's name.
     """
     shutil.copytree(assembly, copy)
-    path = copy / f"{STACK}.template.json"
+    path = copy / f"{DEFAULT_STACK}.template.json"
     template = json.loads(path.read_text())
     demanding = {
         name

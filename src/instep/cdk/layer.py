@@ -18,7 +18,7 @@ class Layers(Construct):
         dependencies = lambda_.LayerVersion(
             self,
             "Dependencies",
-            description="requirements/lambda.txt, pruned",
+            description="instep/cdk/locked/lambda.txt, pruned",
             code=lambda_.Code.from_asset(
                 str(packages.dependencies),
                 # The folder's name is the hash of its source: no need to read 150 MB a synthesis.
@@ -29,7 +29,7 @@ class Layers(Construct):
         library = lambda_.LayerVersion(
             self,
             "Library",
-            description="instep.lambda_, instep, receipt_chroma, receipt_dynamo_stream",
+            description="instep, and the app's own packages",
             code=lambda_.Code.from_asset(str(packages.library)),
         )
         self.versions: list[lambda_.ILayerVersion] = [dependencies, library]

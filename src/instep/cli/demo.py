@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from instep.app import app_folder
 from instep.cli.deploying import deploy_with_progress
 from instep.cli.output import Exit, answers, remarks
 from instep.cli.session import Session
@@ -30,6 +31,7 @@ def demo(
     Everything happens on a local cloud on loopback, which is stopped at the end. Exit status 1 if
     any embedding differs from the table.
     """
+    app_folder()
     began = monotonic()
     with local_cloud(keep=keep) as session:
         in_step = Story(session).tell()

@@ -7,7 +7,7 @@ EPILOG = "Example: [bold]instep down[/]"
 
 
 def down() -> None:
-    """Stop the local cloud of this checkout and remove its files. Safe to repeat.
+    """Stop the local cloud of this app and remove its files. Safe to repeat.
 
     Tables, queues and snapshots of the local cloud live in its memory and go with it.
     """

@@ -3,30 +3,36 @@
 from typing import Any
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 from typer.core import TyperGroup
 
-from instep.cdk.node import NodeMissing
+from instep.cli.extras import extra_of
 from instep.cli.output import Exit, Refused, complain
-from instep.errors import CompactionError
-from instep.local.deploy import DeployFailed, NotDeployed
-from instep.local.executions import StillRunning
-from instep.local.guard import EndpointNotLocal
-from instep.local.launcher import CloudNotStarted, CloudRunning
 
-_EXPECTED = (
-    BotoCoreError,
-    ClientError,
-    CloudNotStarted,
-    CloudRunning,
-    CompactionError,
-    DeployFailed,
-    EndpointNotLocal,
-    NodeMissing,
-    NotDeployed,
-    Refused,
-    StillRunning,
-)
+
+def expected() -> tuple[type[Exception], ...]:
+    """Return what a command may end with. Called once something was raised: it loads boto3."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from instep.cdk.node import NodeMissing
+    from instep.errors import CompactionError
+    from instep.local.deploy import DeployFailed, NotDeployed
+    from instep.local.executions import StillRunning
+    from instep.local.guard import EndpointNotLocal
+    from instep.local.launcher import CloudNotStarted, CloudRunning
+
+    return (
+        BotoCoreError,
+        ClientError,
+        CloudNotStarted,
+        CloudRunning,
+        CompactionError,
+        DeployFailed,
+        EndpointNotLocal,
+        NodeMissing,
+        NotDeployed,
+        Refused,
+        StillRunning,
+    )
 
 
 class FriendlyGroup(TyperGroup):
@@ -36,6 +42,14 @@ class FriendlyGroup(TyperGroup):
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except _EXPECTED as error:
+        except (typer.Exit, typer.Abort):
+            raise
+        except ModuleNotFoundError as error:
+            advice = extra_of(error)
+            if advice is None:
+                raise
+            complain("not installed", advice)
+            raise typer.Exit(Exit.REFUSED) from error
+        except expected() as error:
             complain(type(error).__name__, str(error))
             raise typer.Exit(Exit.REFUSED) from error

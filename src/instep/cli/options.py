@@ -4,14 +4,15 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from instep.binding import load_domain
-from instep.local.deploy import STACK
+from instep.app import stack_name
 
-DEFAULT_STACK = STACK
+DEFAULT_STACK = stack_name()
 
 
 def _known(name: str | None) -> str | None:
     """Refuse a name that is no collection of this app's."""
+    from instep.binding import load_domain  # what it takes to read a domain, only where one is
+
     if name is not None and name not in (names := load_domain().collections):
         raise typer.BadParameter(f"{name!r} is no collection; there are {', '.join(names)}")
     return name

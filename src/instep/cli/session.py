@@ -1,7 +1,7 @@
 """Which cloud a command acts on, decided once: fail closed, never guess an account.
 
 With `--aws`: the account of the AWS environment, which is shown first. Else the loopback endpoint
-in AWS_ENDPOINT_URL; else the local cloud that this checkout's `instep up` started; else refuse.
+in AWS_ENDPOINT_URL; else the local cloud that this app's `instep up` started; else refuse.
 """
 
 import os
@@ -11,10 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from instep.aws.objects import Objects
-from instep.binding import load_domain
 from instep.cli.output import Refused, remarks
-from instep.domain import Domain
 from instep.local.deploy import Deployment
 from instep.local.environment import client_environment
 from instep.local.guard import ENDPOINT, EndpointNotLocal, require_local_endpoint
@@ -25,6 +22,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
+
+    from instep.aws.objects import Objects
+    from instep.domain import Domain
 
 _CONNECT_SECONDS: Final = 3.0
 
@@ -37,13 +37,17 @@ class Session:
     deployment: Deployment
 
     @cached_property
-    def objects(self) -> Objects:
+    def objects(self) -> "Objects":
         """The snapshots' bucket."""
+        from instep.aws.objects import Objects  # boto3, which not every command needs
+
         return Objects(self.target.client("s3"), self.deployment.chromadb_bucket)
 
     @cached_property
-    def domain(self) -> Domain:
+    def domain(self) -> "Domain":
         """What this app keeps in step."""
+        from instep.binding import load_domain
+
         return load_domain()
 
     def chosen(self, collection: str | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from instep.app import app_folder
 from instep.cli.deploying import deploy_with_progress
 from instep.cli.options import Context
 from instep.cli.output import answers
@@ -14,9 +15,10 @@ EPILOG = "Example: [bold]instep up && instep status[/]"
 def up(*, context: Context = None) -> None:
     """Start the local cloud and deploy the app to it. Repeated, it deploys what has changed.
 
-    The cloud listens on loopback alone; its state lies in .instep/ of this checkout, where the
+    The cloud listens on loopback alone; its state lies in .instep/ of the app, where the
     other commands find it.
     """
+    app_folder()  # a cloud without an app to deploy is not worth its start
     cloud = LocalCloud.running()
     started = cloud is None
     if cloud is None:

@@ -11,16 +11,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
+from instep.app import app_folder, context_of, stack_name
 from instep.cdk.node import ensure_node_modules, jsii_environment, path_with_node
 from instep.local.target import Target
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.type_defs import StackTypeDef
 
-ROOT = Path(__file__).resolve().parents[3]
-STACK = "Instep"
 BOOTSTRAP_STACK = "CDKToolkit"
 
 _SHOWN_LINES = 40
@@ -51,17 +49,11 @@ class Deployment:
     keep_days: str
 
     @classmethod
-    def read(cls, target: Target, stack: str = STACK) -> "Deployment":
+    def read(cls, target: Target, stack: str) -> "Deployment":
         """Read the outputs from CloudFormation; NotDeployed when the stack is not there."""
-        cloudformation: CloudFormationClient = target.client("cloudformation")
-        try:
-            found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") != "ValidationError":
-                raise
-            raise NotDeployed(
-                f"no stack {stack} there: run `instep up` or `instep deploy`"
-            ) from error
+        found = _described(target, stack)
+        if found is None:
+            raise NotDeployed(f"no stack {stack} there: run `instep up` or `instep deploy`")
         outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in found.get("Outputs", [])}
         return cls(**{field.name: outputs[_output_id(field.name)] for field in fields(cls)})
 
@@ -77,8 +69,10 @@ def deploy(
 ) -> Deployment:
     """Synthesize with cdk.json's context and `context` over it, bootstrap where needed, deploy.
 
-    `report` gets each line the steps print. DeployFailed names the step that failed.
+    `report` gets each line the steps print. DeployFailed names the step that failed;
+    ConfigurationMissing when this is no app's folder.
     """
+    name = (context or {}).get("name", stack_name())
     knobs = {"localCloud": "true" if target.local else "false", **(context or {})}
     with (
         tempfile.TemporaryDirectory(prefix="instep-cdk-") as scratch,
@@ -86,18 +80,18 @@ def deploy(
     ):
         assembly = beside.submit(synthesize, Path(scratch) / "cdk.out", knobs, report)
         bootstrap(target, report)  # seconds of waiting, which synthesis uses
-        return deploy_assembly(target, assembly.result(), knobs.get("name", STACK), report)
+        return deploy_assembly(target, assembly.result(), name, report)
 
 
 def synthesize(assembly: Path, context: Mapping[str, str], report: Report | None = None) -> Path:
     """Write the app's cloud assembly into `assembly` and return it. No AWS call is made."""
-    settings = json.loads((ROOT / "cdk.json").read_text())["context"]
+    app = app_folder()
     environ = {
         **_inherited(),
         "CDK_OUTDIR": str(assembly),
-        "CDK_CONTEXT_JSON": json.dumps(settings | dict(context)),
+        "CDK_CONTEXT_JSON": json.dumps(context_of(app) | dict(context)),
     }
-    _run("synthesis", [sys.executable, "app.py"], environ, ROOT, report)
+    _run("synthesis", [sys.executable, "app.py"], environ, app, report)
     return assembly
 
 
@@ -106,13 +100,7 @@ def bootstrap(target: Target, report: Report | None = None) -> None:
 
     Run in an empty folder: in ours the CLI would synthesize the app first.
     """
-    cloudformation: CloudFormationClient = target.client("cloudformation")
-    try:
-        cloudformation.describe_stacks(StackName=BOOTSTRAP_STACK)
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "ValidationError":
-            raise
-    else:
+    if _described(target, BOOTSTRAP_STACK) is not None:
         return
     account, region = target.account_and_region()
     with tempfile.TemporaryDirectory(prefix="instep-bootstrap-") as empty:
@@ -120,17 +108,31 @@ def bootstrap(target: Target, report: Report | None = None) -> None:
 
 
 def deploy_assembly(
-    target: Target, assembly: Path, stack: str = STACK, report: Report | None = None
+    target: Target, assembly: Path, stack: str | None = None, report: Report | None = None
 ) -> Deployment:
-    """Deploy the synthesized `stack` of `assembly` with the CDK CLI and return its outputs."""
+    """Deploy `stack` (the app's) of `assembly` with the CDK CLI and return its outputs."""
+    stack = stack or stack_name()
     arguments = ["deploy", stack, "--app", str(assembly), "--require-approval", "never"]
     with tempfile.TemporaryDirectory(prefix="instep-deploy-") as empty:
         _cdk(target, [*arguments, "--progress", "events"], Path(empty), report)
     return Deployment.read(target, stack)
 
 
+def _described(target: Target, stack: str) -> "StackTypeDef | None":
+    """Return what CloudFormation says of a stack, None where it knows of none."""
+    from botocore.exceptions import ClientError  # boto3, which not every command needs
+
+    cloudformation: CloudFormationClient = target.client("cloudformation")
+    try:
+        return cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "ValidationError":
+            raise
+        return None
+
+
 def _cdk(target: Target, arguments: list[str], folder: Path, report: Report | None) -> None:
-    programs = ensure_node_modules()
+    programs = ensure_node_modules(app_folder() / ".build")
     environ = {
         **target.environ,
         "PATH": path_with_node(programs),

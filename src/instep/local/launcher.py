@@ -1,6 +1,6 @@
 """Start MiniStack on loopback and a free port, and stop it by its own pid, leaving nothing behind.
 
-State lies under `.instep/` of the checkout for `instep up`, in a scratch folder for tests.
+State lies under `.instep/` of the app for `instep up`, in a scratch folder for tests.
 """
 
 import json
@@ -17,11 +17,10 @@ from dataclasses import asdict, dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from instep.app import state_folder
 from instep.local.environment import client_environment, server_environment
 from instep.local.guard import EndpointNotLocal, is_loopback
 from instep.local.runtime import install_runtime
-
-STATE = Path(__file__).resolve().parents[2] / ".instep" / "cloud"
 
 _SERVER = Path(__file__).with_name("server.py")
 _RECORD = "cloud.json"
@@ -58,20 +57,22 @@ class LocalCloud:
     @classmethod
     def start(
         cls,
-        state: Path = STATE,
+        state: Path | None = None,
         *,
         functions_endpoint: str | None = None,
         settings: dict[str, str] | None = None,
         tied: bool = False,
         queue_speed: float = 1.0,
     ) -> "LocalCloud":
-        """Start one whose files all lie under `state` (made, and removed by `stop`).
+        """Start one whose files all lie under `state` (made, and removed by `stop`), the app's own
+        folder for it if none is given.
 
         `functions_endpoint`: where functions send their calls when it is not the cloud itself.
         `settings`: more of MiniStack's variables, such as AUTH. `tied`: it dies with this process.
         `queue_speed`: how much faster than time itself the time of its queues passes.
         CloudRunning when one already runs there; CloudNotStarted when it does not answer.
         """
+        state = state or state_folder()
         if cls.running(state) is not None:
             raise CloudRunning(f"a local cloud already runs from {state}: run `instep down` first")
         if functions_endpoint is not None and not is_loopback(functions_endpoint):
@@ -95,8 +96,9 @@ class LocalCloud:
         raise CloudNotStarted(f"MiniStack did not answer in {_ATTEMPTS} attempts:\n{said}")
 
     @classmethod
-    def running(cls, state: Path = STATE) -> "LocalCloud | None":
-        """Return the cloud that runs from `state`, or None when none does."""
+    def running(cls, state: Path | None = None) -> "LocalCloud | None":
+        """Return the cloud that runs from `state` (the app's own), or None when none does."""
+        state = state or state_folder()
         try:
             cloud = cls(**json.loads((state / _RECORD).read_text()))
         except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):

@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
-
 from instep.local.guard import require_local_endpoint
 from instep.local.launcher import LocalCloud
 
 if TYPE_CHECKING:
+    from botocore.config import Config
     from mypy_boto3_sts import STSClient
 
 
@@ -32,8 +30,10 @@ class Target:
         """Return the account that the process's own environment means: show it before acting."""
         return cls(dict(os.environ), local=False)
 
-    def client(self, service: str, config: Config | None = None) -> Any:
+    def client(self, service: str, config: "Config | None" = None) -> Any:
         """Return a boto3 client for the target; EndpointNotLocal when a local one would leave."""
+        import boto3  # 0.2 s that not every command needs
+
         if not self.local:
             return boto3.client(service, config=config)  # type: ignore[call-overload]
         return boto3.client(  # type: ignore[call-overload]

@@ -1,0 +1,1 @@
+"""What somebody gets who installs the wheel, and has no checkout."""
