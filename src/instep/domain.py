@@ -45,11 +45,13 @@ class CollectionSpec:
     `identity` stands for all that decides its embeddings. When it is another one than that of the
     head, the collection is built anew beside it (`instep.snapshot.acts.anew`); "" never is. What
     stands before its first `-` decides the vectors: while that is the same, they are kept.
+    `embedder` is the name by which readers find what made its vectors (`instep.embedding.named`).
     """
 
     space: Space = "l2"
     hnsw: Mapping[str, int | float] = field(default_factory=dict)
     identity: str = ""
+    embedder: str = ""
 
 
 class RecordRejected(ValueError):

@@ -32,7 +32,8 @@ class MappedSource:
     @property
     def spec(self) -> CollectionSpec:
         """Distance and HNSW parameters, as the mapping has them, and what decides all else."""
-        return replace(self._mapping.spec, identity=self._mapping.identity)
+        mapping = self._mapping
+        return replace(mapping.spec, identity=mapping.identity, embedder=mapping.embed or "")
 
     @property
     def embedder(self) -> "Embedder | None":

@@ -63,14 +63,14 @@ def test_a_successor_that_keeps_its_vectors_goes_on_from_the_old_content(begun: 
     assert texts(begun) == {"one": "old", "two": "old"}
     take_over(begun.store, "v1-b", "operator")
     assert texts(begun) == {"one": "changed", "two": "old"}
-    assert begun.manifest().identity == "v1-b"
+    assert begun.manifest().made_by.identity == "v1-b"
 
 
 def test_a_head_without_an_identity_is_anybodys(world: World) -> None:
     write(world, "", add(one="old"))
     write(world, "v1-a", add(two="new"))
     assert set(texts(world)) == {"one", "two"}
-    assert world.manifest().identity == "v1-a"
+    assert world.manifest().made_by.identity == "v1-a"
 
 
 def test_going_back_to_the_old_mapping_goes_on_with_the_head(begun: World) -> None:

@@ -48,14 +48,16 @@ def start(store: SnapshotStore, identity: str) -> Start:
     """Return where a writer of this identity starts."""
     head = store.head()
     manifest = store.manifest(head.version) if head else None
-    if not identity or manifest is None or manifest.identity in ("", identity):
+    if not identity or manifest is None or manifest.made_by.identity in ("", identity):
         return Start(store, head, manifest)
     successor = store.beside(identity)
     theirs = successor.head()
     if theirs is not None:
         return Start(successor, theirs, store.manifest(theirs.version))
     return Start(
-        successor, None, manifest if _vectors(manifest.identity) == _vectors(identity) else None
+        successor,
+        None,
+        manifest if _vectors(manifest.made_by.identity) == _vectors(identity) else None,
     )
 
 
@@ -78,7 +80,7 @@ def take_over(store: SnapshotStore, identity: str, writer: str) -> TakenOver:
     made = store.manifest(theirs.version)
     token = max(theirs.fencing_token, head.fencing_token if head else 0)
     note = {"anew": theirs.version}
-    origin = Origin(writer, token, theirs.watermark, note, head, identity=identity)
+    origin = Origin(writer, token, theirs.watermark, note, head, made_by=made.made_by)
     sent = store.objects.traffic.up
     staged = put_version(store, store.new_version(), origin, made.facts, made.files, sent)
     published = publish_unleased(store, staged)

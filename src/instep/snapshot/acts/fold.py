@@ -67,7 +67,7 @@ def fold(
                 facts = _tidy(main, parent, deletes)
                 files = {**parent.files, SQLITE: entry(SQLITE), **shipped.result()}
             origin = Origin(
-                writer, fencing_token, head.watermark, note or {}, head, identity=parent.identity
+                writer, fencing_token, head.watermark, note or {}, head, made_by=parent.made_by
             )
             return put_version(store, version, origin, facts, files, sent)
 

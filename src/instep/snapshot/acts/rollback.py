@@ -63,7 +63,7 @@ def _stage(store: SnapshotStore, head: Head, version: str, writer: str) -> Stage
     if not was_published(store, version) and _is_readable(store, head.version):
         raise VersionRejected(store.collection, version, "it was never the head")
     note: dict[str, Any] = {"rollback_to": version}
-    origin = Origin(writer, head.fencing_token, old.watermark, note, head, identity=old.identity)
+    origin = Origin(writer, head.fencing_token, old.watermark, note, head, made_by=old.made_by)
     staged = put_version(
         store, store.new_version(), origin, old.facts, old.files, store.objects.traffic.up
     )

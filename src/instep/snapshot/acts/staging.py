@@ -9,7 +9,7 @@ from instep.snapshot.acts.publish import Staged
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.freshness import ChangeTimes
 from instep.snapshot.format.head import Head
-from instep.snapshot.format.manifest import Facts, FileEntry, Manifest
+from instep.snapshot.format.manifest import NOBODY, Facts, FileEntry, MadeBy, Manifest
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Origin:
     note: Mapping[str, Any]
     parent: Head | None
     times: ChangeTimes | None = None
-    identity: str = ""
+    made_by: MadeBy = NOBODY
 
 
 def put_version(
@@ -50,7 +50,7 @@ def put_version(
         files=files,
         note=origin.note,
         times=origin.times,
-        identity=origin.identity,
+        made_by=origin.made_by,
     )
     store.put_manifest(manifest)
     return Staged(

@@ -30,7 +30,7 @@ from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.copy.warm import WarmCopy
 from instep.snapshot.copy.writable import check_writable
 from instep.snapshot.format.freshness import ChangeTimes
-from instep.snapshot.format.manifest import Facts, FileEntry
+from instep.snapshot.format.manifest import Facts, FileEntry, MadeBy
 from instep.snapshot.format.pages import PageFile
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def open_workspace(
         with _blaming(copy if manifest else None):
             check_writable(copy.main, store.collection)
             _lay_stub(copy)
-            workspace = Workspace(copy, begun, spec.identity)
+            workspace = Workspace(copy, begun, MadeBy(spec.identity, spec.embedder))
             try:
                 yield workspace
             finally:
@@ -77,11 +77,11 @@ def open_workspace(
 class Workspace:
     """A client at the head, in WAL mode; what it writes is seen by nobody before publish."""
 
-    def __init__(self, copy: WarmCopy, begun: Start, identity: str) -> None:
+    def __init__(self, copy: WarmCopy, begun: Start, made_by: MadeBy) -> None:
         self.parent = begun.head
         self._store = begun.store
         self._copy = copy
-        self._manifest, self._identity = begun.manifest, identity
+        self._manifest, self._made_by = begun.manifest, made_by
         self.client: ClientAPI = open_client(copy.data)
         try:
             self._hold = sqlite_wal.Hold(copy.main)
@@ -129,7 +129,7 @@ class Workspace:
         with PageFile(self._copy.main, sqlite_wal.normal_page) as main:
             change = Change(size, pages, main.read, hashes)
             entries[SQLITE] = ship(self._store, version, parent, change)
-        origin = Origin(writer, fencing_token, watermark, note, self.parent, times, self._identity)
+        origin = Origin(writer, fencing_token, watermark, note, self.parent, times, self._made_by)
         staged = put_version(self._store, version, origin, facts, entries, before)
         self._copy.hashes.save(hashes, entries[SQLITE].digest)
         self._copy.wait_for(version, entries[SQLITE].layers[-1])

@@ -15,6 +15,8 @@ from instep.chroma import sqlite_wal
 from instep.chroma.collection import close_client, get_collection
 from instep.chroma.gate import Gate
 from instep.chroma.read_only import open_reader
+from instep.embedding.asking import asks
+from instep.errors import EmbeddingFunctionMissing
 from instep.snapshot.copy.claim import claim
 from instep.snapshot.copy.fetch import Progress
 from instep.snapshot.copy.live import Live
@@ -28,10 +30,13 @@ from instep.snapshot.format.freshness import Freshness
 from instep.snapshot.format.manifest import Manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chromadb.api import ClientAPI
     from chromadb.api.models.Collection import Collection
 
     from instep.chroma.read_only import TextsToVectors
+    from instep.difference import Vector
 
 
 class Snapshot:
@@ -141,7 +146,7 @@ class Snapshot:
         """Let chromadb open the copy, for the first time."""
         self._lay_open()
         with ExitStack() as failed:
-            self.client = open_reader(self._copy.data, self._texts_to_vectors)
+            self.client = open_reader(self._copy.data, self._vectors_of)
             failed.callback(close_client, self.client)
             self._gate = Gate(self.client)
             failed.callback(self._gate.stop)
@@ -194,6 +199,13 @@ class Snapshot:
         self._copy.commit(ready)
         self._healing(ready.manifest, self._restart)
 
+    def _vectors_of(self, texts: list[str]) -> "Sequence[Vector]":
+        """Make vectors of texts by what was handed over, or else by what the version names."""
+        ask = self._texts_to_vectors or asks(self._manifest.made_by.embedder)
+        if ask is None:
+            raise EmbeddingFunctionMissing(self._versions.collection)
+        return ask(texts)
+
     def _reached(self, manifest: Manifest, freshness: Freshness) -> None:
         self._manifest, self.version, self.freshness = manifest, manifest.version, freshness
 
@@ -217,8 +229,9 @@ def open_snapshot(
 
     `location` is BUCKET, s3://BUCKET, s3://BUCKET/PREFIX, a directory that `instep pull` wrote, or
     an Objects of a client of yours. `embedding_function` makes vectors of `query_texts`: a function
-    of texts, or one of chromadb's. `directory` keeps copies, which makes the next open fetch only
-    what is new; several readers may share one. Without it the copy is temporary.
+    of texts, or one of chromadb's; by default what made the embeddings, if Instep ships that.
+    `directory` keeps copies, which makes the next open fetch only what is new; several readers may
+    share one. Without it the copy is temporary.
 
     LocationRejected for what is no location, ConfigurationMissing when the collection has no
     version or the disk refuses the copy, VersionRejected when `at` is none or a sweep took it

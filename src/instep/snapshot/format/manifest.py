@@ -84,11 +84,19 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Manifest:
-    """An immutable version of a collection's directory; `times` are those of what it brought.
+class MadeBy:
+    """The identity of the mapping that made a version, and the name of its embedder; "" is none."""
 
-    `identity` is that of the mapping it was made by, "" where there is none.
-    """
+    identity: str = ""
+    embedder: str = ""
+
+
+NOBODY: Final = MadeBy()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """An immutable version of a collection's directory; `times` are those of what it brought."""
 
     collection: str
     version: str
@@ -101,7 +109,7 @@ class Manifest:
     files: Mapping[str, FileEntry]
     note: Mapping[str, Any] = field(default_factory=dict)
     times: ChangeTimes | None = None
-    identity: str = ""
+    made_by: MadeBy = NOBODY
 
     @property
     def freshness(self) -> Freshness:
@@ -127,7 +135,7 @@ class Manifest:
             "watermark": self.watermark,
             "times": self.times.to_payload() if self.times else None,
             "note": dict(self.note),
-            "identity": self.identity,
+            "made_by": dict(vars(self.made_by)),
             "facts": dict(vars(self.facts)),
             "files": {
                 name: [
@@ -185,11 +193,16 @@ def _manifest(content: Mapping[str, Any]) -> Manifest:
         fencing_token=natural(content["fencing_token"]),
         watermark=time_or_none(content["watermark"]),
         note=_typed(dict, content["note"]),
-        identity=_typed(str, content.get("identity", "")),
+        made_by=_made_by(content.get("made_by", {})),
         times=ChangeTimes.from_payload(content["times"]) if content.get("times") else None,
         facts=_facts(content["facts"]),
         files=files,
     )
+
+
+def _made_by(content: Any) -> MadeBy:
+    known: dict[str, Any] = _typed(dict, content)
+    return MadeBy(_typed(str, known.get("identity", "")), _typed(str, known.get("embedder", "")))
 
 
 def is_file_of_a_snapshot(name: str) -> bool:
