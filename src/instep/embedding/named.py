@@ -63,6 +63,15 @@ class Function:
         return vectors
 
 
+def _of_the_port(name: str, found: "Embedder") -> "Embedder":
+    if not isinstance(found.name, str) or not isinstance(found.batch, int) or found.batch < 1:
+        raise EmbedderMissing(
+            f"{name}: let its name be a text and its batch a number from 1 on, not "
+            f"{found.name!r:.80} and {found.batch!r:.80}"
+        )
+    return found
+
+
 def _of_bedrock(spelling: Spelling, purpose: "Purpose") -> "Embedder":
     model, options = spelling.target, dict(spelling.options)
     if model == TITAN:
@@ -117,8 +126,7 @@ def _imported(name: str) -> "Embedder":
     except AttributeError as error:
         raise EmbedderMissing(f"{name}: {error}: spell it as it stands there") from error
     if not isinstance(found, type) and all(hasattr(found, part) for part in _PORT):
-        embedder: Embedder = found
-        return embedder
+        return _of_the_port(name, found)
     if isinstance(found, type) or not callable(found):
         raise EmbedderMissing(
             f"{name} is of type {type(found).__name__}: name a function of texts that "

@@ -76,6 +76,7 @@ def test_a_question_is_embedded_under_the_name_of_its_documents() -> None:
         ("no_such_package.module:embed", "install what is missing"),
         (f"{OWN}:missing", "has no attribute 'missing': spell it"),
         (f"{OWN}:NUMBER", "is of type int: name a function"),
+        (f"{OWN}:nothing", "its batch a number from 1 on, not 'whole:1' and 0"),
         (f"{OWN}:Whole", "is of type type: name a function"),
     ],
 )

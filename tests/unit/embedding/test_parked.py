@@ -108,14 +108,20 @@ def test_more_than_the_memory_is_for_is_left_and_embedded_again(
     shelf = Shelf()
     texts = {str(n): f"text {n}" for n in range(10)}
     embedded(texts, Counting(batch=1), shelf)
+    monkeypatch.setattr(parked, "MOST", sum(map(len, shelf.held.values())) - 1)
+    embedder = Counting(batch=1)
+    assert len(embedded(texts, embedder, shelf).vectors) == 10
+    assert len(embedder.asked) == 1
+
+
+def test_an_object_too_large_is_never_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf, embedder = Shelf(), Counting()
+    embedded({"a": "milk"}, Counting(), shelf)
+    ours = list(shelf.held)
     shelf.held["work/1/0.vectors"] = bytes(1000)
     monkeypatch.setattr(parked, "LARGEST", 999)
-    monkeypatch.setattr(parked, "MOST", sum(map(len, shelf.held.values())) - 1001)
-    embedder = Counting(batch=1)
-    came = embedded(texts, embedder, shelf)
-    assert len(came.vectors) == 10
-    assert "work/1/0.vectors" not in shelf.reads
-    assert len(embedder.asked) == 1
+    assert set(embedded({"a": "milk"}, embedder, shelf).vectors) == {"a"}
+    assert shelf.reads == ours
 
 
 @given(
