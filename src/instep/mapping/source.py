@@ -90,6 +90,8 @@ class MappedSource:
         text = mapping.text.render(item) if mapping.text else None
         for written in (document, text):
             check_document(written)
+        if text is not None and not text.strip():
+            raise AttributeAbsent("its text is empty: there is nothing to embed")
         fields: Fields = {field.name: _field(field, item) for field in mapping.fields}
         if wrong := wrong_fields(fields):
             raise ItemRefused("; ".join(f"{name}: {why}" for name, why in wrong.items()))
