@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from instep.chroma.carriable import check_document, check_id, wrong_fields
 from instep.difference import Fields, Value
@@ -53,7 +53,7 @@ class MappedSource:
 
     def read(self, subjects: Iterable[str], table: "TableReader") -> Mapping[str, Sequence[Item]]:
         """Read the items by their keys; StorageUnavailable."""
-        wanted: dict[Any, str] = {tuple(json.loads(subject)): subject for subject in subjects}
+        wanted: dict[Key, str] = {tuple(json.loads(subject)): subject for subject in subjects}
         found = table.get(wanted, self.reads)
         return {wanted[key]: [item] for key, item in found.items()}
 
