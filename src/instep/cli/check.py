@@ -11,6 +11,7 @@ from rich.table import Table
 from instep.cli.options import DEFAULT_STACK, Aws, Json, Stack
 from instep.cli.output import Exit, answers, complain, print_json, remarks, say_no
 from instep.cli.sampling import Sample, read_sample
+from instep.clock import utc_now
 from instep.errors import MappingRejected
 from instep.mapping.model import CollectionMapping, TableMapping
 from instep.mapping.reading import read_file
@@ -56,7 +57,7 @@ def check(
         with remarks.status("reading a sample of the table"):
             items = read_sample(mapping, sample, table, aws=aws, stack=stack)
     trials = {
-        name: try_mapping(collection, items.items if items else ())
+        name: try_mapping(collection, items.items if items else (), utc_now())
         for name, collection in mapping.collections.items()
     }
     if as_json:
@@ -84,6 +85,7 @@ def as_document(
             document["collections"][name] |= {
                 "matched": trial.matched,
                 "made": trial.made,
+                "expired": trial.expired,
                 "skipped": trial.skipped,
                 "refused": dict(trial.refused.most_common()),
                 "shared": trial.shared,
@@ -117,8 +119,9 @@ def _rules(collection: CollectionMapping) -> str:
 
 def _show_trial(trial: Trial) -> None:
     counts = f"{trial.matched:,} match, {trial.made:,} would be embedded"
+    expired = f", {trial.expired:,} expired" if trial.expired else ""
     skipped = f", {trial.skipped:,} skipped" if trial.skipped else ""
-    answers.print(f"  {counts}{skipped}")
+    answers.print(f"  {counts}{expired}{skipped}")
     for id_, derived in trial.examples.items():
         _show_example(id_, derived)
     for reason, count in trial.refused.most_common(_SHOWN):

@@ -35,7 +35,7 @@ def _field(section: Section, name: str) -> Field:
         raise section.wrong(name, f"keys that begin with {_OURS} are the engine's")
     if not isinstance(section.get(name), dict):
         return Field(name, _path(section, name), _type(section, name))
-    within = section.table(name, "from type default required")
+    within = section.table(name, ("from", "type", "default", "required"))
     type_ = _type(within, "type")
     path = path_at(within, "from") or _path(section, name)
     required = within.flag("required")

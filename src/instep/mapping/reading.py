@@ -25,7 +25,10 @@ from instep.mapping.section import Section, Wrong, path_at, shown
 from instep.mapping.template import Template
 from instep.mapping.values import ENCODINGS
 
-_COLLECTION: Final = "match id document text embed vector distance hnsw missing metadata"
+_COLLECTION: Final = (
+    *("match", "id", "document", "text", "embed", "vector"),
+    *("distance", "hnsw", "missing", "metadata"),
+)
 _NAME: Final = re.compile("[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]")
 _MISSING: Final[tuple[Missing, ...]] = get_args(Missing)
 _SPACES: Final[tuple[Space, ...]] = get_args(Space)
@@ -59,14 +62,14 @@ def read_mapping(text: str, file: str) -> TableMapping:
         line = line_of_error(text, error)
         raise MappingRejected(file, line, "", f"it is not TOML: {error}") from error
     try:
-        return _mapping(Section(values, (), "table collections"))
+        return _mapping(Section(values, (), ("table", "collections")))
     except Wrong as error:
         line = line_of(text, error.path)
         raise MappingRejected(file, line, ".".join(error.path), error.why) from error
 
 
 def _mapping(top: Section) -> TableMapping:
-    table = _table(top.table("table", "partition sort time_to_live"))
+    table = _table(top.table("table", ("partition", "sort", "time_to_live")))
     collections = top.table("collections", None)
     read = {name: _collection(collections, name, table) for name in collections}
     if not read:
@@ -93,7 +96,7 @@ def _key_attribute(section: Section, key: str) -> KeyAttribute | None:
     if not isinstance(section.get(key), dict):
         name = section.text(key)
         return None if name is None else KeyAttribute(name)
-    within = section.table(key, "name type")
+    within = section.table(key, ("name", "type"))
     name = within.text("name")
     if name is None:
         raise section.wrong(key, "it has no name")
@@ -162,7 +165,7 @@ def _vector(section: Section) -> VectorAttribute | None:
     if not isinstance(section.get("vector"), dict):
         path = path_at(section, "vector")
         return None if path is None else VectorAttribute(path)
-    within = section.table("vector", "from encoding")
+    within = section.table("vector", ("from", "encoding"))
     path = path_at(within, "from")
     if path is None:
         raise section.wrong("vector", 'it says not from where: from = "an attribute"')
@@ -171,7 +174,7 @@ def _vector(section: Section) -> VectorAttribute | None:
 
 def _spec(section: Section) -> CollectionSpec:
     space = section.choice("distance", _SPACES) or "cosine"
-    within = section.table("hnsw", " ".join(HNSW))
+    within = section.table("hnsw", tuple(HNSW))
     return CollectionSpec(space, {key: _parameter(within, key) for key in sorted(within)})
 
 

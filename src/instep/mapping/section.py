@@ -22,12 +22,13 @@ class Wrong(Exception):
 class Section:
     """One table and the keys that led to it."""
 
-    def __init__(self, values: Mapping[str, Any], path: tuple[str, ...], keys: str | None) -> None:
-        """Refuse all but these keys, which are written with spaces between; None: any."""
+    def __init__(
+        self, values: Mapping[str, Any], path: tuple[str, ...], known: Sequence[str] | None
+    ) -> None:
+        """Refuse keys that are not known; None: there are names of the user's own."""
         self._values, self.path = values, path
-        known = [] if keys is None else keys.split()
         for key in values:
-            if keys is not None and key not in known:
+            if known is not None and key not in known:
                 raise self.wrong(key, f"there is no such key here; {_meant(key, known)}")
 
     def __contains__(self, key: str) -> bool:
@@ -64,9 +65,9 @@ class Section:
             return value
         raise self.wrong(key, f"it is {shown(value)}; {_meant(value, choices)}")
 
-    def table(self, key: str, keys: str | None) -> "Section":
+    def table(self, key: str, known: Sequence[str] | None) -> "Section":
         """Return a table within, an empty one where it is not there."""
-        return Section(self._typed(key, dict) or {}, (*self.path, key), keys)
+        return Section(self._typed(key, dict) or {}, (*self.path, key), known)
 
     def _typed(self, key: str, kind: type) -> Any:
         value = self._values.get(key)

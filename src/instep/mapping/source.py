@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from instep.chroma.carriable import check_document, check_id, wrong_fields
 from instep.difference import Fields, Value
@@ -54,7 +54,7 @@ class MappedSource:
 
     def read(self, subjects: Iterable[str], table: "TableReader") -> Mapping[str, Sequence[Item]]:
         """Read the items by their keys; StorageUnavailable."""
-        wanted: dict[Any, str] = {tuple(json.loads(subject)): subject for subject in subjects}
+        wanted: dict[Key, str] = {tuple(json.loads(subject)): subject for subject in subjects}
         found = table.get(wanted, self.reads)
         return {wanted[key]: [item] for key, item in found.items()}
 
@@ -91,6 +91,8 @@ class MappedSource:
         text = mapping.text.render(item) if mapping.text else None
         for written in (document, text):
             check_document(written)
+        if text is not None and not text.strip():
+            raise AttributeAbsent("its text is empty: there is nothing to embed")
         fields: Fields = {field.name: _field(field, item) for field in mapping.fields}
         if wrong := wrong_fields(fields):
             raise ItemRefused("; ".join(f"{name}: {why}" for name, why in wrong.items()))

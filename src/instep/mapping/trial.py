@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
+from instep.aws.expiry import is_alive
 from instep.aws.keys import Key
 from instep.domain import Item
 from instep.mapping.model import CollectionMapping
@@ -16,9 +18,13 @@ _EXAMPLES: Final = 3
 
 @dataclass
 class Trial:
-    """One collection's part in a sample. `refused` counts by reason, `keys` is by id."""
+    """One collection's part in a sample. `refused` counts by reason, `keys` is by id.
+
+    What has `expired`, or is `skipped` for want of what it must have, makes no embedding.
+    """
 
     matched: int = 0
+    expired: int = 0
     skipped: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     examples: dict[str, Derived] = field(default_factory=dict)
@@ -40,7 +46,7 @@ class Trial:
         return not self.refused and not self.shared
 
 
-def try_mapping(mapping: CollectionMapping, items: Iterable[Item]) -> Trial:
+def try_mapping(mapping: CollectionMapping, items: Iterable[Item], now: datetime) -> Trial:
     """Derive what each item would carry, and set aside with its reason what cannot be."""
     source, trial = MappedSource(mapping), Trial()
     for item in items:
@@ -49,6 +55,9 @@ def try_mapping(mapping: CollectionMapping, items: Iterable[Item]) -> Trial:
         if subject is None or not mapping.takes(item):
             continue
         trial.matched += 1
+        if not is_alive(item, mapping.table.time_to_live, now):
+            trial.expired += 1
+            continue
         try:
             derived = source.derive(subject, [item])
         except ValueError as error:

@@ -87,6 +87,12 @@ def test_a_sample_without_fault_and_no_larger_than_asked(cli: Cli, file: Path) -
     assert cli.run("check", str(file), "--sample", "25").exit_code == 0
 
 
+def test_what_has_expired_makes_no_embedding(cli: Cli, file: Path) -> None:
+    cli.put(product(1), product(2, TimeToLive={"N": "1"}), product(3, TimeToLive={"S": "never"}))
+    products = cli.json("check", str(file), "--sample", "9")["collections"]["products"]
+    assert (products["matched"], products["made"], products["expired"]) == (3, 2, 1)
+
+
 def test_a_table_without_items(cli: Cli, file: Path) -> None:
     assert cli.json("check", str(file), "--sample", "5")["sampled"] == 0
 

@@ -42,7 +42,7 @@ def test_comments_order_and_defaults_do_not_change_it() -> None:
 
 def test_it_is_the_same_in_every_release() -> None:
     """Another value here means that every snapshot that is there has to be built anew."""
-    assert identity(RULES) == "e82c20297d83fbfb"
+    assert identity(RULES) == "e93d50236ac1-e82c20297d83"
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,19 @@ def test_a_rule_changes_it(old: str, new: str) -> None:
     changed = RULES.replace(old, new, 1)
     assert changed != RULES
     assert identity(changed) != identity(RULES)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same_vectors"),
+    [
+        ('"float"', '"number"', True),
+        ('"{name}"', '"{name}!"', True),
+        ('"local"', '"bedrock:x"', False),
+        ('embed = "local"', 'embed = "local"\ndistance = "l2"', False),
+    ],
+)
+def test_its_first_half_changes_with_what_makes_vectors(
+    old: str, new: str, same_vectors: bool
+) -> None:
+    halves = [identity(text).split("-")[0] for text in (RULES, RULES.replace(old, new, 1))]
+    assert (halves[0] == halves[1]) is same_vectors
