@@ -111,5 +111,5 @@ def _staged(parent: Path, key: str, fill: Callable[[Path], None]) -> Path:
     return finished
 
 
-_of_a_laptop = shutil.ignore_patterns("__pycache__", "*.pyc", "cdk", "cli", "local", "demo")
+_of_a_laptop = shutil.ignore_patterns("__pycache__", "*.pyc", "cdk", "cli", "local", "mcp", "demo")
 _caches = shutil.ignore_patterns("__pycache__", "*.pyc")
