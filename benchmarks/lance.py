@@ -19,7 +19,7 @@ from benchmarks.workload import COLLECTION, Fields, Words, Workload
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_CHUNK = 20_000  # records of the initial table, one fragment each
+CHUNK = 20_000  # records of the initial table, one fragment each
 
 
 def missing() -> str:
@@ -37,31 +37,26 @@ class Lance:
 
     def __init__(self, endpoint: str, bucket: str, traffic: Counted, *, indexed: bool) -> None:
         self._arrow = import_module("pyarrow")
-        self._database = import_module("lancedb").connect(
-            f"s3://{bucket}/lance",
-            storage_options={
-                "endpoint": endpoint,
-                "allow_http": "true",
-                "region": REGION,
-                "aws_access_key_id": KEY,
-                "aws_secret_access_key": KEY,
-                "proxy_excludes": "127.0.0.1",
-            },
-        )
+        self._database = _connected(endpoint, bucket)
         self._traffic = traffic
         self._indexed = indexed
         self._table: Any = None
 
     def seed(self, workload: Workload) -> None:
         """Create the table with the workload's words."""
-        for start in range(0, workload.size, _CHUNK):
-            words = workload.words(start, min(_CHUNK, workload.size - start))
+        for start in range(0, workload.size, CHUNK):
+            words = workload.words(start, min(CHUNK, workload.size - start))
             records = self._records(words)
             if self._table is None:
                 self._table = self._database.create_table(COLLECTION, records)
             else:
                 self._table.add(records)
         self._index()
+
+    def index_vectors(self) -> None:
+        """Build the vector index that LanceDB proposes, with its own parameters."""
+        config = import_module("lancedb.index").IvfPq(distance_type="l2")
+        self._table.create_index("vector", config=config, replace=True)
 
     def update_labels(self, edits: dict[str, Fields]) -> Run:
         """Return what one merge of these edits takes."""
@@ -94,3 +89,31 @@ class Lance:
         for field in words.metadatas[0]:
             columns[field] = [metadata[field] for metadata in words.metadatas]
         return arrow.table(columns)
+
+
+class LanceReader:
+    """A reader of that table, on a connection of its own, with nothing cached yet."""
+
+    def __init__(self, endpoint: str, bucket: str) -> None:
+        self._table: Any = _connected(endpoint, bucket).open_table(COLLECTION)
+        self._columns = [name for name in self._table.schema.names if name != "vector"]
+
+    def nearest(self, vector: "Sequence[float]", count: int) -> list[str]:
+        """Return the ids of the nearest, with all that they carry but the vector fetched too."""
+        query = self._table.search(vector, vector_column_name="vector")
+        rows = query.select([*self._columns, "_distance"]).limit(count).to_list()
+        return [row["id"] for row in rows]
+
+
+def _connected(endpoint: str, bucket: str) -> Any:
+    return import_module("lancedb").connect(
+        f"s3://{bucket}/lance",
+        storage_options={
+            "endpoint": endpoint,
+            "allow_http": "true",
+            "region": REGION,
+            "aws_access_key_id": KEY,
+            "aws_secret_access_key": KEY,
+            "proxy_excludes": "127.0.0.1",
+        },
+    )

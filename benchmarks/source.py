@@ -14,7 +14,7 @@ from chromadb.config import Settings
 from benchmarks.workload import COLLECTION, Workload
 
 CACHE = Path(__file__).resolve().parents[1] / ".build" / "bench"
-_CHUNK = 1_000  # chromadb's sync_threshold: the index is persisted after each, nothing is pending
+CHUNK = 1_000  # chromadb's sync_threshold: the index is persisted after each, nothing is pending
 
 
 def normal_client(directory: Path) -> ClientAPI:
@@ -45,8 +45,8 @@ def _build(workload: Workload, directory: Path) -> None:
     collection = client.create_collection(
         COLLECTION, embedding_function=None, configuration={"hnsw": {"space": "l2"}}
     )
-    for start in range(0, workload.size, _CHUNK):
-        words = workload.words(start, min(_CHUNK, workload.size - start))
+    for start in range(0, workload.size, CHUNK):
+        words = workload.words(start, min(CHUNK, workload.size - start))
         collection.add(
             ids=words.ids,
             embeddings=words.embeddings,

@@ -66,7 +66,7 @@ class Workload:
         numbers = range(start, start + count)
         return Words(
             ids=[self.word_id(number) for number in numbers],
-            embeddings=self._embeddings(start, count),
+            embeddings=self.embeddings(start, count),
             metadatas=[self._fields(number) for number in numbers],
             documents=[_text(number) for number in numbers],
         )
@@ -103,7 +103,8 @@ class Workload:
             for offset in range(share)
         )
 
-    def _embeddings(self, start: int, count: int) -> Floats:
+    def embeddings(self, start: int, count: int) -> Floats:
+        """Return their vectors alone: those of a chunk hang on where it starts."""
         random = np.random.default_rng((self.seed, start))
         return random.standard_normal((count, self.width), dtype=np.float32)
 

@@ -8,6 +8,7 @@ aside with its reason, and its embeddings stay as they are.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from instep.aws.expiry import alive
@@ -62,6 +63,8 @@ class _Updating:
         self._source: Source = domain.sources[work.collection]
         self._table = TableReader(work.dynamodb, work.table, domain.schema)
         self._collection: chromadb.Collection = store.get_collection(work.client, work.collection)
+        self._parked = Parked(work.objects, f"{work.parked}.{work.collection}.embedded/")
+        self._slowest = timedelta(0)
         self._written = 0
         self._refused: dict[str, str] = {}
         self._waiting: set[str] = set()
@@ -186,8 +189,10 @@ class _Updating:
             extra = {"done": progress.done, "of": progress.of, "ms": ms}
             work.log.info("Texts embedded", extra=extra)
 
-        parked = Parked(work.objects, f"{work.parked}.{work.collection}.embedded/")
-        came = embed_texts(texts, embedder, parked, work.until, work.clock, each)
+        came = embed_texts(
+            texts, embedder, self._parked, work.until, work.clock, each, slowest=self._slowest
+        )
+        self._slowest = came.slowest
         self._counts["CompactionTextsEmbedded"] += came.asked
         for id_, refusal in came.refused.items():
             self._refuse(owner[id_], f"{id_}: {refusal.reason}")

@@ -205,6 +205,13 @@ REMOVALS: Final = (
     ),
     Removal(
         5,
+        "src/instep/snapshot/copy/pulled.py",
+        "if digest.hex() != layer.digest:",
+        "if layer is None:",
+        ("tests/unit/snapshot/test_locations.py::test_what_was_damaged_since_is_not_read",),
+    ),
+    Removal(
+        5,
         "src/instep/snapshot/copy/reader.py",
         "if self._copy.state() != ready.since:  # somebody wrote into the copy meanwhile",
         "if ready is None:",

@@ -13,6 +13,7 @@ from instep.cdk.ingest import Queues
 from instep.cdk.nag import accept, accept_objects
 from instep.cdk.shared_cache import MOUNT, SharedCache
 from instep.cdk.storage import BATCH_PREFIX, Storage
+from instep.embedding.spelling import spelled
 
 # Measured by `instep bench deployed`: 70,000 x 1,536 embeddings, 500 labels, 500 new words. Lambda
 # gives processor time by memory, 1,769 MB being one whole core, and asks the same for half as long.
@@ -160,6 +161,7 @@ class Functions(Construct):
         self._allow_objects(made, "s3:GetObject", "*")
         self._allow_objects(made, "s3:PutObject", "*/packs/*", "*/versions/*", f"{BATCH_PREFIX}*")
         self._allow_foreign_deltas(made)
+        self._allow_models(made)
         return made.function
 
     def _upload_snapshot(self) -> lambda_.Function:
@@ -269,6 +271,16 @@ class Functions(Construct):
             made.allow(["s3:ListBucket"], [bucket.bucket_arn])
         for pattern in patterns:
             accept_objects(made.role, bucket, pattern)
+
+    def _allow_models(self, made: WorkflowFunction) -> None:
+        """Let a function ask the models of Bedrock that the domain's collections name."""
+        names = [spec.embedder for spec in self._platform.domain.collections.values()]
+        asked = [spelled(name) for name in names if name]
+        models = sorted({one.target for one in asked if one.kind == "bedrock"})
+        stack = Stack.of(self)
+        all_models = f"arn:{stack.partition}:bedrock:{stack.region}::foundation-model"
+        if models:
+            made.allow(["bedrock:InvokeModel"], [f"{all_models}/{model}" for model in models])
 
     def _allow_foreign_deltas(self, made: WorkflowFunction) -> None:
         for name in self._config.delta_buckets:

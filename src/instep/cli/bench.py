@@ -21,6 +21,7 @@ class Benchmark(StrEnum):
 
     LABEL_UPDATES = "label_updates"
     DELTA_MERGE = "delta_merge"
+    READER = "reader"
     READER_SYNC = "reader_sync"
     GROWTH = "growth"
     PAGES = "pages"
@@ -38,6 +39,7 @@ class Benchmark(StrEnum):
 TAKES = {
     Benchmark.LABEL_UPDATES: {"sizes", "rounds"},
     Benchmark.DELTA_MERGE: {"size", "rounds"},
+    Benchmark.READER: {"sizes", "rounds"},
     Benchmark.READER_SYNC: {"size", "rounds"},
     Benchmark.GROWTH: {"sizes", "rounds"},
     Benchmark.PAGES: {"sizes", "rounds"},
@@ -61,8 +63,8 @@ def bench(
             "--size",
             min=1_000,
             help="Words in the collection, or changed in throughput, or records in drain_limit's "
-            "round; label_updates, growth, pages and throughput take several. The published "
-            "figures need the default.",
+            "round; label_updates, reader, growth, pages and throughput take several. The "
+            "published figures need the default.",
         ),
     ] = None,
     rounds: Annotated[
@@ -96,12 +98,13 @@ def bench(
     several rates; what trouble does to it; how fast 10,000 changes are in; what a month costs.
     `drain_limit`: the memory of functions in the largest round there is. `hostile`: mutated bytes
     to everything that reads such, each to end in bounded time and memory and by a declared error.
-    `readers`: threads and processes that read one directory while versions are published, and
-    whether an answer is wrong.
+    `reader`: what opening the head, a query and a refresh take, beside plain chromadb on the same
+    files and LanceDB. `readers`: threads and processes that read one directory while versions are
+    published, and whether an answer is wrong.
 
     Nothing leaves this machine. The first run of the others builds the collections under
     .build/bench: about a minute for 20,000 words, five or more for 80,000. LanceDB takes part in
-    label_updates where it is installed: pip install --no-deps --require-hashes -r
+    label_updates and reader where it is installed: pip install --no-deps --require-hashes -r
     requirements/bench.txt
     """
     given: dict[str, object] = {

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from instep.cli.options import DEFAULT_STACK, At, Aws, Collection, Stack
 from instep.cli.output import Refused, answers, bytes_text, fetching
@@ -23,18 +24,25 @@ def pull(
     aws: Aws = False,
     stack: Stack = DEFAULT_STACK,
 ) -> None:
-    """Write a verified copy of the head (or a version) that `chromadb.PersistentClient` opens.
+    """Write a verified copy of the head (or a version), to be read without S3.
 
-    Every page is checked against its hash as it arrives.
+    Every page is checked against its hash as it arrives. `instep.open_snapshot`, `instep mcp` and
+    plain `chromadb.PersistentClient` open it; that last one may write to it: the copy is yours, and
+    no snapshot any more. Several collections: pull each into a folder of its name.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise Refused(f"{directory} is there already and not an empty folder: name another")
     session = open_session(aws=aws, stack=stack)
     with fetching(f"pulling {collection}") as progress:
         version = pull_snapshot(session, collection, directory, at, progress)
+    place = escape(str(directory.absolute()))
     moved = session.objects.traffic
     answers.print(
         f"[green]pulled[/] {collection} {version}: {bytes_text(moved.down)} in "
         f"{moved.requests} requests"
     )
-    answers.print(f'open it with [bold]chromadb.PersistentClient("{directory}")[/]')
+    answers.print(
+        f'read it with [bold]instep.open_snapshot("{place}", "{collection}")[/], or make it '
+        f'yours with [bold]chromadb.PersistentClient("{place}")[/]',
+        soft_wrap=True,
+    )

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from benchmarks import delta_merge, drain_limit, growth, label_updates, pages, reader_sync
+from benchmarks import delta_merge, drain_limit, growth, label_updates, pages, reader, reader_sync
 from benchmarks.report import Report
 from benchmarks.source import directory_bytes, source_directory
 from benchmarks.stage import Stage
@@ -50,6 +50,16 @@ def test_delta_merge(stage: Stage) -> None:
     require_numbers(report)
     named = {key.replace("2000", "40").replace("200", "20") for key in report.targets}
     assert named <= report.figures.keys()
+
+
+def test_reader(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lancedb", None)
+    figures = reader.run(stage, sizes=(1_000,), rounds=1, queries=20, shape=NARROW).figures
+    assert all(math.isfinite(value) for value in figures.values())
+    assert {"overhead_percent_1k", "open_warm_1k_ms", "refresh_1k_sync_ms"} <= figures.keys()
+    assert figures["snapshot_recall_1k"] == figures["plain_recall_1k"] > 0.8
+    assert figures["open_warm_1k_bytes_down"] < figures["open_cold_1k_bytes_down"] / 2
+    assert not [key for key in figures if "lancedb" in key]
 
 
 def test_reader_sync(stage: Stage) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import chromadb
 
+import instep
 from tests.unit.cli.conftest import Cli
 
 MILK = {"text": "MILK", "merchant_name": "Corner [Pantry]", "valid_labels_array": ["PRODUCT_NAME"]}
@@ -52,11 +53,16 @@ def test_query_before_the_first_version_is_a_sentence(cli: Cli) -> None:
     assert "Traceback" not in result.output
 
 
-def test_a_pulled_copy_opens_with_plain_chromadb(cli: Cli, tmp_path: Path) -> None:
-    cli.publish("words", {"a": MILK, "c": BREAD})
+def test_a_pulled_copy_is_a_snapshots_location_and_opens_with_plain_chromadb(
+    cli: Cli, tmp_path: Path
+) -> None:
+    version = cli.publish("words", {"a": MILK, "c": BREAD})
     copy = tmp_path / "copy"
     result = cli.run("pull", "words", str(copy))
     assert result.exit_code == 0, result.output
+    assert f'instep.open_snapshot("{copy}", "words")' in result.stdout
+    with instep.open_snapshot(copy, "words") as snapshot:
+        assert snapshot.version == version
     client: Any = chromadb.PersistentClient(str(copy))
     try:
         assert sorted(client.get_collection("words").get()["ids"]) == ["a", "c"]

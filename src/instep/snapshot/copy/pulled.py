@@ -23,12 +23,19 @@ from instep.snapshot.copy.versions import StoredVersions
 from instep.snapshot.copy.writable import check_readable
 from instep.snapshot.format import document
 from instep.snapshot.format.freshness import Freshness
-from instep.snapshot.format.manifest import FileEntry, Manifest, parse
+from instep.snapshot.format.manifest import (
+    MAX_MANIFEST_BYTES,
+    FileEntry,
+    Manifest,
+    parse,
+    require,
+)
 from instep.snapshot.format.pages import Digest, PageFile, read_pages
 
 PULLED: Final = "instep.json"
 """The file that says what a pulled directory is."""
 _KIND: Final = "pulled"
+_MOST_BYTES: Final = 2 * MAX_MANIFEST_BYTES
 _CURE: Final = "pull it again into a new directory, or open it with chromadb.PersistentClient"
 
 
@@ -150,14 +157,14 @@ class PulledVersions:
 def described(directory: Path) -> tuple[Manifest, Mapping[int, bytes]] | None:
     """Return what a directory says that `pull` wrote into it, None when it says nothing.
 
-    LocationRejected when what it says is damaged.
+    LocationRejected when what it says is damaged, SnapshotUnsupported when it is of another format.
     """
-    try:
-        body = (directory / PULLED).read_bytes()
-    except OSError:
+    file = directory / PULLED
+    if not file.is_file():
         return None
     try:
-        content = document.read(_KIND, body)
+        require(file.stat().st_size <= _MOST_BYTES, "it is larger than any ever was")
+        content = document.read(_KIND, file.read_bytes())
         manifest = parse(content["manifest"].encode())
         opens = {int(number): bytes.fromhex(page) for number, page in content["opens"].items()}
     except document.MISREAD as error:

@@ -63,7 +63,6 @@ class Snapshot:
     ) -> None:
         self._versions = versions
         self._at = at
-        self._texts_to_vectors = texts_to_vectors
         self._turn = Turn()
         self._stack = ExitStack()
         with ExitStack() as failed:
@@ -77,6 +76,7 @@ class Snapshot:
                     self._stack.enter_context(claim(directory / versions.collection))
                 )
                 manifest, freshness = versions.wanted(at)
+                self._texts_to_vectors = texts_to_vectors or named_by(manifest)
                 self._bring_to(manifest, progress)
                 self._healing(manifest, self._start)
             self._stack.callback(self._end)
@@ -215,6 +215,11 @@ class Snapshot:
             close_client(self.client)
         self._copy.restore_header()
         self._copy.drop_writes()
+
+
+def named_by(_: Manifest) -> "TextsToVectors | None":
+    """Return what makes vectors of texts as the version says its own were made: no version does."""
+    return None
 
 
 def open_snapshot(
