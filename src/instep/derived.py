@@ -89,7 +89,9 @@ class DerivedDomain:
     def update(self, work: Work) -> Outcome:
         """Derive what was touched anew, and write what differs."""
         # By name, so that who only reads the stream does not load chromadb.
-        outcome: Outcome = import_module("instep.updating").update(self, work)
+        update = import_module("instep.updating").update
+        source = self.sources[work.collection]
+        outcome: Outcome = update(source, self.schema, self.time_to_live, work)
         return outcome
 
     def settle(

@@ -26,7 +26,7 @@ from instep.stamps import SUBJECT, VECTOR, stamped
 if TYPE_CHECKING:
     import chromadb
 
-    from instep.derived import DerivedDomain
+    from instep.aws.keys import KeySchema
     from instep.difference import Vector
     from instep.source import Derived, Source
 
@@ -40,9 +40,9 @@ _NOTED: Final = {  # as `instep history` shows it
 }
 
 
-def update(domain: "DerivedDomain", work: Work) -> Outcome:
-    """Bring what the signals of `work` touched in step with the table."""
-    updating = _Updating(domain, work)
+def update(source: "Source", schema: "KeySchema", time_to_live: str | None, work: Work) -> Outcome:
+    """Bring what the signals of `work` touched in step with the table of these keys."""
+    updating = _Updating(source, schema, time_to_live, work)
     indexes = updating.touched()
     for subjects in _slices(sorted(indexes.keys() | updating.rechecked()), MOST):
         updating.apply(subjects)
@@ -58,10 +58,11 @@ class _Set:
 
 
 class _Updating:
-    def __init__(self, domain: "DerivedDomain", work: Work) -> None:
-        self._domain, self._work = domain, work
-        self._source: Source = domain.sources[work.collection]
-        self._table = TableReader(work.dynamodb, work.table, domain.schema)
+    def __init__(
+        self, source: "Source", schema: "KeySchema", time_to_live: str | None, work: Work
+    ) -> None:
+        self._source, self._time_to_live, self._work = source, time_to_live, work
+        self._table = TableReader(work.dynamodb, work.table, schema)
         self._collection: chromadb.Collection = store.get_collection(work.client, work.collection)
         self._parked = Parked(work.objects, f"{work.parked}.{work.collection}.embedded/")
         self._slowest = timedelta(0)
@@ -74,7 +75,7 @@ class _Updating:
         """Return the signals, by index, that touched each subject."""
         indexes: dict[str, list[int]] = defaultdict(list)
         for index, content in enumerate(self._work.signals):
-            subject = self._source.subject(self._domain.schema.of(content["dynamodb"]["Keys"]))
+            subject = self._source.subject(self._table.schema.of(content["dynamodb"]["Keys"]))
             if subject is not None:
                 indexes[subject].append(index)
         return indexes
@@ -147,7 +148,7 @@ class _Updating:
         """Derive subjects; of two with one id the first by name has it, and the other is refused"""
         now, wanted = self._work.clock(), _Set()
         for subject, items in sorted(self._source.read(subjects, self._table).items()):
-            lasting = alive(items, self._domain.time_to_live, now)
+            lasting = alive(items, self._time_to_live, now)
             try:
                 derived = self._source.derive(subject, lasting) if lasting else {}
                 whole = {
