@@ -9,6 +9,7 @@ the ten nearest each finds stands beside its time, for these floats are random: 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -142,7 +143,7 @@ class _Answers:
         }
 
 
-def _queries(stage: Stage, bucket: str, asked: Floats) -> Mapping[str, _Answers]:
+def _queries(stage: Stage, bucket: str, asked: Floats) -> dict[str, _Answers]:
     """Ask a snapshot and plain chromadb on the same files, in turns."""
     objects = Objects(stage.endpoint.s3(), bucket)
     pulled = stage.scratch / f"pulled-{uuid4().hex}"
@@ -230,7 +231,7 @@ def _lance(
         if indexed:
             side.index_vectors()
 
-    def opened(bucket: str) -> Run:
+    def opened(bucket: str, _: int) -> Run:
         def work(watch: Stopwatch) -> None:
             with watch.phase("open"):
                 reader = LanceReader(stage.endpoint.url, bucket)
@@ -240,12 +241,12 @@ def _lance(
         return measured(Uncounted(), work)
 
     opens = interleave(
-        {f"{name}_open": lambda _, at=at: opened(at) for name, at in buckets.items()}, rounds
+        {f"{name}_open": partial(opened, bucket) for name, bucket in buckets.items()}, rounds
     )
-    sides: dict[str, Ask] = {}
-    for name, bucket in buckets.items():
-        reader = LanceReader(stage.endpoint.url, bucket)
-        sides[name] = lambda vector, reader=reader: reader.nearest(vector, _NEAREST)
+    sides = {
+        name: partial(LanceReader(stage.endpoint.url, bucket).nearest, count=_NEAREST)
+        for name, bucket in buckets.items()
+    }
     return {name: median_run(runs) for name, runs in opens.items()}, _in_turns(sides, asked)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from instep.chroma import sqlite_wal
 from instep.chroma.collection import close_client, get_collection
 from instep.chroma.gate import Gate
+from instep.chroma.installed import require_reader
 from instep.chroma.read_only import open_reader
 from instep.snapshot.copy.claim import claim
 from instep.snapshot.copy.fetch import Progress
@@ -56,6 +57,7 @@ class Snapshot:
         progress: Progress | None,
         texts_to_vectors: "TextsToVectors | None",
     ) -> None:
+        require_reader()  # before anything is fetched for it
         self._versions = versions
         self._at = at
         self._turn = Turn()
