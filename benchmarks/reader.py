@@ -9,6 +9,7 @@ the ten nearest each finds stands beside its time, for these floats are random: 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -22,7 +23,6 @@ from benchmarks.lance import Lance, LanceReader, missing
 from benchmarks.measure import (
     Figures,
     Run,
-    Side,
     Stopwatch,
     interleave,
     measured,
@@ -87,7 +87,7 @@ def _measure(stage: Stage, workload: Workload, rounds: int, queries: int, *, pee
     _opened(stage, bucket, kept, asked[0])  # fills it
     runs = {name: median_run(taken) for name, taken in interleave(openings, rounds).items()}
     figures = _refreshes(stage, bucket, workload, asked[0], rounds)
-    answered = dict(_queries(stage, bucket, asked))
+    answered = _queries(stage, bucket, asked)
     if peer:
         opened, theirs = _lance(stage, workload, asked, rounds)
         runs |= opened
@@ -143,7 +143,7 @@ class _Answers:
         }
 
 
-def _queries(stage: Stage, bucket: str, asked: Floats) -> Mapping[str, _Answers]:
+def _queries(stage: Stage, bucket: str, asked: Floats) -> dict[str, _Answers]:
     """Ask a snapshot and plain chromadb on the same files, in turns."""
     objects = Objects(stage.endpoint.s3(), bucket)
     pulled = stage.scratch / f"pulled-{uuid4().hex}"
@@ -231,7 +231,7 @@ def _lance(
         if indexed:
             side.index_vectors()
 
-    def opened(bucket: str) -> Run:
+    def opened(bucket: str, _: int) -> Run:
         def work(watch: Stopwatch) -> None:
             with watch.phase("open"):
                 reader = LanceReader(stage.endpoint.url, bucket)
@@ -240,17 +240,13 @@ def _lance(
 
         return measured(Uncounted(), work)
 
-    def opening(bucket: str) -> Side:
-        return lambda _: opened(bucket)
-
-    opens = interleave({f"{name}_open": opening(at) for name, at in buckets.items()}, rounds)
-
-    def asking(reader: LanceReader) -> Ask:
-        return lambda vector: reader.nearest(vector, _NEAREST)
-
-    sides: dict[str, Ask] = {}
-    for name, bucket in buckets.items():
-        sides[name] = asking(LanceReader(stage.endpoint.url, bucket))
+    opens = interleave(
+        {f"{name}_open": partial(opened, bucket) for name, bucket in buckets.items()}, rounds
+    )
+    sides = {
+        name: partial(LanceReader(stage.endpoint.url, bucket).nearest, count=_NEAREST)
+        for name, bucket in buckets.items()
+    }
     return {name: median_run(runs) for name, runs in opens.items()}, _in_turns(sides, asked)
 
 

@@ -213,7 +213,8 @@ def _differences(
 
 
 def _wrong(metadata: Mapping[str, Any], derived: Derived) -> list[str]:
-    changes = difference({"": Carried(metadata)}, {"": Wanted(derived.fields)})
+    whole = {**dict.fromkeys(metadata), **derived.fields}
+    changes = difference({"": Carried(metadata)}, {"": Wanted(whole)})
     return sorted(changes.updates[""].metadata) if changes.updates else []
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Derived:
     """What one embedding should carry by the table.
 
-    `fields` names every key that the source decides; None: it must not be there. The vector is
+    `fields` are all of its metadata; None, or a key not named: it must not be there. The vector is
     `vector`, or what the source's embedder makes of `text`: it is asked only where `text` is not
     what the embedding was made of before.
     """

@@ -107,9 +107,9 @@ class _Updating:
             if is_new and one.text is not None and one.vector is None:
                 texts[id_] = one.text
             elif is_new or have is not None:
-                should[id_] = _wanted(one, one.vector if is_new else None)
+                should[id_] = _wanted(one, have, one.vector if is_new else None)
         for id_, vector in self._embedded(texts, wanted.owner).items():
-            should[id_] = _wanted(wanted.derived[id_], vector)
+            should[id_] = _wanted(wanted.derived[id_], carried.get(id_), vector)
         refused = self._write(carried, should)
         for id_, refusal in refused.items():
             self._refuse(wanted.owner.get(id_, ""), f"{id_}: {refusal.reason}")
@@ -219,8 +219,10 @@ class _Updating:
         self._refused.setdefault(subject, reason)
 
 
-def _wanted(derived: "Derived", vector: "Vector | None") -> Wanted:
-    return Wanted(derived.fields, derived.document, vector)
+def _wanted(derived: "Derived", have: Carried | None, vector: "Vector | None") -> Wanted:
+    """Return all that an embedding should carry: a key that its source names no more goes."""
+    others = dict.fromkeys(have.metadata) if have is not None else {}
+    return Wanted({**others, **derived.fields}, derived.document, vector)
 
 
 def _conflict(id_: str, other: str) -> str:

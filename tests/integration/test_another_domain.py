@@ -199,3 +199,11 @@ def test_a_text_without_a_vector_is_set_aside_and_a_service_that_is_down_waited_
     sky.pipeline.aws.outlast_visibility()
     assert sky.pipeline.run().succeeded
     assert set(sky.pipeline.embeddings("stations")) == {"station/oslo", "station/rome"}
+
+
+def test_a_key_that_its_source_names_no_more_goes(sky: Weather) -> None:
+    """As when a mapping drops a field, or somebody wrote into the store by another way."""
+    sky.arrive(sky.put(OSLO, ROME))
+    stray = {"station/oslo": {**sky.pipeline.embeddings("stations")["station/oslo"], "old": 1}}
+    found = sky.pipeline.domain.judge([OSLO], {"stations": stray}, utc_now())
+    assert [(one.field, one.carried, one.expected) for one in found] == [("old", 1, None)]

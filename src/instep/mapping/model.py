@@ -98,13 +98,13 @@ class CollectionMapping:
 
     @property
     def identity(self) -> str:
-        """A short hash of what decides the vectors, `-`, and one of all that decides the rest, in
+        """A short hash of what an embedding keeps for good, `-`, and one of all that decides it, in
         whatever order it was written.
 
         What an option yet to come leaves at its default must stay out of it, or every collection
         that is there would have to be built anew.
         """
-        said = {
+        said: dict[str, object] = {
             "key": [[one.name, one.kind] for one in self.table.schema.attributes],
             "time_to_live": self.table.time_to_live,
             "match": sorted([".".join(one.path), sorted(one.said)] for one in self.match),
@@ -122,6 +122,7 @@ class CollectionMapping:
             "missing": self.missing,
         }
         of_vectors = {name: said[name] for name in ("embed", "vector", "distance", "hnsw")}
+        of_vectors["document"] = self.document is not None  # what is there once never goes
         return f"{_short(of_vectors)}-{_short(said)}"
 
     def takes(self, item: Item) -> bool:

@@ -15,7 +15,13 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from instep.chroma.collection import ChromaRefused
-from instep.errors import CompactionError, SnapshotCorrupt, StorageUnavailable, VersionRejected
+from instep.errors import (
+    CompactionError,
+    LocationRejected,
+    SnapshotCorrupt,
+    StorageUnavailable,
+    VersionRejected,
+)
 from instep.snapshot.copy.location import Location, versions_at
 from instep.snapshot.copy.reader import Snapshot
 from instep.snapshot.copy.versions import Versions
@@ -31,7 +37,7 @@ REFRESH_SECONDS: Final = 5.0
 _LONGEST_TEXT: Final = 1_000  # characters of a document or of a value, as it is shown
 _MOST_FIELDS: Final = 30
 _LONGEST_ANSWER: Final = 60_000  # characters of documents and metadata, in all
-_UNREACHABLE: Final = (StorageUnavailable, SnapshotCorrupt, VersionRejected)
+_UNREACHABLE: Final = (LocationRejected, SnapshotCorrupt, StorageUnavailable, VersionRejected)
 
 Answer: TypeAlias = dict[str, Any]
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from instep.chroma import sqlite_wal
 from instep.chroma.collection import close_client, get_collection
 from instep.chroma.gate import Gate
+from instep.chroma.installed import require_reader
 from instep.chroma.read_only import open_reader
 from instep.embedding.asking import asks
 from instep.errors import EmbeddingFunctionMissing
@@ -61,6 +62,7 @@ class Snapshot:
         progress: Progress | None,
         texts_to_vectors: "TextsToVectors | None",
     ) -> None:
+        require_reader()  # before anything is fetched for it
         self._versions = versions
         self._at = at
         self._turn = Turn()
