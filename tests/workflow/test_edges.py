@@ -105,8 +105,8 @@ def recovered(app: DeployedApp) -> None:
     assert app.runner().runner is None
 
 
-# Taken on moto's interpreter alone (test_fold_path.py, test_interpreter.py): two collections at once
-# interleave, so that a way cannot be read from their calls; and receipts have no embedder.
+# Taken on moto's interpreter alone (test_fold_path.py, test_interpreter.py): two collections at
+# once interleave, so that a way cannot be read from their calls; and receipts have no embedder.
 ELSEWHERE = {"AfterFold?-Choice-RunFailed", "ApplyUpdates-Retry-EmbedderUnavailable"}
 
 
