@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from instep.cli.filling import delete_items, put_items
-from instep.cli.narrator import Watcher, chapter, show_versions, verified, working
+from instep.cli.narrator import Watcher, chapter, published, show_versions, verified, working
 from instep.cli.output import answers
 from instep.cli.query import hits_table, nearest
 from instep.cli.session import Session
@@ -65,7 +65,9 @@ class Story:
 
     def _versions(self, since: Mapping[str, str]) -> Mapping[str, str]:
         with chapter("versions: what a run moved, beside the snapshot's size"):
-            return {one.collection: one.version for one in show_versions(self._session, since)}
+            versions = published(self._session, since)
+            show_versions(versions)
+        return {one.collection: one.version for one in versions}
 
     def _search(self, when: str) -> None:
         with (

@@ -1,7 +1,7 @@
 """A demo's voice: chapters with their time, executions as they come, versions and their bytes."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import Final
@@ -11,7 +11,6 @@ from rich.table import Table
 
 from instep.cli.drift import Progress, read_everything
 from instep.cli.following import follow_with_progress
-from instep.cli.history import counts_text
 from instep.cli.letters import Letters
 from instep.cli.output import Refused, answers, bytes_text, remarks
 from instep.cli.session import Session
@@ -85,45 +84,36 @@ class Watcher:
             )
 
 
-def show_versions(session: Session, since: Mapping[str, str]) -> list[Manifest]:
-    """Print each version published after those in `since`, by collection; return them.
+def published(session: Session, since: Mapping[str, str]) -> list[Manifest]:
+    """Return the versions after those in `since` (by collection, None: all), oldest first."""
+    found: list[Manifest] = []
+    for collection in session.domain.collections:
+        store, newest_first = SnapshotStore(session.objects, collection), []
+        head = store.head()
+        version = None if head is None else head.version
+        while version is not None and version != since.get(collection):
+            newest_first.append(store.manifest(version))
+            version = newest_first[-1].parent
+        found += reversed(newest_first)
+    return found
 
-    What a version shipped stands beside what the predecessor moved: the whole snapshot.
-    """
+
+def shipped(version: Manifest) -> tuple[int, int]:
+    """Return the bytes that a version brought to S3, and those of the whole snapshot, unpacked."""
+    layers = [layer for file in version.files.values() for layer in file.layers]
+    brought = sum(layer.bytes for layer in layers if layer.version == version.version)
+    return brought, sum(file.size for file in version.files.values())
+
+
+def show_versions(versions: Sequence[Manifest]) -> None:
+    """Print what versions shipped, beside what the predecessor moved: the whole snapshot."""
     table = Table(box=None, pad_edge=False)
     for heading in ("collection", "version", "embeddings", "moved by the run", "whole snapshot"):
         table.add_column(heading, header_style="dim", no_wrap=True)
-    table.add_column("changed", header_style="dim")
-    published = [
-        manifest
-        for collection in session.domain.collections
-        for manifest in _published(SnapshotStore(session.objects, collection), since)
-    ]
-    for manifest in published:
-        layers = [layer for file in manifest.files.values() for layer in file.layers]
-        shipped = sum(layer.bytes for layer in layers if layer.version == manifest.version)
-        whole = sum(file.size for file in manifest.files.values())
-        table.add_row(
-            manifest.collection,
-            manifest.version,
-            f"{manifest.facts.embeddings:,}",
-            bytes_text(shipped),
-            bytes_text(whole),
-            counts_text(manifest.note),
-        )
+    for one in versions:
+        brought, whole = map(bytes_text, shipped(one))
+        table.add_row(one.collection, one.version, f"{one.facts.embeddings:,}", brought, whole)
     answers.print(table)
-    return published
-
-
-def _published(store: SnapshotStore, since: Mapping[str, str]) -> list[Manifest]:
-    """Return the versions after that in `since`, oldest first."""
-    found: list[Manifest] = []
-    head = store.head()
-    version = None if head is None else head.version
-    while version is not None and version != since.get(store.collection):
-        found.append(store.manifest(version))
-        version = found[-1].parent
-    return found[::-1]
 
 
 def verified(session: Session) -> bool:

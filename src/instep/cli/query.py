@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +25,7 @@ EPILOG = (
     "Example: [bold]instep query words dairy --where "
     """'{"valid_labels_array": {"$contains": "PRODUCT_NAME"}}'[/]"""
 )
+_WIDTH = 44  # of a text, as it is shown
 _SEARCHED = 400  # of which the nearest of each text are shown
 
 
@@ -111,9 +113,14 @@ def hits_table(hits: list[Hit], fields: Sequence[str] = ()) -> Table:
             else [carries_text(hit)]
         )
         table.add_row(
-            f"{hit.similarity:.2f}", f"[bold]{escape(hit.text)}[/]{more}", *map(escape, carried)
+            f"{hit.similarity:.2f}", f"[bold]{escape(_begin(hit))}[/]{more}", *map(escape, carried)
         )
     return table
+
+
+def _begin(hit: Hit) -> str:
+    """Return how a text begins: a document may be a whole page."""
+    return shorten(hit.text.partition("\n")[0], _WIDTH, placeholder="…")
 
 
 def carries_text(hit: Hit) -> str:

@@ -9,14 +9,16 @@
 An app's cdk.json names such a function, `"demo": "my_module:tell"`, and `instep demo` calls it.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rich.markup import escape
 
 from instep.cli.filling import delete_items, in_dynamodb_json, put_items
-from instep.cli.narrator import Watcher, chapter, show_versions, verified
-from instep.cli.output import answers
+from instep.cli.history import counts_text
+from instep.cli.narrator import Watcher, chapter, published, shipped, verified
+from instep.cli.output import answers, bytes_text
 from instep.cli.query import hits_table, nearest
 from instep.cli.session import Session
 from instep.cli.snapshots import opened
@@ -37,21 +39,17 @@ class Telling:
         title: str,
         put: Sequence[Mapping[str, Any]] = (),
         remove: Sequence[Mapping[str, Any]] = (),
-    ) -> int:
+    ) -> None:
         """Put items and remove others, wait until the snapshots are in step, and show what that
-        took; return how many texts were embedded.
+        took: what each version changed and brought to S3, and how many texts were embedded.
         """
         table = self._session.deployment.dynamodb_table_name
         with chapter(title):
             put_items(self._session.dynamodb, table, map(in_dynamodb_json, put))
             delete_items(self._session.dynamodb, table, map(in_dynamodb_json, remove))
-            answers.print(f"{len(put):,} items written, {len(remove):,} removed")
+            answers.print(f"{_counted(put, 'item')} written, {_counted(remove, 'item')} removed")
             self._watcher.until_in_step()
-            published = show_versions(self._session, self._heads)
-            self._heads |= {one.collection: one.version for one in published}
-            embedded = sum(int(one.note.get("embedded", 0)) for one in published)
-            answers.print(f"[bold]{embedded:,} texts embedded[/]")
-        return embedded
+            self._show_versions()
 
     def search(
         self,
@@ -61,13 +59,32 @@ class Telling:
         fields: Sequence[str] = (),
     ) -> None:
         """Show the nearest to a text, of those that `where` lets through, with some fields."""
-        only = f", only where {dict(where)}" if where else ""
         with (
-            chapter(escape(f"search {collection} for '{text}'{only}")),
+            chapter(f"search {collection} for '{escape(text)}'"),
             opened(self._session, collection) as snapshot,
         ):
+            if where:
+                answers.print(f"where {escape(json.dumps(where))}", soft_wrap=True)
             answers.print(hits_table(nearest(snapshot, text, _HITS, where), fields))
 
     def verify(self) -> bool:
         """Compare every embedding with the table; whether all are in step."""
         return verified(self._session)
+
+    def _show_versions(self) -> None:
+        embedded, versions = 0, published(self._session, self._heads)
+        if not versions:
+            answers.print("no version was made: nothing is another")
+        for one in versions:
+            brought, whole = map(bytes_text, shipped(one))
+            answers.print(
+                f"[green]{one.collection}[/]: {counts_text(one.note) or 'folded'}; "
+                f"{one.facts.embeddings:,} now  [dim]{brought} sent, of {whole}[/]"
+            )
+            embedded += int(one.note.get("embedded", 0))
+            self._heads[one.collection] = one.version
+        answers.print(f"texts embedded: [bold]{embedded:,}[/]")
+
+
+def _counted(some: Sequence[object], what: str) -> str:
+    return f"{len(some):,} {what}{'' if len(some) == 1 else 's'}"
