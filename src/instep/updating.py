@@ -82,13 +82,15 @@ class _Updating:
 
     def rechecked(self) -> set[str]:
         """Return the subjects of what is to be looked up anyhow; what has none is nobody's."""
-        carried = store.read(self._collection, ids=self._work.recheck)
-        nobodys = [id_ for id_, have in carried.items() if SUBJECT not in have.metadata]
-        if nobodys:
-            self._write(carried, dict.fromkeys(nobodys))
-        return {
-            str(have.metadata[SUBJECT]) for have in carried.values() if SUBJECT in have.metadata
-        }
+        subjects: set[str] = set()
+        for ids in _slices(list(self._work.recheck), MOST):
+            carried = store.read(self._collection, ids=ids)
+            nobodys = [id_ for id_, have in carried.items() if SUBJECT not in have.metadata]
+            if nobodys:
+                self._write(carried, dict.fromkeys(nobodys))
+            marks = (have.metadata.get(SUBJECT) for have in carried.values())
+            subjects |= {str(one) for one in marks if one is not None}
+        return subjects
 
     def apply(self, subjects: Sequence[str]) -> None:
         """Bring the embeddings of some subjects in step."""

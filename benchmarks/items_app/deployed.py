@@ -1,0 +1,93 @@
+"""The items' app on a local cloud of its own, over a table that was there before it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from benchmarks.items_app.items_domain import COLLECTION, DOMAIN, item
+from benchmarks.wire_usage import CountingProxy
+from instep.cli.session import Session
+from instep.domain import Domain
+from instep.local.deploy import ROOT, STACK, bootstrap, deploy_assembly
+from instep.local.launcher import LocalCloud
+from instep.local.target import Target
+from instep.snapshot.copy.store import SnapshotStore
+from receipt_domain.demo.table import put_items
+
+TABLE = "Things"
+
+
+@dataclass(frozen=True)
+class ItemsSession(Session):
+    """A command's session, in which the app is this one."""
+
+    @cached_property
+    def domain(self) -> Domain:
+        """The items'."""
+        return DOMAIN
+
+    @property
+    def store(self) -> SnapshotStore:
+        """The items' snapshots."""
+        return SnapshotStore(self.objects, COLLECTION)
+
+
+@contextmanager
+def items_app(
+    scratch: Path, items: int, context: Mapping[str, str], proxy: CountingProxy
+) -> Iterator[ItemsSession]:
+    """Fill a table, then turn its stream on and deploy beside it, as who adopts the app does."""
+    cloud = LocalCloud.start(scratch / "cloud", functions_endpoint=proxy.endpoint, tied=True)
+    try:
+        proxy.upstream = cloud.endpoint
+        target = Target.of(cloud)
+        stream = _fill(target, items)
+        knobs = {
+            "localCloud": "true",
+            "entityTableName": TABLE,
+            "entityTableStreamArn": stream,
+            **context,
+        }
+        assembly = _synthesize(scratch, knobs)
+        bootstrap(target)
+        yield ItemsSession(target, deploy_assembly(target, assembly, STACK))
+    finally:
+        cloud.stop()
+
+
+def _fill(target: Target, items: int) -> str:
+    """Make the table, write its items, and only then turn its stream on; return the stream."""
+    dynamodb = target.client("dynamodb")
+    keys = (("PK", "HASH"), ("SK", "RANGE"))
+    dynamodb.create_table(
+        TableName=TABLE,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+    )
+    put_items(dynamodb, TABLE, (item(number, price=0) for number in range(items)))
+    on: Any = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    dynamodb.update_table(TableName=TABLE, StreamSpecification=on)
+    found: str = dynamodb.describe_table(TableName=TABLE)["Table"]["LatestStreamArn"]
+    return found
+
+
+def _synthesize(scratch: Path, context: Mapping[str, str]) -> Path:
+    assembly = scratch / "cdk.out"
+    settings = json.loads((ROOT / "cdk.json").read_text())["context"]
+    environ = {
+        **Target.aws().environ,
+        "PYTHONPATH": str(ROOT),
+        "CDK_OUTDIR": str(assembly),
+        "CDK_CONTEXT_JSON": json.dumps(settings | dict(context)),
+    }
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = [sys.executable, "-m", "benchmarks.items_app.app", str(scratch / "app")]
+    subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    return assembly
