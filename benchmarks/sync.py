@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.cloud_app import RunFailed
 from benchmarks.items_app.deployed import TABLE, ItemsSession, items_app
-from benchmarks.items_app.items_domain import COLLECTION, WIDTH, id_of, item
+from benchmarks.items_app.items import COLLECTION, WIDTH, id_of, item
 from benchmarks.live_edits import Edits, going_on
 from benchmarks.measure import Figures
 from benchmarks.report import Report, at_least, at_most
@@ -118,7 +118,9 @@ def _damaged(session: ItemsSession, size: int, folder: Any) -> Figures:
     each = max(1, size // 400)
     leases = LeaseTable(session.dynamodb, session.deployment.lock_table_name, timedelta(minutes=10))
     lease = leases.acquire(COLLECTION, "damage", "damage")
-    with open_workspace(session.store, folder) as workspace:
+    with open_workspace(
+        session.store, folder, spec=session.domain.collections[COLLECTION]
+    ) as workspace:
         held: Any = workspace.client.get_collection(COLLECTION, embedding_function=None)
         held.upsert(
             ids=[id_of(at) for at in range(each)],

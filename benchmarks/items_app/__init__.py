@@ -1,1 +1,1 @@
-"""An app of its own: a table of items that bring their vectors, and the functions bound to it."""
+"""An app of an instep.toml alone: a table of items that bring their vectors."""

@@ -10,17 +10,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from benchmarks.items_app.items_domain import COLLECTION, DOMAIN, item
+from benchmarks.items_app.items import APP, COLLECTION, DOMAIN, item
 from benchmarks.wire_usage import CountingProxy
+from instep.app import context_of
+from instep.cdk.node import jsii_environment
 from instep.cli.session import Session
 from instep.domain import Domain
-from instep.local.deploy import ROOT, STACK, bootstrap, deploy_assembly
+from instep.local.deploy import bootstrap, deploy_assembly
 from instep.local.launcher import LocalCloud
 from instep.local.target import Target
 from instep.snapshot.copy.store import SnapshotStore
 from receipt_domain.demo.table import put_items
 
 TABLE = "Things"
+STACK = "Items"
+_BUILD = Path(__file__).resolve().parents[2] / ".build"
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def items_app(
             "entityTableStreamArn": stream,
             **context,
         }
-        assembly = _synthesize(scratch, knobs)
+        assembly = _synthesize(scratch / "cdk.out", knobs)
         bootstrap(target)
         yield ItemsSession(target, deploy_assembly(target, assembly, STACK))
     finally:
@@ -78,16 +82,20 @@ def _fill(target: Target, items: int) -> str:
     return found
 
 
-def _synthesize(scratch: Path, context: Mapping[str, str]) -> Path:
-    assembly = scratch / "cdk.out"
-    settings = json.loads((ROOT / "cdk.json").read_text())["context"]
+def _synthesize(assembly: Path, context: Mapping[str, str]) -> Path:
+    """Run the app in its own folder, with what this repository has built for its layer already."""
+    build = APP / ".build"
+    build.mkdir(exist_ok=True)
+    for made in ("node", "dependencies"):
+        if not (build / made).exists():
+            (build / made).symlink_to(_BUILD / made)
     environ = {
         **Target.aws().environ,
-        "PYTHONPATH": str(ROOT),
+        **jsii_environment(),
         "CDK_OUTDIR": str(assembly),
-        "CDK_CONTEXT_JSON": json.dumps(settings | dict(context)),
+        "CDK_CONTEXT_JSON": json.dumps(context_of(APP) | dict(context)),
     }
     environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    command = [sys.executable, "-m", "benchmarks.items_app.app", str(scratch / "app")]
-    subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    command = [sys.executable, "app.py"]
+    subprocess.run(command, cwd=APP, env=environ, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
     return assembly

@@ -2,14 +2,14 @@
 and only that, by the vectors that the items bring.
 """
 
+from collections.abc import Iterator
 from datetime import timedelta
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.items_app.items_domain import COLLECTION, DOMAIN, WIDTH, id_of, item
+from benchmarks.items_app.items import COLLECTION, DOMAIN, WIDTH, id_of, item
 from instep.aws.objects import Objects
 from instep.flow.lease import LeaseTable
 from instep.snapshot.acts.publish import publish
@@ -17,7 +17,7 @@ from instep.snapshot.acts.rollback import rollback
 from instep.snapshot.acts.workspace import open_workspace
 from instep.snapshot.copy.reader import open_snapshot
 from instep.snapshot.copy.store import SnapshotStore
-from tests.support.aws import BUCKET, LOCKS
+from tests.support.aws import BUCKET, LOCKS, services
 from tests.support.pipeline import Pipeline
 from tests.support.snapshots import Seen, seen_through
 
@@ -25,13 +25,13 @@ ITEMS = 24
 
 
 @pytest.fixture
-def things(pipeline: Pipeline) -> Pipeline:
+def things(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Pipeline]:
     """The functions bound to the items' domain, over a table that was there before."""
-    for name in ("ingest", "parse_batch", "apply_updates", "settle_batch", "sync_table"):
-        handler = import_module(f"instep.lambda_.handlers.{name}").handler
-        pipeline.handlers[name] = handler(DOMAIN)
-    pipeline.put(*(item(number, number) for number in range(ITEMS)))
-    return pipeline
+    with services(monkeypatch) as aws:
+        monkeypatch.setenv("CHROMA_ROOT", str(tmp_path / "chroma"))
+        pipeline = Pipeline(aws, DOMAIN)
+        pipeline.put(*(item(number, number) for number in range(ITEMS)))
+        yield pipeline
 
 
 def store_of(pipeline: Pipeline) -> SnapshotStore:
@@ -60,7 +60,7 @@ def damage(pipeline: Pipeline, folder: Path) -> None:
     store = store_of(pipeline)
     leases = LeaseTable(pipeline.aws.dynamodb, LOCKS, timedelta(minutes=5))
     lease = leases.acquire(COLLECTION, "damage", "damage")
-    with open_workspace(store, folder) as workspace:
+    with open_workspace(store, folder, spec=DOMAIN.collections[COLLECTION]) as workspace:
         held: Any = workspace.client.get_collection(COLLECTION, embedding_function=None)
         held.upsert(
             ids=[id_of(0)], embeddings=[[9.0] * WIDTH], metadatas=[{"instep_vector": "other"}]

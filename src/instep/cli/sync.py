@@ -24,6 +24,7 @@ from instep.cli.syncing import (
     find_or_start,
     follow_sync,
     heads_of,
+    take_over_successors,
     written_since,
 )
 from instep.cli.wait import Missing, wait_for_everything
@@ -163,7 +164,11 @@ def through(session: Session, chosen: list[str], timeout: float, update: Progres
     if not is_new:
         remarks.print(f"{arn.rpartition(':')[2]} runs already: following it", markup=False)
     followed = follow_sync(session, arn, timeout, update)
-    drained(session, ends - monotonic(), update)
+    is_through = (
+        drained(session, chosen, ends - monotonic(), update) and followed.status == "SUCCEEDED"
+    )
+    if is_through and is_new:  # one that began before may have begun with another mapping
+        take_over_successors(session, chosen)
     seconds = monotonic() - began
     reading, missing = read_everything(session, chosen, update), Missing()
     missing.found_at_first(reading)

@@ -5,15 +5,19 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from time import monotonic
 from typing import Any, Final
+from uuid import uuid4
 
 from instep.cli.drift import Progress
+from instep.cli.rollback import who
 from instep.cli.session import Session
 from instep.cli.standing import executions, inbox_of
 from instep.cli.wait import under_way
 from instep.clock import utc_now
 from instep.errors import SnapshotCorrupt
+from instep.flow.lease import LeaseTable
 from instep.flow.sync import Segment
 from instep.local.executions import StillRunning, start
 from instep.snapshot.copy.store import SnapshotStore
@@ -22,6 +26,9 @@ PREFIX: Final = "sync-"
 _POLL_SECONDS: Final = 0.5
 _NEWEST: Final = 200  # events of a history: what each segment came to last is among them
 _AT_REST: Final = 4  # polls in a row
+_MOVES: Final = 3  # of a head
+_APPLYING: Final = 600.0  # seconds, of what an inbox holds that is no more than full
+_LEASE: Final = timedelta(minutes=1)
 
 
 @dataclass
@@ -89,17 +96,62 @@ def follow_sync(session: Session, arn: str, timeout: float, progress: Progress) 
     raise StillRunning(f"{arn} did not end within {timeout:g} s: start this again to follow it")
 
 
-def drained(session: Session, timeout: float, progress: Progress) -> bool:
-    """Wait until nothing is under way; return whether that came about in `timeout` seconds."""
-    ends, pause, quiet = monotonic() + timeout, threading.Event(), 0
+def drained(
+    session: Session, collections: Sequence[str], timeout: float, progress: Progress
+) -> bool:
+    """Wait until all that a sync has queued is applied; return whether that came about.
+
+    Either nothing is under way, or live changes are: then a round that began after the sync is
+    through once a head has moved three times, the round's before it and that one's fold included.
+    """
+    ends, pause, quiet = monotonic() + min(timeout, _APPLYING), threading.Event(), 0
+    moves, heads = Counter[str](), _written_heads(session, collections)
     while monotonic() < ends:
         busy = under_way(session)
         quiet = 0 if busy else quiet + 1
-        if quiet == _AT_REST:
+        found = _written_heads(session, collections)
+        moves.update(name for name in collections if found[name] != heads[name])
+        heads = found
+        if quiet == _AT_REST or max(moves.values(), default=0) >= _MOVES:
             return True
         progress(f"all of it is queued; {busy or 'nothing under way'}")
         pause.wait(_POLL_SECONDS)
     return False
+
+
+def _written_heads(session: Session, collections: Sequence[str]) -> dict[str, str | None]:
+    """Return what the heads name that runs write to: a successor's, where one is being built."""
+    from instep.snapshot.acts.anew import writing_to
+
+    stores = [
+        writing_to(SnapshotStore(session.objects, name), session.domain.collections[name].identity)
+        for name in collections
+    ]
+    heads = [store.head() for store in stores]
+    return {name: head and head.version for name, head in zip(collections, heads, strict=True)}
+
+
+def take_over_successors(session: Session, collections: Sequence[str]) -> list[str]:
+    """Let what was built anew take over, now that it has the whole table; return whose head moved.
+
+    LockBusy while a run works on the collection: sync again.
+    """
+    # Here, so that a command that writes nothing does not load what stages and publishes.
+    from instep.snapshot.acts.anew import take_over
+
+    taken = []
+    for name in collections:
+        identity = session.domain.collections[name].identity
+        store = SnapshotStore(session.objects, name)
+        if identity and identity in store.successors():
+            leases = LeaseTable(session.dynamodb, session.deployment.lock_table_name, _LEASE)
+            lease = leases.acquire(name, who(), uuid4().hex)
+            try:
+                take_over(store, identity, who())
+            finally:
+                leases.release(lease)
+            taken.append(name)
+    return taken
 
 
 def heads_of(session: Session, collections: Sequence[str]) -> dict[str, str | None]:

@@ -21,7 +21,6 @@ from instep.aws.scan import scan_of
 from instep.clock import Clock, utc_now
 from instep.domain import Domain, Item, Record, RecordRejected
 from instep.flow.encoding import encode
-from instep.flow.envelope import RECORDS_PER_MESSAGE
 from instep.flow.inbox import Inbox
 from instep.flow.outgoing import Outgoing
 from instep.flow.pace import delay
@@ -33,7 +32,9 @@ if TYPE_CHECKING:
 FULL: Final = 60
 """Messages in the inbox, of 50 records each, at which a piece waits."""
 PIECE: Final = 1_000
-"""Records and ids that one piece sends, about."""
+"""Records that one piece sends, about."""
+PARTS: Final = 20
+"""Parts of ids that one piece sends: as many ids as records."""
 PAGE: Final = 500
 """Items that one call of Scan looks at; 1 MB if that is less."""
 SEEN: Final = 20_000
@@ -132,7 +133,7 @@ class Syncing:
     def _recheck(self, at: Segment) -> Step:
         """Send the next parts, a message each: one is as much work as a message of records."""
         parts = at.parts or {}
-        left = _parts(parts, at.part, PIECE // RECORDS_PER_MESSAGE)
+        left = _parts(parts, at.part, PARTS)
         self.inbox.send_all([Outgoing((encode(one.to_record()),), {}) for one in left])
         at = replace(at, part=at.part + len(left), sent=at.sent + len(left))
         return Step(at, Then.DONE if at.part == sum(parts.values()) else Then.PIECE)

@@ -16,6 +16,7 @@ from instep.lambda_ import parts, settings
 from instep.lambda_.deadline import Deadline
 from instep.lambda_.sync_payloads import SyncAnswer, SyncRequest
 from instep.lambda_.telemetry import Handler, Payload, logger, metrics, observed
+from instep.snapshot.acts.anew import start
 from instep.snapshot.copy.store import SnapshotStore
 
 SCAN_FOR: Final = timedelta(seconds=30)
@@ -27,9 +28,8 @@ def handler(domain: Domain) -> Handler:
     dynamodb, table = boto3.client("dynamodb", config=settings.CLIENT), settings.entity_table()
 
     def embeddings(collection: str) -> int:
-        store = SnapshotStore(objects, collection)
-        head = store.head()
-        return store.manifest(head.version).facts.embeddings if head else 0
+        begun = start(SnapshotStore(objects, collection), domain.collections[collection].identity)
+        return begun.manifest.facts.embeddings if begun.manifest else 0
 
     syncing = Syncing(domain, dynamodb, table, inbox, embeddings)
 
