@@ -155,7 +155,7 @@ def _take_body(body: str) -> None:
 
 
 def _take_input(content: Any) -> None:
-    given = read_input(content)
+    given = read_input(content, DOMAIN.collections)
     if isinstance(given, Pasted):
         _take(given.records, [_GOOD])
 

@@ -24,7 +24,7 @@ from receipt_chroma.compaction.identity import EmbeddingId
 from receipt_chroma.compaction.runs import RunTable
 from receipt_domain import oracle
 from receipt_domain.letters import letters_of
-from receipt_domain.runs_open import unfinished_runs
+from receipt_domain.runs_open import is_open, unfinished_runs
 from receipt_domain.write_back import write_back
 from receipt_dynamo_stream import ChromaDBCollection, StreamMessage, is_relevant, parse_record, trim
 from receipt_dynamo_stream.keys import parse_key
@@ -73,6 +73,7 @@ class ReceiptDomain:
             scratch=work.scratch,
             renewed=work.renewed,
             clock=work.clock,
+            recheck=work.recheck,
         )
         return Outcome(
             failures=[SignalFailure(**asdict(failure)) for failure in result.failures],
@@ -97,9 +98,13 @@ class ReceiptDomain:
         write_back(RunTable(dynamodb, table), done, told)
 
     def record_of(self, item: Item) -> Record | None:
-        """Say that an item arrived: its receipt, line, word or run may have vectors to bring."""
+        """Say that an item arrived: its receipt, line, word or run may have vectors to bring.
+
+        A run that is over brings nothing by itself: what is missing of it, its words bring back.
+        """
         keys = {name: item[name] for name in ("PK", "SK")}
-        if parse_key(keys["PK"].get("S", ""), keys["SK"].get("S", "")) is None:
+        key = parse_key(keys["PK"].get("S", ""), keys["SK"].get("S", ""))
+        if key is None or (key.entity_type == _RUN and not is_open(item)):
             return None
         return {"eventName": "INSERT", "dynamodb": {"Keys": keys, "NewImage": item}}
 
@@ -111,13 +116,23 @@ class ReceiptDomain:
     @property
     def reads(self) -> Sequence[str]:
         """Geometry, letters and the rest stay in the table."""
-        return oracle.READ
+        return [*oracle.READ, *(f"{name}_delta_prefix" for name in self.collections)]
 
     def judge(
         self, items: Sequence[Item], carried: Embeddings, now: datetime
     ) -> Sequence[Difference]:
         """Ask the oracle, which shares no code with what `update` does."""
         return oracle.judge(items, carried, now)
+
+    def unembedded(
+        self, items: Sequence[Item], carried: Embeddings, now: datetime
+    ) -> Mapping[str, Sequence[str]]:
+        """List the lines and words whose delta nobody has brought, or nobody has any more."""
+        return {
+            name: sorted(wanted.keys() - carried[name].keys())
+            for name, wanted in oracle.expected(items, now).items()
+            if name in carried
+        }
 
     def explains(self, record: Record) -> Sequence[Letter]:
         """Match by what the record touches, as its key says."""

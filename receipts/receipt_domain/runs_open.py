@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from instep.domain import Item
 from receipt_chroma.compaction.attributes import is_alive
 from receipt_dynamo_stream import ChromaDBCollection
 from receipt_dynamo_stream.keys import parse_key
+
+_OVER: Final = frozenset({"COMPLETED", "FAILED"})
 
 
 def unfinished_runs(items: Sequence[Item], now: datetime) -> Mapping[tuple[str, str], str]:
@@ -21,6 +24,15 @@ def unfinished_runs(items: Sequence[Item], now: datetime) -> Mapping[tuple[str, 
         for each in ChromaDBCollection
         if "S" in item.get(f"{each.value}_state", {})
     }
+
+
+def is_open(run: Item) -> bool:
+    """Say whether a run has something to merge that was neither merged nor given up."""
+    return any(
+        run.get(f"{each.value}_state", {}).get("S") not in _OVER
+        for each in ChromaDBCollection
+        if "S" in run.get(f"{each.value}_delta_prefix", {})
+    )
 
 
 def _is_run(item: Item) -> bool:

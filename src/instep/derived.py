@@ -127,6 +127,15 @@ class DerivedDomain:
         """Nothing: the table holds what is, and no orders."""
         return {}
 
+    def unembedded(
+        self,
+        items: Sequence[Item],  # noqa: ARG002
+        carried: Embeddings,  # noqa: ARG002
+        now: datetime,  # noqa: ARG002
+    ) -> Mapping[str, Sequence[str]]:
+        """Nothing: whatever has a vector and is not there is a difference."""
+        return {}
+
     def judge(
         self, items: Sequence[Item], carried: Embeddings, now: datetime
     ) -> Sequence[Difference]:

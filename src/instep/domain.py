@@ -8,7 +8,7 @@ Who calls what, on a change's way (docs/design.md, "Flow"):
     ApplyUpdates  `update`     the signals of one collection, under its lease
     SettleBatch   `settle`     signals that somebody waits for, when all of it is certain
     sync          `record_of`  each item of the table
-    verify, wait  `reads`, `judge`, `explains`, `unfinished`
+    verify, wait  `reads`, `judge`, `explains`, `unfinished`, `unembedded`
 
 Most domains need none of it written: `instep.mapping` makes one of an instep.toml, and
 `instep.derived` one of three functions in Python. The engine owns what is the same for everybody:
@@ -260,12 +260,19 @@ class Domain(Protocol):
 
     @property
     def reads(self) -> Sequence[str]:
-        """The attributes that `record_of`, `judge` and `unfinished` read, the keys among them."""
+        """The attributes that `record_of` and whatever judges the table read, the keys too."""
 
     def judge(
         self, items: Sequence[Item], carried: Embeddings, now: datetime
     ) -> Sequence[Difference]:
         """List how what is carried differs from the whole table; a pending expiry is none."""
+
+    def unembedded(
+        self, items: Sequence[Item], carried: Embeddings, now: datetime
+    ) -> Mapping[str, Sequence[str]]:
+        """Name, by collection, what may have an embedding and has none, where that is no difference
+        to `judge`: vectors that nobody has brought yet.
+        """
 
     def explains(self, record: Record) -> Sequence[Letter]:
         """Say what a record that lies in the DLQ keeps from arriving; it may be unreadable."""

@@ -6,7 +6,7 @@ aside with its reason, and its embeddings stay as they are.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -17,7 +17,7 @@ from instep.chroma import collection as store
 from instep.chroma.carriable import Refusal
 from instep.deriving import OVER_AN_ITEM
 from instep.difference import Carried, Wanted, difference
-from instep.domain import Outcome, SignalFailure, Work
+from instep.domain import Item, Outcome, SignalFailure, Work
 from instep.embedding.parked import Parked
 from instep.embedding.texts import Progress, embed_texts
 from instep.errors import MessageRejected
@@ -67,6 +67,7 @@ class _Updating:
         self._parked = Parked(work.objects, f"{work.parked}.{work.collection}.embedded/")
         self._slowest = timedelta(0)
         self._written = 0
+        self._signalled: Collection[str] = ()
         self._refused: dict[str, str] = {}
         self._waiting: set[str] = set()
         self._counts: dict[str, int] = defaultdict(int)
@@ -78,17 +79,20 @@ class _Updating:
             subject = self._source.subject(self._table.schema.of(content["dynamodb"]["Keys"]))
             if subject is not None:
                 indexes[subject].append(index)
+        self._signalled = indexes.keys()
         return indexes
 
     def rechecked(self) -> set[str]:
         """Return the subjects of what is to be looked up anyhow; what has none is nobody's."""
-        carried = store.read(self._collection, ids=self._work.recheck)
-        nobodys = [id_ for id_, have in carried.items() if SUBJECT not in have.metadata]
-        if nobodys:
-            self._write(carried, dict.fromkeys(nobodys))
-        return {
-            str(have.metadata[SUBJECT]) for have in carried.values() if SUBJECT in have.metadata
-        }
+        subjects: set[str] = set()
+        for ids in _slices(list(self._work.recheck), MOST):
+            carried = store.read(self._collection, ids=ids)
+            nobodys = [id_ for id_, have in carried.items() if SUBJECT not in have.metadata]
+            if nobodys:
+                self._write(carried, dict.fromkeys(nobodys))
+            marks = (have.metadata.get(SUBJECT) for have in carried.values())
+            subjects |= {str(one) for one in marks if one is not None}
+        return subjects
 
     def apply(self, subjects: Sequence[str]) -> None:
         """Bring the embeddings of some subjects in step."""
@@ -147,7 +151,7 @@ class _Updating:
     def _derive(self, subjects: Iterable[str]) -> _Set:
         """Derive subjects; of two with one id the first by name has it, and the other is refused"""
         now, wanted = self._work.clock(), _Set()
-        for subject, items in sorted(self._source.read(subjects, self._table).items()):
+        for subject, items in sorted(self._read(list(subjects)).items()):
             lasting = alive(items, self._time_to_live, now)
             try:
                 derived = self._source.derive(subject, lasting) if lasting else {}
@@ -164,6 +168,20 @@ class _Updating:
                 else:
                     wanted.owner[id_], wanted.derived[id_] = subject, one
         return wanted
+
+    def _read(self, subjects: Sequence[str]) -> Mapping[str, Sequence[Item]]:
+        """Read items. A subject that only an embedding names may be none: it is set aside then."""
+        try:
+            return self._source.read(subjects, self._table)
+        except OVER_AN_ITEM:
+            signalled = [one for one in subjects if one in self._signalled]
+            found = dict(self._source.read(signalled, self._table))
+        for subject in set(subjects).difference(signalled):
+            try:
+                found.update(self._source.read([subject], self._table))
+            except OVER_AN_ITEM as error:
+                self._refuse(subject, f"an embedding names it, and it is none: {error!r:.300}")
+        return found
 
     def _others(self, wanted: _Set, mine: Mapping[str, Carried]) -> dict[str, Carried]:
         """Return what is wanted and carried under another subject; it keeps it if it comes first"""

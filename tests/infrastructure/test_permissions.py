@@ -34,6 +34,7 @@ FUNCTIONS = {
     "FoldSnapshot",
     "ReleaseLock",
     "SettleBatch",
+    "SyncTable",
 }
 
 
@@ -101,8 +102,10 @@ def test_each_function_has_a_role_of_its_own(app: Synthesized) -> None:
     assert len(set(roles)) == len(roles) == len(FUNCTIONS | {"SweepVersions"})
 
 
-@pytest.mark.parametrize("function", sorted(FUNCTIONS - {"ApplyUpdates", "SettleBatch"}))
-def test_only_apply_and_settle_touch_the_entity_table(app: Synthesized, function: str) -> None:
+@pytest.mark.parametrize(
+    "function", sorted(FUNCTIONS - {"ApplyUpdates", "SettleBatch", "SyncTable"})
+)
+def test_only_apply_settle_and_sync_touch_the_entity_table(app: Synthesized, function: str) -> None:
     for name, actions, resources in allowed(app):
         if name.startswith(f"Functions{function}Role"):
             assert "StorageEntities" not in json.dumps(resources), actions
@@ -157,12 +160,31 @@ def test_the_sweeps_schedule_may_start_it_and_nothing_else(app: Synthesized) -> 
     assert found == [({"lambda:InvokeFunction"}, [{"Fn::GetAtt": [function, "Arn"]}])]
 
 
-OF_A_BATCH = FUNCTIONS - {"Ingest", "FoldSnapshot"}
+def test_a_sync_reads_the_table_and_changes_nothing_but_the_inbox(app: Synthesized) -> None:
+    own = {one for one in actions_of(app, "SyncTable") if not one.startswith(("logs:", "xray:"))}
+    assert own == {
+        "dynamodb:Scan",
+        "dynamodb:UpdateItem",
+        "sqs:SendMessage",
+        "sqs:GetQueueAttributes",
+        "events:PutEvents",
+        "s3:GetObject",
+        "s3:ListBucket",
+    }
+    for name, actions, resources in allowed(app):
+        if name.startswith("FunctionsSyncTableRole") and "StorageEntities" in json.dumps(resources):
+            assert actions == {"dynamodb:Scan"}
+
+
+OF_A_BATCH = FUNCTIONS - {"Ingest", "FoldSnapshot", "SyncTable"}
 
 
 @pytest.mark.parametrize(
     ("role", "called"),
-    [("WorkflowRole", OF_A_BATCH | {"FoldSnapshot"}), ("WorkflowRoundRole", OF_A_BATCH)],
+    [
+        ("WorkflowRole", OF_A_BATCH | {"FoldSnapshot", "SyncTable"}),
+        ("WorkflowRoundRole", OF_A_BATCH),
+    ],
 )
 def test_a_machine_may_invoke_the_functions_of_its_states_and_nothing_else(
     app: Synthesized, role: str, called: set[str]
@@ -206,6 +228,7 @@ def machine_of(app: Synthesized, kind: str) -> str:
         ("ParseBatch", {"dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:Scan"}),
         ("AcquireLock", {"dynamodb:GetItem", "dynamodb:UpdateItem"}),
         ("SettleBatch", {"dynamodb:UpdateItem"}),
+        ("SyncTable", {"dynamodb:UpdateItem"}),
     ],
 )
 def test_what_a_function_may_do_with_leases_and_the_runner(

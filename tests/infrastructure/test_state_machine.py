@@ -92,6 +92,7 @@ def test_the_tasks_of_both_machines(app: Synthesized) -> None:
         "Round",
         *OF_A_BATCH,
         *OF_A_FOLD,
+        "SyncTable",
     }
 
 

@@ -211,7 +211,7 @@ def test_an_execution_that_ended_red_is_followed_once(app: Synthesized) -> None:
     told = target["InputTransformer"]
     assert told["InputPathsMap"] == {"detail-name": "$.detail.name"}
     given = json.loads(told["InputTemplate"].replace("<detail-name>", '"run-1"'))
-    assert read_input(given) == Ended("run-1")
+    assert read_input(given, ["words"]) == Ended("run-1")
     assert told["InputTemplate"].startswith('{"Ended"')
 
 

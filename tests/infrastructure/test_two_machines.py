@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from instep.flow.sync import segments
 from instep.lambda_.payloads import Next, ParseAnswer, ParseRequest, SettleAnswer, Tally
+from instep.lambda_.sync_payloads import Sync
 from tests.infrastructure.synthesis import Machine, Synthesized
 from tests.infrastructure.test_state_machine import PATIENCE
 
@@ -143,7 +145,10 @@ def test_what_the_states_read_the_answers_have(app: Synthesized) -> None:
     settled = SettleAnswer("run", NOW, Tally(), Next.LOOK, 0, []).to_payload()
     after_parse = ["Next?", "Pause", "EachCollection", "SettleBatch", "RunFailed"]
     after_settle = ["Next?", "Pause", "EachFold", "AfterFold?", "RunFailed"]
-    for names, answer in ((after_parse, parsed), (after_settle, settled)):
+    sync = Sync(["words"], segments(1))
+    synced = ParseAnswer("run", NOW, Tally(), Next.SYNC, NOW, sync=sync).to_payload()
+    answers = ((after_parse, parsed), (after_settle, settled), (["EachSegment"], synced))
+    for names, answer in answers:
         for name in names:
             for state in (machine["States"].get(name, {}) for machine in machines(app).values()):
                 outer = {key: value for key, value in state.items() if key != "ItemProcessor"}

@@ -225,8 +225,11 @@ class Interpreter:
             return {"StatusCode": 200, "Payload": answer}
 
     def waited(self, place: Place, seconds: int) -> None:
-        """Let so much time pass in a Wait."""
+        """Let so much time pass in a Wait; in a sync's, the runner that it announced drains."""
         self.pipeline.aws.pass_time(seconds)
+        if place.state == "WaitForRoom":
+            with self._turn:
+                assert self.pipeline.run().succeeded
         self._called(place, Call(place.state))
 
     def machine_of(self, name: str) -> str:

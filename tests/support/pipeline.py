@@ -1,4 +1,4 @@
-"""The eight real handlers in this process, over moto, wired as the state machines wire them.
+"""The nine real handlers in this process, over moto, wired as the state machines wire them.
 
 `Pipeline.invoke` is Lambda: a handler module executed as at a cold start, JSON in, JSON out, errors
 by their class name. `Pipeline.run` walks the states in plain Python, small rounds and large ones
@@ -203,6 +203,10 @@ class Pipeline:
                     for item in state["folds"]:
                         self.fold(name, item)
                     state = {**state, "next": state["then"]}
+                case "sync":
+                    for segment in state["sync"]["segments"]:
+                        self.segment(name, state["sync"]["collections"], segment)
+                    state = {**state, "next": "end"}
         run.succeeded = not state["tally"]["failures"]
         run.cause, run.output = state["tally"]["cause"], state
         return run
@@ -274,6 +278,14 @@ class Pipeline:
             self.invoke("fold_snapshot", {**mine, "lease": lease})
         self._release(request, lease)
 
+    def segment(self, execution: str, collections: list[str], segment: Payload) -> Payload:
+        """One item of EachSegment; while it waits for room, the runner that it announced drains."""
+        item = {"execution": execution, "collections": collections, "segment": segment}
+        while (item := self.invoke("sync_table", item))["then"] != "done":
+            if item["then"] == "wait":
+                self.run()
+        return item
+
     # -- what came of it
 
     def embeddings(self, collection: str) -> dict[str, dict[str, Any]]:
@@ -290,18 +302,17 @@ class Pipeline:
 
     def visible(self) -> list[Payload]:
         """Return (and take, unsettled) the records of every visible message of the inbox."""
-        return [
-            {"record": record, **_attributes(message)}
-            for message in self.aws.messages(self.aws.inbox_url)
-            for record in json.loads(message["Body"]).get("Records", [message])
-        ]
+        return self._taken(self.aws.inbox_url)
 
     def rejected(self) -> list[Payload]:
         """Return (and take) the records in the DLQ with their attributes."""
+        return self._taken(self.aws.dlq_url)
+
+    def _taken(self, url: str) -> list[Payload]:
         return [
             {"record": record, **_attributes(message)}
-            for message in self.aws.messages(self.aws.dlq_url)
-            for record in json.loads(message["Body"])["Records"]
+            for message in self.aws.messages(url)
+            for record in json.loads(message["Body"]).get("Records", [message])
         ]
 
 

@@ -31,7 +31,8 @@ class Promise:
 @dataclass(frozen=True)
 class Scenario:
     """One kind of trouble. `fails`: the execution itself must fail. `case`: a mocked answer of
-    the platform, which no function can give. `pasted`: the change comes as the execution's input.
+    the platform, which no function can give. `pasted`: the change comes as the execution's input;
+    `synced`: it is lost, and the execution goes through the whole table.
     """
 
     name: str
@@ -41,4 +42,5 @@ class Scenario:
     changed: bool = True
     queued: bool = True
     pasted: bool = False
+    synced: bool = False
     case: str = ""

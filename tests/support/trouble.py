@@ -27,8 +27,10 @@ PLACES = {
     "ReleaseLock": ROUND,
     "SettleBatch": ROUND,
     "FoldSnapshot": RUNNER,
+    "SyncTable": RUNNER,
 }
 """A state for each function, and whose it is here."""
+NOT_IN_A_COLLECTION = {"ParseBatch", "SettleBatch", "SyncTable"}
 SAME_FUNCTION = {"LockToFold": "AcquireLock", "ReleaseLockAfterFold": "ReleaseLock"}
 # A failure to us, but none that botocore itself tries again: its waits would be most of a test.
 REFUSED = Refuse(507, "InsufficientStorage")
@@ -55,6 +57,8 @@ def scenarios() -> list[Scenario]:
 
 def _in_reach(state: str, scenario: Scenario) -> Scenario:
     """Return the scenario of a state, which for a fold happens when one is due."""
+    if state == "SyncTable":
+        return replace(scenario, synced=True)
     if state != "FoldSnapshot":
         return scenario
     due = Promise(RUNNER, "Next?", "Choice", "EachFold")
@@ -86,7 +90,7 @@ def refused(state: str) -> Scenario:
     """Every AWS call of the state's function is refused, beyond all retries; for a collection's
     states as long as the first round.
     """
-    machine, in_the_map = PLACES[state], state not in {"ParseBatch", "SettleBatch"}
+    machine, in_the_map = PLACES[state], state not in NOT_IN_A_COLLECTION
     failing = state in {"AcquireLock", "ApplyUpdates", "UploadSnapshot"}
     ways = [Promise(machine, state, "Retry", StorageUnavailable.__name__)]
     ways += [Promise(machine, state, "Catch", "States.ALL")] if in_the_map else []
@@ -202,10 +206,16 @@ def _ordinary() -> list[Scenario]:
     )
     idle = (Promise(RUNNER, "Next?", "Choice", "Succeeded"),)
     same = (Promise(ROUND, "Changed?", "Choice", "Applied"),)
+    sync = (
+        Promise(RUNNER, "Next?", "Choice", "EachSegment"),
+        Promise(RUNNER, "MorePieces?", "Choice", "SyncTable"),
+        Promise(RUNNER, "MorePieces?", "Choice", "SegmentSynced"),
+    )
     return [
         Scenario("happy", happy),
         Scenario("idle", idle, queued=False, changed=False),
         Scenario("nothing-changed", same, changed=False),
+        Scenario("whole-table", sync, synced=True),
     ]
 
 

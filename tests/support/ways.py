@@ -16,10 +16,10 @@ OF_A_BATCH = ["AcquireLock", "ApplyUpdates", "UploadSnapshot", "ReleaseLock", "S
 OF_A_FOLD = ["LockToFold", "FoldSnapshot", "ReleaseLockAfterFold"]
 FUNCTIONS = [
     *(("round", state) for state in ["ParseBatch", *OF_A_BATCH]),
-    *(("runner", state) for state in ["ParseBatch", *OF_A_BATCH, *OF_A_FOLD]),
+    *(("runner", state) for state in ["ParseBatch", *OF_A_BATCH, *OF_A_FOLD, "SyncTable"]),
 ]
 TRIED_ONCE = {("runner", "FoldSnapshot"), ("round", "ApplyUpdates")}  # after a death
-NOT_CAUGHT = {"ParseBatch", "SettleBatch", "Round"}
+NOT_CAUGHT = {"ParseBatch", "SettleBatch", "Round", "SyncTable"}
 REFUSED = [
     StorageUnavailable.__name__,
     "Lambda.ServiceException",
@@ -81,8 +81,12 @@ WAYS = {
     Way(RUNNER, "Next?", "Choice", "Round"),
     Way(RUNNER, "Next?", "Choice", "EachCollection"),
     Way(RUNNER, "Next?", "Choice", "EachFold"),
+    Way(RUNNER, "Next?", "Choice", "EachSegment"),
     Way(RUNNER, "Next?", "Choice", "RunFailed"),
     Way(RUNNER, "Next?", "Choice", "Succeeded"),
+    Way(RUNNER, "MorePieces?", "Choice", "SyncTable"),
+    Way(RUNNER, "MorePieces?", "Choice", "WaitForRoom"),
+    Way(RUNNER, "MorePieces?", "Choice", "SegmentSynced"),
     Way(RUNNER, "AfterFold?", "Choice", "Pause"),
     Way(RUNNER, "AfterFold?", "Choice", "RunFailed"),
     Way(RUNNER, "AfterFold?", "Choice", "Succeeded"),

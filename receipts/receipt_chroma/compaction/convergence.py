@@ -6,7 +6,7 @@ was touched; an embedding that cannot be derived or written is set aside, and th
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from instep.chroma import collection as store
@@ -97,7 +97,8 @@ class Convergence:
         return {named[id_] for id_ in store.present(self._collection, named)}
 
     def _apply(self, touched: Touched, incoming: Mapping[EmbeddingId, "Record"]) -> Applied:
-        named = {str(one): one for one in {*touched.labelled, *touched.removed, *incoming}}
+        ids = {*touched.labelled, *touched.removed, *touched.whole, *incoming}
+        named = {str(one): one for one in ids}
         carried = self._carried(touched, named)
         known = {named[id_] for id_ in carried}
         truth = read_truth(self._table, touched, known, incoming, of_words=self._of_words)
@@ -107,6 +108,8 @@ class Convergence:
             if id_ not in carried and one not in incoming:
                 continue
             want, refusal = _wanted(one, truth, carried.get(id_), incoming.get(one))
+            if want is not None and one in touched.whole:
+                want = replace(want, fields={**one.fields(), **want.fields})
             if refusal is not None:
                 refusals[id_] = refusal
             if refusal is None or one not in incoming:

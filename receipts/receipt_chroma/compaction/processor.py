@@ -5,7 +5,7 @@ every touched embedding should carry, write only what differs. Deltas come first
 bound memory, then what was signalled, so that a label finds the word its delta brought.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,7 +17,7 @@ from instep.metrics import Metrics, NoMetrics
 from receipt_chroma.compaction.blame import failures_of
 from receipt_chroma.compaction.convergence import Applied, Convergence
 from receipt_chroma.compaction.deltas import DeltaSource
-from receipt_chroma.compaction.identity import ReceiptId
+from receipt_chroma.compaction.identity import EmbeddingId, ReceiptId
 from receipt_chroma.compaction.merge import DeltaMerger, Merged
 from receipt_chroma.compaction.receipts import ReceiptTable
 from receipt_chroma.compaction.result import CollectionUpdateResult, MessageFailure, ReceiptUpdate
@@ -67,6 +67,7 @@ def process_collection_updates(
     scratch: Path | None = None,
     renewed: "Callable[[], ClientAPI] | None" = None,
     clock: Clock = utc_now,
+    recheck: Iterable[str] = (),
 ) -> CollectionUpdateResult:
     """Bring what the messages touched in `collection` in step with the table `table_name`.
 
@@ -74,6 +75,8 @@ def process_collection_updates(
     a delta may lie in. Deltas are unpacked under `scratch` (default: the temporary directory).
     `renewed` returns a fresh client in place of `chroma_client`; it is asked for one now and then
     where tens of thousands are written, for the log that chromadb keeps makes each write dearer.
+    `recheck` are ids of embeddings to look up whole though no message touched them; one that is
+    none of a line or word is left alone.
 
     A message that cannot be applied, or only in part, is a MessageFailure in the result, by its
     index in `stream_messages`. ConfigurationMissing without a table, or without a bucket when there
@@ -104,10 +107,12 @@ def process_collection_updates(
         )
         for merged in merger.merge(signals.deltas, signals.arrivals):
             updates.merged(merged)
+    signals.touched.whole |= {one for one in map(EmbeddingId.parse, recheck) if one is not None}
     applied = convergence.apply(signals.touched)
     updates.applied(applied)
     if applied.refusals:
         updates.failed(failures_of(stream_messages, name, applied.refusals))
+        updates.set_aside(signals.touched.whole, applied)
     return updates.finish(len(stream_messages), table.reader)
 
 
@@ -145,6 +150,12 @@ class _Updates:
         for failure in failures:
             extra = {"error": failure.error, "reason": failure.reason, "final": failure.final}
             self._log.warning("Message not applied", extra=extra)
+
+    def set_aside(self, rechecked: Collection[EmbeddingId], applied: Applied) -> None:
+        """Say what was refused of embeddings that no message need be about."""
+        for id_, reason in applied.refused.items():
+            if EmbeddingId.parse(id_) in rechecked:
+                self._log.warning("Embedding set aside", extra={"id": id_, "reason": reason})
 
     def finish(self, messages: int, reader: "TableReader") -> CollectionUpdateResult:
         """Count, log and return the result of so many messages."""

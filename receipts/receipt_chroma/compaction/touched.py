@@ -44,10 +44,11 @@ class Arrival:
 @dataclass
 class Touched:
     """What to look up. `receipts`: every field of every embedding, and whether it still exists;
-    `removed`: whether it does.
+    `whole`: the same of single ones; `removed`: whether it does.
     """
 
     receipts: set[ReceiptId] = field(default_factory=set)
+    whole: set[EmbeddingId] = field(default_factory=set)
     merchants: set[ReceiptId] = field(default_factory=set)
     removed: set[EmbeddingId] = field(default_factory=set)
     labelled: set[EmbeddingId] = field(default_factory=set)
@@ -58,20 +59,21 @@ class Touched:
         How many a receipt has that is looked up whole only the store knows: _OF_A_RECEIPT.
         """
         words: dict[ReceiptId, list[EmbeddingId]] = {}
-        for one in self.labelled | self.removed:
+        for one in self.labelled | self.removed | self.whole:
             words.setdefault(one.receipt, []).append(one)
-        whole = self.receipts | self.merchants
+        receipts = self.receipts | self.merchants
         part, weight = Touched(), 0
-        for receipt in sorted(words.keys() | whole):
+        for receipt in sorted(words.keys() | receipts):
             mine = words.get(receipt, [])
             for at in range(0, max(1, len(mine)), most):
                 few = set(mine[at : at + most])
-                heavy = max(len(few), _OF_A_RECEIPT if receipt in whole else 0)
+                heavy = max(len(few), _OF_A_RECEIPT if receipt in receipts else 0)
                 if weight and weight + heavy > most:
                     yield part
                     part, weight = Touched(), 0
                 part.receipts |= {receipt} & self.receipts
                 part.merchants |= {receipt} & self.merchants
+                part.whole |= few & self.whole
                 part.removed |= few & self.removed
                 part.labelled |= few & self.labelled
                 weight += heavy

@@ -63,7 +63,8 @@ def read_truth(
 ) -> Truth:
     """Return the truth of what was touched, of what is `carried` and what is `incoming`."""
     known = {*carried, *incoming}
-    whole = {one for one in known if one.receipt in touched.receipts}.union(incoming)
+    whole = {one for one in known if one.receipt in touched.receipts}
+    whole |= {*incoming, *(touched.whole & known)}
     checked = whole | (touched.removed & known)
     labelled = (whole | touched.labelled) & known if of_words else set()
     judged = {one.receipt for one in checked} | touched.receipts
@@ -73,6 +74,7 @@ def read_truth(
     existing = table.existing(keys)
     removed = {one for one in judged if one.key() not in existing}
     gone = {one for one in known if one.receipt in removed}
+    gone |= {one for one in whole & touched.whole if (one.word_id is not None) is not of_words}
     if of_words:
         words = table.words(checked - gone, labelled - gone)
         gone |= checked - gone - words.existing

@@ -20,6 +20,7 @@ OF_THE_DOMAIN: Final = (
     "parse_batch",
     "settle_batch",
     "sweep_versions",
+    "sync_table",
 )
 OF_THE_ENGINE: Final = ("acquire_lock", "release_lock", "upload_snapshot")
 

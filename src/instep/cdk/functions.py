@@ -1,28 +1,19 @@
 """A function a state: its size, its time, and what it may touch, written out on named resources."""
 
-from collections.abc import Sequence
+from typing import Unpack
 
-from aws_cdk import Duration, Size, Stack
-from aws_cdk import aws_events as events
+from aws_cdk import Duration, Size
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from instep.cdk.config import Config
-from instep.cdk.function import Platform, WorkflowFunction
-from instep.cdk.ingest import Queues
-from instep.cdk.nag import accept, accept_objects
-from instep.cdk.shared_cache import MOUNT, SharedCache
-from instep.cdk.storage import BATCH_PREFIX, Storage
-from instep.embedding.spelling import spelled
+from instep.cdk.making import Making, Parts
+from instep.cdk.storage import BATCH_PREFIX
 
 # Measured by `instep bench deployed`: 70,000 x 1,536 embeddings, 500 labels, 500 new words. Lambda
 # gives processor time by memory, 1,769 MB being one whole core, and asks the same for half as long.
 IO_BOUND = 512  # 53 to 66 MB needed; with less, loading boto3 makes a cold start of seconds
 ONE_CORE = 1769  # a single thread runs no faster with more
 
-# A lease outlives two missed heartbeats, and a process that died by less than a minute.
-LOCK_DURATION = Duration.minutes(1)
-HEARTBEAT_INTERVAL = Duration.seconds(15)
 LEASE = ["LOCK_TABLE_NAME", "LOCK_DURATION_MINUTES"]
 RUNNER = ["LOCK_TABLE_NAME", "ROUND_SECONDS", "EVENT_BUS_NAME"]
 BEAT = ["HEARTBEAT_INTERVAL_SECONDS", "ROUND_SECONDS"]
@@ -34,40 +25,11 @@ RETURN = ["sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
 SNAPSHOTS = ["*/HEAD*", "*/versions/*", "*/packs/*"]
 
 
-class Functions(Construct):
+class Functions(Making):
     """The functions of the pipeline, in the order a change meets them."""
 
-    def __init__(
-        self,
-        scope: Construct,
-        id_: str,
-        *,
-        platform: Platform,
-        storage: Storage,
-        queues: Queues,
-        bus: events.IEventBus,
-        cache: SharedCache | None,
-    ) -> None:
-        super().__init__(scope, id_)
-        self._platform = platform
-        self._storage = storage
-        self._queues = queues
-        self._bus = bus
-        self._cache = cache
-        self._names = {
-            "DYNAMODB_TABLE_NAME": storage.entities.table_name,
-            "CHROMADB_BUCKET": storage.bucket.bucket_name,
-            "LOCK_TABLE_NAME": storage.locks.table_name,
-            "INBOX_QUEUE_URL": queues.inbox.queue_url,
-            "DLQ_URL": queues.dlq.queue_url,
-            "EVENT_BUS_NAME": bus.event_bus_name,
-            "LOCK_DURATION_MINUTES": str(LOCK_DURATION.to_minutes()),
-            "HEARTBEAT_INTERVAL_SECONDS": str(HEARTBEAT_INTERVAL.to_seconds()),
-            "ROUND_SECONDS": str(platform.config.round_seconds),
-            "CHROMADB_STORAGE_MODE": platform.config.storage_mode,
-            "CHROMA_ROOT": "/tmp/chroma",  # noqa: S108 - Lambda's only writable folder, its own
-            "DELTA_BUCKETS": ",".join(platform.config.delta_buckets),
-        }
+    def __init__(self, scope: Construct, id_: str, **parts: Unpack[Parts]) -> None:
+        super().__init__(scope, id_, **parts)
         self.ingest = self._ingest()
         self.parse_batch = self._parse_batch()
         self.acquire_lock = self._acquire_lock()
@@ -76,6 +38,7 @@ class Functions(Construct):
         self.fold_snapshot = self._fold_snapshot()
         self.release_lock = self._release_lock()
         self.settle_batch = self._settle_batch()
+        self.sync_table = self._sync_table()
 
     @property
     def of_a_batch(self) -> list[lambda_.Function]:
@@ -234,81 +197,24 @@ class Functions(Construct):
         self._allow_objects(made, "s3:GetObject", f"{BATCH_PREFIX}*")
         return made.function
 
-    def _function(
-        self,
-        name: str,
-        *,
-        timeout: Duration,
-        memory: int,
-        reads: Sequence[str],
-        scratch: Size | None = None,
-    ) -> WorkflowFunction:
-        """Make a function; one that reads the storage mode reads packs, so it has the cache."""
-        cache = self._cache if "CHROMADB_STORAGE_MODE" in reads else None
-        environment = {key: self._names[key] for key in reads}
-        if cache:
-            environment["CHROMA_CACHE_ROOT"] = MOUNT
-        return WorkflowFunction(
-            self,
-            "".join(part.title() for part in name.split("_")),
-            name=name,
-            platform=self._platform,
-            timeout=timeout,
-            memory=memory,
-            scratch=scratch,
-            cache=cache,
-            environment=environment,
+    def _sync_table(self) -> lambda_.Function:
+        """A piece is a thousand records and takes seconds; the table is only read."""
+        made = self._function(
+            "sync_table",
+            timeout=Duration.minutes(2),
+            memory=IO_BOUND,
+            reads=[
+                "INBOX_QUEUE_URL",
+                "DLQ_URL",
+                *RUNNER,
+                "CHROMADB_BUCKET",
+                "DYNAMODB_TABLE_NAME",
+            ],
         )
-
-    def _allow_objects(self, made: WorkflowFunction, action: str, *patterns: str) -> None:
-        """Grant one action on our bucket's keys, which end in versions, hashes or executions.
-
-        Who may read may list too: without that right S3 answers 403 for a key that is not there.
-        """
-        bucket = self._storage.bucket
-        made.allow([action], [bucket.arn_for_objects(pattern) for pattern in patterns])
-        if action == "s3:GetObject":
-            made.allow(["s3:ListBucket"], [bucket.bucket_arn])
-        for pattern in patterns:
-            accept_objects(made.role, bucket, pattern)
-
-    def _allow_models(self, made: WorkflowFunction) -> None:
-        """Let a function ask the models of Bedrock that the domain's collections name."""
-        names = [spec.embedder for spec in self._platform.domain.collections.values()]
-        asked = [spelled(name) for name in names if name]
-        models = sorted({one.target for one in asked if one.kind == "bedrock"})
-        stack = Stack.of(self)
-        all_models = f"arn:{stack.partition}:bedrock:{stack.region}::foundation-model"
-        if models:
-            made.allow(["bedrock:InvokeModel"], [f"{all_models}/{model}" for model in models])
-
-    def _allow_foreign_deltas(self, made: WorkflowFunction) -> None:
-        for name in self._config.delta_buckets:
-            arn = f"arn:{Stack.of(self).partition}:s3:::{name}"
-            made.allow(["s3:ListBucket"], [arn])
-            made.allow(["s3:GetObject"], [f"{arn}/*"])
-            accept(
-                made.role,
-                f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::{name}/*]",
-                "The operator names the bucket; where in it a delta lies, its run says.",
-            )
-
-    @property
-    def _config(self) -> Config:
-        return self._platform.config
-
-    @property
-    def _inbox(self) -> str:
-        return self._queues.inbox.queue_arn
-
-    @property
-    def _dlq(self) -> str:
-        return self._queues.dlq.queue_arn
-
-    @property
-    def _locks(self) -> str:
-        return self._storage.locks.table_arn
-
-    @property
-    def _entities(self) -> str:
-        return self._storage.entities.table_arn
+        made.allow(["dynamodb:Scan"], [self._entities])
+        made.allow(["sqs:SendMessage", "sqs:GetQueueAttributes"], [self._inbox])
+        made.allow(["sqs:SendMessage"], [self._dlq])
+        made.allow(QUEUE, [self._locks])
+        made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
+        self._allow_objects(made, "s3:GetObject", "*/HEAD*", "*/versions/*")
+        return made.function

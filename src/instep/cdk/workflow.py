@@ -20,6 +20,7 @@ from instep.cdk.parse_batch import ParseBatch
 from instep.cdk.patience import LARGE_ROUND
 from instep.cdk.round import LONGEST as LONGEST_ROUND
 from instep.cdk.round import Round
+from instep.cdk.sync_path import EachSegment
 
 COUNTERS = ("looks", "rounds", "failures", "deferred", "rejected", "busy", "stuck")
 FIRST_LOOK = {
@@ -41,17 +42,19 @@ class Workflow(Construct):
         small = SmallRound(self, "Small", machine=self.round).state
         large = BatchPath(self, "Large", functions=functions, patience=LARGE_ROUND)
         fold = EachFold(self, "Folds", functions=functions).state
+        sync = EachSegment(self, "Sync", functions=functions).state
         pause = Pause(self, "Pace").state
         end = End(self, "End")
         after = AfterFold(self, "Then", look=pause, end=end).state
         next_ = Next(
-            self, "Next", small=small, large=large.first, fold=fold, look=pause, end=end
+            self, "Next", small=small, large=large.first, fold=fold, sync=sync, look=pause, end=end
         ).state
 
         parse.next(next_)
         small.next(next_)
         large.last.next(next_)
         fold.next(after)
+        sync.next(end.succeeded)
         pause.next(small)
 
         self.machine = state_machine(
@@ -71,6 +74,7 @@ class Workflow(Construct):
                         for function in [
                             functions.parse_batch,
                             functions.fold_snapshot,
+                            functions.sync_table,
                             *functions.of_a_batch,
                         ]
                     ],
@@ -129,6 +133,7 @@ class Next(Construct):
         small: sfn.IChainable,
         large: sfn.IChainable,
         fold: sfn.IChainable,
+        sync: sfn.IChainable,
         look: sfn.IChainable,
         end: "End",
     ) -> None:
@@ -143,6 +148,7 @@ class Next(Construct):
         self.state.when(_says("next", "work"), small)
         self.state.when(_says("next", "large"), large)
         self.state.when(_says("next", "fold"), fold)
+        self.state.when(_says("next", "sync"), sync)
         end.close(self.state, "next")
 
 

@@ -156,6 +156,12 @@ def read(
     )
 
 
+def ids(collection: "Collection") -> Iterator[str]:
+    """Yield the ids of all embeddings."""
+    for offset in range(0, collection.count(), CHUNK):
+        yield from collection.get(limit=CHUNK, offset=offset, include=[])["ids"]
+
+
 def vectors(collection: "Collection") -> "Iterator[Sequence[Vector]]":
     """Yield the vectors of all embeddings, a chunk at a time; ValueError when one has none."""
     total = collection.count()

@@ -33,6 +33,7 @@ class Benchmark(StrEnum):
     COST = "cost"
     HOSTILE = "hostile"
     READERS = "readers"
+    SYNC = "sync"
 
 
 # The options of each, as its `run` names them.
@@ -51,6 +52,7 @@ TAKES = {
     Benchmark.COST: {"seconds", "context"},
     Benchmark.HOSTILE: {"inputs", "seed"},
     Benchmark.READERS: {"seconds"},
+    Benchmark.SYNC: {"size"},
 }
 
 
@@ -100,7 +102,8 @@ def bench(
     to everything that reads such, each to end in bounded time and memory and by a declared error.
     `reader`: what opening the head, a query and a refresh take, beside plain chromadb on the same
     files and LanceDB. `readers`: threads and processes that read one directory while versions are
-    published, and whether an answer is wrong.
+    published, and whether an answer is wrong. `sync`: a table that was there before, one in step,
+    one damaged, and one stopped.
 
     Nothing leaves this machine. The first run of the others builds the collections under
     .build/bench: about a minute for 20,000 words, five or more for 80,000. LanceDB takes part in

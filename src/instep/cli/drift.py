@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from instep.aws.scan import scan_of
 from instep.cli.session import Session
 from instep.cli.snapshots import metadata_of
 from instep.clock import Clock, utc_now
@@ -40,7 +41,7 @@ class Reading:
 
     Every page of the heads was checked; of a collection in `damaged` nothing was compared. `at` is
     when it was over: until then an expiry may have passed. `states` are those of what the table
-    itself says is on its way.
+    itself says is on its way; `unembedded` is what might have an embedding and has none.
     """
 
     at: datetime
@@ -51,6 +52,7 @@ class Reading:
     states: Mapping[tuple[str, str], str]
     checked: Mapping[str, Checked]
     damaged: Mapping[str, SnapshotCorrupt]
+    unembedded: Mapping[str, Sequence[str]]
 
     @property
     def in_step(self) -> bool:
@@ -94,7 +96,9 @@ def read_everything(
         key: state for key, state in domain.unfinished(items, at).items() if key[1] in carried
     }
     differences = domain.judge(items, carried, at)
-    return Reading(at, items, versions, compared, differences, states, checked, damaged)
+    whole = {name: each for name, each in carried.items() if name not in damaged}
+    unembedded = domain.unembedded(items, whole, at)
+    return Reading(at, items, versions, compared, differences, states, checked, damaged, unembedded)
 
 
 def _checked(manifest: Manifest) -> Checked:
@@ -109,18 +113,7 @@ def scan(
     progress: Progress = lambda _: None,
 ) -> list[Item]:
     """Return every item of interest, with the attributes the comparison reads."""
-    names = {f"#{index}": name for index, name in enumerate(domain.reads)}
-    request: dict[str, Any] = {
-        "TableName": table,
-        "ConsistentRead": True,
-        "ProjectionExpression": ", ".join(names),
-        "ExpressionAttributeNames": names,
-    }
-    if domain.scan_filter is not None:
-        attribute, prefix = domain.scan_filter
-        request["FilterExpression"] = "begins_with(#of, :prefix)"
-        request["ExpressionAttributeNames"] = {**names, "#of": attribute}
-        request["ExpressionAttributeValues"] = {":prefix": {"S": prefix}}
+    request = {**scan_of(table, domain), "ConsistentRead": True}
     items: list[Item] = []
     for page in dynamodb.get_paginator("scan").paginate(**request):
         items.extend(page["Items"])

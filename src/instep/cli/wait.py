@@ -206,8 +206,11 @@ def _explain(session: Session, missing: Missing) -> None:
             remarks.print(f"    waits in the DLQ: {reason}", markup=False)
     if more := letters.shortfall():
         complain("not all", more)
+    busy = under_way(session)
     rest = "nothing; `instep status` shows the last runs and the DLQ"
-    remarks.print(f"under way: {under_way(session) or rest}", markup=False)
+    remarks.print(f"under way: {busy or rest}", markup=False)
+    if not busy and any(reason is None for _, reason in found):
+        complain("no signal will come", "`instep sync` takes in what the stream never told of")
 
 
 def _key(difference: Difference) -> tuple[str, str, str | None]:

@@ -4,14 +4,17 @@ Only what was applied counts: a change that failed, or that the DLQ takes, is in
 table's stream alone says when a change was made, so records of other sources have no part in it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from instep.chroma.collection import get_collection, ids
 from instep.clock import utc_now
 from instep.domain import Outcome, Work
 from instep.flow.batch import Entry
 from instep.flow.parking import Entries
+from instep.flow.recheck import Recheck, named_by
 from instep.lambda_ import settings
 from instep.lambda_.parts import Applying
 from instep.lambda_.payloads import ApplyRequest
@@ -20,18 +23,29 @@ from instep.snapshot.format.freshness import ChangeTimes, instant
 
 
 class Contents:
-    """The contents of parked signals, each read anew by whoever comes to it."""
+    """The contents of a domain's parked signals, each read anew by whoever comes to it.
+
+    `rechecks` lie between them and are the engine's own; `places` are the indexes of all others.
+    """
 
     def __init__(self, entries: Entries) -> None:
         self._entries = entries
+        self.rechecks: list[Recheck] = []
+        self.places: list[int] = []
+        for index, entry in enumerate(entries):
+            if (recheck := Recheck.read_text(entry.text)) is not None:
+                self.rechecks.append(recheck)
+            else:
+                self.places.append(index)
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self._entries)
+        return len(self.places)
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         """Read one after the other."""
-        return (entry.message for entry in self._entries)
+        texts = (entry for entry in self._entries if Recheck.read_text(entry.text) is None)
+        return (entry.message for entry in texts)
 
 
 def update(
@@ -42,10 +56,11 @@ def update(
     until: datetime,
 ) -> Outcome:
     """Have the domain bring a collection in step with what the entries say has changed."""
-    return applying.domain.update(
+    contents = Contents(entries)
+    outcome = applying.domain.update(
         Work(
             collection=request.collection,
-            signals=Contents(entries),
+            signals=contents,
             client=workspace.client,
             renewed=workspace.renew,
             dynamodb=applying.dynamodb,
@@ -58,8 +73,19 @@ def update(
             log=applying.log,
             metrics=applying.metrics,
             clock=utc_now,
+            recheck=_ids_of(contents.rechecks, workspace, request.collection),
         )
     )
+    places = contents.places
+    outcome.failures = [replace(one, index=places[one.index]) for one in outcome.failures]
+    return outcome
+
+
+def _ids_of(rechecks: Sequence[Recheck], workspace: Workspace, collection: str) -> Sequence[str]:
+    """Return the ids that the head carries and the rechecks stand for."""
+    if not rechecks:
+        return ()
+    return list(named_by(rechecks, ids(get_collection(workspace.client, collection))))
 
 
 def applied(entries: Iterable[Entry], outcome: Outcome) -> Iterator[Entry]:

@@ -15,6 +15,7 @@ from instep.flow.batch import Entry, Heard, coalesce
 from instep.flow.encoding import Json, TooDeep, encode, size_of, written
 from instep.flow.envelope import BYTES_PER_MESSAGE, Delivery, Record, Rejection, records_of, unpack
 from instep.flow.parking import Held, Lines
+from instep.flow.recheck import Recheck
 from instep.lambda_.telemetry import logger
 from instep.metrics import Metrics
 
@@ -115,7 +116,8 @@ class _Taking:
 
     def _signals(self, piece: _Piece) -> Sequence[Signal]:
         """Return the signals of a record, none when nothing follows from it; or RecordRejected."""
-        signals = self.domain.signals(piece.record)
+        recheck = Recheck.read(piece.record)
+        signals = self.domain.signals(piece.record) if recheck is None else self._own(recheck)
         fed = {name for signal in signals for name in signal.collections}
         if signals and piece.restriction is not None and piece.restriction not in fed:
             raise RecordRejected(
@@ -123,6 +125,13 @@ class _Taking:
                 f"{', '.join(sorted(fed))}"
             )
         return signals
+
+    def _own(self, recheck: Recheck) -> Sequence[Signal]:
+        """Return the signal of the engine's own record, which no domain is asked about."""
+        if recheck.collection not in self.domain.collections:
+            there = ", ".join(self.domain.collections)
+            raise RecordRejected(f"no collection {recheck.collection!r:.80}; there are {there}")
+        return [recheck.signal]
 
     def _kept(
         self, record: Record, signals: Sequence[Signal]

@@ -12,6 +12,7 @@ from typing import Any
 from instep.flow.lease import Lease
 from instep.flow.parking import BatchRef, ResultRef
 from instep.flow.settlement import Fate
+from instep.lambda_.sync_payloads import Sync
 
 Payload = Mapping[str, Any]
 
@@ -22,6 +23,7 @@ class Next(StrEnum):
     WORK = "work"  # on within the round, which is small
     LARGE = "large"  # the same, by the runner itself, which has the time
     FOLD = "fold"
+    SYNC = "sync"  # through the whole table
     LOOK = "look"  # into the inbox again, after a pause
     END = "end"
 
@@ -87,6 +89,7 @@ class ParseAnswer:
     more: bool = False
     deliveries: BatchRef | None = None
     batches: Mapping[str, BatchRef] = field(default_factory=dict)
+    sync: Sync | None = None
 
     def to_payload(self) -> dict[str, Any]:
         """Return the round's state."""
@@ -95,6 +98,7 @@ class ParseAnswer:
             "started": self.started.isoformat(),
             "tally": self.tally.to_payload(),
             "next": self.next.value,
+            **({"sync": self.sync.to_payload()} if self.sync else {}),
             "began": self.began.isoformat(),
             "pause": self.pause,
             "drains": self.drains,

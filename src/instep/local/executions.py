@@ -58,9 +58,10 @@ class Outcome:
         return self.status == "SUCCEEDED"
 
 
-def start(client: "SFNClient", machine_arn: str, given: str = "{}") -> str:
+def start(client: "SFNClient", machine_arn: str, given: str = "{}", name: str | None = None) -> str:
     """Start an execution with the JSON text `given`; `{}` drains the inbox. Returns its ARN."""
-    return client.start_execution(stateMachineArn=machine_arn, input=given)["executionArn"]
+    named: Any = {"name": name} if name else {}
+    return client.start_execution(stateMachineArn=machine_arn, input=given, **named)["executionArn"]
 
 
 def follow(

@@ -53,10 +53,18 @@ class MappedSource:
         return json.dumps(key, separators=(",", ":"))
 
     def read(self, subjects: Iterable[str], table: "TableReader") -> Mapping[str, Sequence[Item]]:
-        """Read the items by their keys; StorageUnavailable."""
-        wanted: dict[Key, str] = {tuple(json.loads(subject)): subject for subject in subjects}
+        """Read the items by their keys; what is no key has none. StorageUnavailable."""
+        wanted = {key: subject for subject in subjects if (key := self._key_of(subject))}
         found = table.get(wanted, self.reads)
         return {wanted[key]: [item] for key, item in found.items()}
+
+    def _key_of(self, subject: str) -> "Key | None":
+        """Return the key that a subject is; None for what others wrote where ours would be."""
+        try:
+            key = tuple(json.loads(subject))
+            return key if self.subject(key) == subject else None
+        except (TypeError, ValueError):
+            return None
 
     def derive(
         self,

@@ -6,10 +6,15 @@ from typing import Any
 import pytest
 
 from instep.errors import InputRejected
-from instep.lambda_.inputs import Drain, Ended, Pasted, read_input
+from instep.lambda_.inputs import SEGMENTS, Drain, Ended, Given, Pasted, SyncTable
+from instep.lambda_.inputs import read_input as read
 
 EVENT = {"version": "0", "source": "instep", "detail-type": "Compaction Requested", "detail": {}}
 SCHEDULED = {"source": "aws.scheduler", "detail-type": "Scheduled Event", "time": "now"}
+
+
+def read_input(content: Any) -> Given:
+    return read(content, ["words", "lines"])
 
 
 NESTED: list[Any] = []
@@ -34,6 +39,18 @@ def test_the_end_of_an_execution_is_followed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "sync"),
+    [
+        ({}, SyncTable(["lines", "words"], SEGMENTS)),
+        ({"collections": ["words", "words"]}, SyncTable(["words"], SEGMENTS)),
+        ({"segments": 40, "collections": ["lines"]}, SyncTable(["lines"], 40)),
+    ],
+)
+def test_a_whole_table_is_gone_through(asked: Any, sync: SyncTable) -> None:
+    assert read_input({"Sync": asked}) == sync
+
+
+@pytest.mark.parametrize(
     ("content", "named"),
     [
         ("drain", "a string"),
@@ -47,6 +64,16 @@ def test_the_end_of_an_execution_is_followed() -> None:
         ({"Records": "all"}, "`Records` is a string"),
         ({"source": "instep"}, "the keys source"),
         ({"Ended": ["run-1"]}, "the keys Ended"),
+        ({"Sync": "all"}, "`Sync` is a string"),
+        ({"Sync": {"collection": "words"}}, "`Sync` is an object"),
+        ({"Sync": {"collections": "words"}}, "`Sync.collections` is a string"),
+        ({"Sync": {"collections": []}}, "`Sync.collections` is a list"),
+        ({"Sync": {"collections": ["letters"]}}, "there are lines, words"),
+        ({"Sync": {"collections": [["words"]]}}, "there are lines, words"),
+        ({"Sync": {"segments": 0}}, "`Sync.segments` is a number"),
+        ({"Sync": {"segments": 41}}, "`Sync.segments` is a number"),
+        ({"Sync": {"segments": True}}, "`Sync.segments` is a boolean"),
+        ({"Sync": {"segments": "4"}}, "`Sync.segments` is a string"),
         ("x" * 200_000, "200002 characters"),
         ({"k" * 200_000: 1}, "200000 characters"),
         ({"Records": "x" * 200_000}, "200002 characters"),
@@ -60,6 +87,6 @@ def test_all_else_is_rejected_with_the_shapes_and_an_example(content: Any, named
     message = str(rejected.value)
     assert named in message
     assert "{} (drains the inbox)" in message
-    assert len(message) < 1000
+    assert len(message) < 1200
     example = message.partition("For example: ")[2]
     assert isinstance(read_input(json.loads(example)), Pasted)

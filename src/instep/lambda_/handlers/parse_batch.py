@@ -17,12 +17,14 @@ from instep.flow.envelope import Delivery, Record
 from instep.flow.inbox import Inbox
 from instep.flow.pace import Pace
 from instep.flow.parking import BatchRef, park
+from instep.flow.sync import segments
 from instep.lambda_ import parts, settings
 from instep.lambda_.deadline import Deadline
-from instep.lambda_.inputs import Drain, Ended, Pasted, read_input
+from instep.lambda_.inputs import Drain, Ended, Pasted, SyncTable, read_input
 from instep.lambda_.intake import take_in
 from instep.lambda_.looking import Lookout
 from instep.lambda_.payloads import Next, ParseAnswer, ParseRequest
+from instep.lambda_.sync_payloads import Sync
 from instep.lambda_.telemetry import Handler, Payload, logger, metrics, observed
 
 DRAIN_FOR: Final = timedelta(seconds=20)
@@ -41,12 +43,15 @@ def handler(domain: Domain) -> Handler:
         request = ParseRequest.from_payload(event)
         tally = replace(request.tally, looks=request.tally.looks + 1)
         answer = ParseAnswer(request.execution, request.started, tally, Next.END, utc_now())
-        match read_input(request.content):
+        match read_input(request.content, domain.collections):
             case Pasted(records):
                 return parsing.parse(replace(answer, drains=False), [], 0, records).to_payload()
             case Ended(execution):
                 lookout.follow(execution)
                 return answer.to_payload()
+            case SyncTable(collections, of):
+                sync = Sync(collections, segments(of))
+                return replace(answer, next=Next.SYNC, sync=sync).to_payload()
             case Drain():
                 until = Deadline.of(context).within(DRAIN_FOR)
                 return lookout.look(answer, until, parsing.parse).to_payload()

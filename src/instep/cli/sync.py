@@ -1,0 +1,179 @@
+"""`instep sync`: the whole table and the snapshots brought in step, and the proof that they are.
+
+It is an execution of the machine that goes through the table; this starts it, or finds one that
+runs, follows it, and reads everything once it is over. So it may be ended and started again.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from time import monotonic
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from instep.cli.drift import Progress, Reading, read_everything
+from instep.cli.options import DEFAULT_STACK, Aws, Collections, Json, Stack
+from instep.cli.output import Exit, answers, complain, print_json, remarks
+from instep.cli.session import Session, open_session
+from instep.cli.syncing import (
+    Followed,
+    Written,
+    drained,
+    find_or_start,
+    follow_sync,
+    heads_of,
+    take_over_successors,
+    written_since,
+)
+from instep.cli.wait import Missing, wait_for_everything
+from instep.domain import Difference
+
+EPILOG = "Example: [bold]instep sync --dry-run[/], and then [bold]instep sync[/]"
+_SHOWN = 20
+_PATIENCE = 60.0  # seconds for what live traffic has brought meanwhile
+
+
+def sync(
+    collection: Collections = None,
+    *,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what differs, and start nothing.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to follow it.")] = 21_600.0,
+    aws: Aws = False,
+    stack: Stack = DEFAULT_STACK,
+    as_json: Json = False,
+) -> None:
+    """Go through the whole table, write what the snapshots lack or have wrong, and prove it.
+
+    For a table that was there before, after a rollback, a restore or a lost message. Only
+    differences are written: a second one makes no version. Live changes go on meanwhile. Ended and
+    started again it follows the execution that runs, or begins anew, which changes nothing.
+
+    Exit status 0 when all is in step, 1 when something differs still; with `--dry-run`, when
+    anything does. 3 if it still runs after `--timeout` (it goes on).
+    """
+    session = open_session(aws=aws, stack=stack)
+    chosen = session.chosen(collection)
+    with remarks.status("reading") as line:
+        if dry_run:
+            reading = read_everything(session, chosen, line.update)
+            result = Result(reading, Missing())
+            result.missing.found_at_first(reading)
+        else:
+            result = through(session, chosen, timeout, line.update)
+    if as_json:
+        print_json(result.as_document())
+    else:
+        show(result, dry_run=dry_run)
+    if not result.in_step:
+        raise typer.Exit(Exit.NO)
+
+
+@dataclass
+class Result:
+    """The last reading, what it found missing that has not arrived since, and how that came."""
+
+    reading: Reading
+    missing: Missing
+    followed: Followed | None = None
+    written: Mapping[str, Written] | None = None
+    seconds: float = 0.0  # until all of it was applied; the proof comes after that
+
+    @property
+    def in_step(self) -> bool:
+        """Whether nothing is left to be done, and nothing failed."""
+        failed = self.followed is not None and self.followed.status != "SUCCEEDED"
+        return self.missing.nothing and not self.reading.damaged and not failed
+
+    def as_document(self) -> dict[str, object]:
+        """Return it as `--json` prints it."""
+        document: dict[str, object] = {"in_step": self.in_step}
+        if self.followed is not None:
+            document |= {
+                "execution": self.followed.arn,
+                "status": self.followed.status,
+                "error": self.followed.error,
+                "cause": self.followed.cause,
+                "items_seen": self.followed.seen,
+                "records_queued": self.followed.sent,
+                "seconds": round(self.seconds, 1),
+                "written": {name: asdict(one) for name, one in (self.written or {}).items()},
+            }
+        kinds: dict[str, list[Any]] = {"added": [], "changed": [], "removed": []}
+        for each in self.missing.differences.values():
+            kinds[kind_of(each)].append(vars(each))
+        runs = self.missing.as_document()["runs"]
+        damaged = {name: str(error) for name, error in self.reading.damaged.items()}
+        without = {name: list(ids) for name, ids in self.reading.unembedded.items()}
+        return document | kinds | {"runs": runs, "damaged": damaged, "unembedded": without}
+
+
+def kind_of(difference: Difference) -> str:
+    """Say what a sync does about a difference."""
+    if difference.field is not None:
+        return "changed"
+    return "added" if difference.missing else "removed"
+
+
+def show(result: Result, *, dry_run: bool) -> None:
+    """Print what was done, or would be, and what is left."""
+    if result.followed is not None:
+        _show_work(result.followed, result.written or {})
+    for name, error in result.reading.damaged.items():
+        complain(f"damaged {name}", str(error))
+    left = result.missing.differences.values()
+    counts = Counter(map(kind_of, left))
+    if left:
+        what = "to be" if dry_run else "still to be"
+        said = ", ".join(f"{counts[one]:,} {one}" for one in ("added", "changed", "removed"))
+        answers.print(f"{what}: {said}")
+        for each in list(left)[:_SHOWN]:
+            answers.print(f"  {each}", markup=False)
+        if len(left) > _SHOWN:
+            answers.print(f"  and {len(left) - _SHOWN:,} more (--json lists all)")
+    for (key, name), state in list(result.missing.runs.items())[:_SHOWN]:
+        answers.print(f"  {name} of {key} is {state}", markup=False)
+    for name, ids in result.reading.unembedded.items():
+        if ids:
+            answers.print(f"{name}: {len(ids):,} items without an embedding (--json lists them)")
+    if result.in_step:
+        compared = sum(result.reading.compared.values())
+        answers.print(f"[green]in step[/]: {compared:,} embeddings say what the table says")
+
+
+def _show_work(followed: Followed, written: Mapping[str, Written]) -> None:
+    answers.print(f"{followed.seen:,} items seen, {followed.sent:,} records queued")
+    for name, one in written.items():
+        said = ", ".join(f"{n:,} {key.replace('_', ' ')}" for key, n in one.counts.items() if n)
+        versions = f"{one.versions:,} version{'s' * (one.versions != 1)}"
+        answers.print(f"{name}: {said or 'nothing'} written, in {versions}")
+    if followed.status != "SUCCEEDED":
+        said = f"{followed.error}: {followed.cause}"
+        complain(f"the sync {followed.status.lower()}", escape(said))
+
+
+def through(session: Session, chosen: list[str], timeout: float, update: Progress) -> Result:
+    """Have the table gone through and all that follows applied; then read everything."""
+    began = monotonic()
+    ends = began + timeout
+    before = heads_of(session, chosen)
+    arn, is_new = find_or_start(session, chosen)
+    if not is_new:
+        remarks.print(f"{arn.rpartition(':')[2]} runs already: following it", markup=False)
+    followed = follow_sync(session, arn, timeout, update)
+    is_through = (
+        drained(session, chosen, ends - monotonic(), update) and followed.status == "SUCCEEDED"
+    )
+    if is_through and is_new:  # one that began before may have begun with another mapping
+        take_over_successors(session, chosen)
+    seconds = monotonic() - began
+    reading, missing = read_everything(session, chosen, update), Missing()
+    missing.found_at_first(reading)
+    if not missing.nothing and not reading.damaged:  # of live changes some are always on their way
+        patience = max(0.0, min(_PATIENCE, ends - monotonic()))
+        missing = wait_for_everything(session, chosen, patience, update)
+        reading = read_everything(session, chosen, update)
+    return Result(reading, missing, followed, written_since(session, before), seconds)
