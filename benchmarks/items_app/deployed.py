@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from receipt_domain.demo.table import put_items
+from receipt_demo.table import put_items
 
 from benchmarks.items_app.items import APP, COLLECTION, DOMAIN, item
 from benchmarks.wire_usage import CountingProxy

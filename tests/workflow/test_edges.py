@@ -108,8 +108,8 @@ def recovered(app: DeployedApp) -> None:
 
 
 # What MiniStack's histories do not tell, for two collections at once interleave, and of the states
-# inside a Map only a function's is in them; and receipts have no embedder. Taken on moto's interpreter
-# (test_fold_path.py, test_interpreter.py and test_sync_path.py).
+# inside a Map only a function's is in them; and receipts have no embedder. Taken on moto's
+# interpreter (test_fold_path.py, test_interpreter.py and test_sync_path.py).
 UNTOLD = {
     "AfterFold?-Choice-RunFailed",
     "ApplyUpdates-Retry-EmbedderUnavailable",

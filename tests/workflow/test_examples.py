@@ -3,7 +3,7 @@ was embedded.
 """
 
 import re
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +14,9 @@ from instep.local.deploy import deploy
 from instep.local.target import Target
 from tests.support.deployed import DeployedApp
 from tests.support.marks import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize(

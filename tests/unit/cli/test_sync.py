@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from receipt_domain.demo.items import run
 
 from instep.cli import sync as command
 from instep.cli import syncing
@@ -12,6 +11,7 @@ from instep.cli.session import Session
 from instep.cli.standing import Execution
 from instep.clock import utc_now
 from instep.local.target import Target
+from receipt_demo.items import run
 from receipt_domain import DOMAIN
 from tests.unit.cli.conftest import RECEIPT, WORD_ID, Cli
 
