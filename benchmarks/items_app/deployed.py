@@ -10,12 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from receipt_demo.table import put_items
-
 from benchmarks.items_app.items import APP, COLLECTION, DOMAIN, item
 from benchmarks.wire_usage import CountingProxy
 from instep.app import context_of
 from instep.cdk.node import jsii_environment
+from instep.cli.filling import put_items
 from instep.cli.session import Session
 from instep.domain import Domain
 from instep.local.deploy import bootstrap, deploy_assembly
