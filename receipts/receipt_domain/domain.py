@@ -19,6 +19,7 @@ from instep.domain import (
     Told,
     Work,
 )
+from instep.keys import KeySchema
 from receipt_chroma import compaction
 from receipt_chroma.compaction.identity import EmbeddingId
 from receipt_chroma.compaction.runs import RunTable
@@ -27,6 +28,7 @@ from receipt_domain.letters import letters_of
 from receipt_domain.runs_open import is_open, unfinished_runs
 from receipt_domain.write_back import write_back
 from receipt_dynamo_stream import ChromaDBCollection, StreamMessage, is_relevant, parse_record, trim
+from receipt_dynamo_stream.attributes import TTL_ATTRIBUTE
 from receipt_dynamo_stream.keys import parse_key
 from receipt_dynamo_stream.stream_filter import stream_filters
 
@@ -44,6 +46,9 @@ class ReceiptDomain:
     def collections(self) -> Mapping[str, CollectionSpec]:
         """Both, in the space that their vectors are made for."""
         return {each.value: CollectionSpec("l2") for each in ChromaDBCollection}
+
+    schema = KeySchema()
+    time_to_live = TTL_ATTRIBUTE
 
     @property
     def stream_filters(self) -> Sequence[Mapping[str, Any]]:

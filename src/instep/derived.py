@@ -14,7 +14,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from instep.aws.expiry import TIME_TO_LIVE, alive
-from instep.aws.keys import Key, KeySchema
 from instep.deriving import OVER_AN_ITEM
 from instep.difference import Carried, Wanted, difference
 from instep.domain import (
@@ -30,6 +29,7 @@ from instep.domain import (
     Told,
     Work,
 )
+from instep.keys import Key, KeySchema
 from instep.source import Derived, Source
 from instep.stamps import stamped
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from instep.clock import Clock
+from instep.keys import KeySchema
 from instep.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -220,6 +221,14 @@ class Domain(Protocol):
     @property
     def collections(self) -> Mapping[str, CollectionSpec]:
         """Every collection by its name, which is a folder in S3 and part of public names."""
+
+    @property
+    def schema(self) -> KeySchema:
+        """The key of the table, also of one that the app makes."""
+
+    @property
+    def time_to_live(self) -> str | None:
+        """The attribute of an item's expiry; None where nothing expires."""
 
     @property
     def stream_filters(self) -> Sequence[Mapping[str, Any]]:

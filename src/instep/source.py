@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 from instep.domain import CollectionSpec, Item
 
 if TYPE_CHECKING:
-    from instep.aws.keys import Key
     from instep.aws.table import TableReader
     from instep.difference import Fields, Vector
     from instep.embedding.embedder import Embedder
+    from instep.keys import Key
 
 
 @dataclass(frozen=True)

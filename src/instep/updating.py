@@ -26,8 +26,8 @@ from instep.stamps import SUBJECT, VECTOR, stamped
 if TYPE_CHECKING:
     import chromadb
 
-    from instep.aws.keys import KeySchema
     from instep.difference import Vector
+    from instep.keys import KeySchema
     from instep.source import Derived, Source
 
 MOST: Final = 500  # subjects read, derived and written at once: an item may weigh 400 KB

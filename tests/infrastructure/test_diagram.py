@@ -111,5 +111,5 @@ def test_the_readme_s_pictures_are_current(app: Synthesized) -> None:
 
 
 def test_a_document_without_a_place_for_each_picture_is_refused(app: Synthesized) -> None:
-    with pytest.raises(ValueError, match="two Mermaid blocks"):
+    with pytest.raises(ValueError, match="two state diagrams"):
         redraw("```mermaid\nstateDiagram-v2\n```\n", app.runner, app.round)

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from instep.aws.keys import Key
 from instep.aws.objects import Objects
 from instep.chroma.carriable import Refusal
 from instep.chroma.collection import opened
 from instep.clock import utc_now
 from instep.domain import Difference
 from instep.errors import EmbedderUnavailable
+from instep.keys import Key
 from instep.snapshot.copy.store import SnapshotStore
 from tests.support.aws import BUCKET, services
 from tests.support.pipeline import Pipeline

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from instep.aws.keys import Key, KeyAttribute, KeySchema
 from instep.aws.table import Range, TableReader
 from instep.derived import DerivedDomain
 from instep.domain import CollectionSpec, Item
+from instep.keys import Key, KeyAttribute, KeySchema
 from instep.source import Derived, Source
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from receipt_chroma.compaction.spans import FEWEST, split
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from instep.aws.keys import Key
+    from instep.keys import Key
     from receipt_chroma.compaction.identity import EmbeddingId
 
 _KEY: Final = ("PK", "SK", TTL_ATTRIBUTE)

@@ -11,8 +11,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from instep.aws.aws_errors import storage
-from instep.aws.keys import Key, KeyAttribute, KeySchema
 from instep.errors import StorageUnavailable
+from instep.keys import Key, KeyAttribute, KeySchema
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -50,7 +50,7 @@ class Instep(Construct):
         super().__init__(scope, id_)
         config = config or Config.from_context(self.node.try_get_context)
         bus = events.EventBus.from_event_bus_name(self, "Bus", "default")
-        storage = Storage(self, "Storage", config=config, table=table)
+        storage = Storage(self, "Storage", config=config, domain=domain, table=table)
         queues = Queues(self, "Queues")
         if folders is None:
             named = str(self.node.try_get_context("domain"))

@@ -7,6 +7,8 @@ from constructs import Construct
 
 from instep.cdk.config import Config
 from instep.cdk.nag import accept
+from instep.domain import Domain
+from instep.keys import KeyAttribute
 
 BATCH_PREFIX = "batches/"
 BATCH_DAYS = 15  # one more than a message can wait in the inbox or the DLQ
@@ -26,10 +28,11 @@ class Storage(Construct):
         id_: str,
         *,
         config: Config,
+        domain: Domain,
         table: dynamodb.ITable | None = None,
     ) -> None:
         super().__init__(scope, id_)
-        self._config = config
+        self._config, self._domain = config, domain
         self._removal = RemovalPolicy.RETAIN if config.retain_data else RemovalPolicy.DESTROY
         self.bucket = self._snapshots()
         self.locks = self._lock_table()
@@ -91,13 +94,15 @@ class Storage(Construct):
         )
 
     def _entity_table(self) -> dynamodb.ITable:
+        """A table of the domain's keys, for whoever has none yet."""
+        schema = self._domain.schema
         return dynamodb.Table(
             self,
             "Entities",
-            partition_key=dynamodb.Attribute(name="PK", type=dynamodb.AttributeType.STRING),
-            sort_key=dynamodb.Attribute(name="SK", type=dynamodb.AttributeType.STRING),
+            partition_key=_key(schema.partition),
+            sort_key=_key(schema.sort) if schema.sort else None,
             stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
-            time_to_live_attribute="TimeToLive",
+            time_to_live_attribute=self._domain.time_to_live,
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
@@ -105,3 +110,8 @@ class Storage(Construct):
             deletion_protection=self._config.retain_data,
             removal_policy=self._removal,
         )
+
+
+def _key(attribute: KeyAttribute) -> dynamodb.Attribute:
+    kinds = {"S": dynamodb.AttributeType.STRING, "N": dynamodb.AttributeType.NUMBER}
+    return dynamodb.Attribute(name=attribute.name, type=kinds[attribute.kind])

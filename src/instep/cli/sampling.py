@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
-from instep.aws.keys import KeyAttribute, KeySchema
 from instep.cli.output import Refused, say_no
 from instep.cli.session import find_target
 from instep.domain import Item
+from instep.keys import KeyAttribute, KeySchema
 from instep.local.deploy import Deployment
 from instep.mapping.model import TableMapping
 

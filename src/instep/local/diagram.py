@@ -98,13 +98,13 @@ def _key(name: str) -> str:
 
 
 def redraw(document: str, runner: Machine, round_: Machine) -> str:
-    """Return a Markdown document whose two Mermaid blocks show the runner and its round."""
+    """Return a Markdown document whose two state diagrams show the runner and its round."""
     shown = mermaid(round_)
     pictures = [f"```mermaid\n{text}```\n" for text in (mermaid(runner, [shown]), shown)]
-    texts = re.split(r"```mermaid\n.*?```\n", document, flags=re.DOTALL)
+    texts = re.split(r"```mermaid\nstateDiagram.*?```\n", document, flags=re.DOTALL)
     if len(texts) != len(pictures) + 1:
         found = len(texts) - 1
-        raise ValueError(f"the pictures belong into two Mermaid blocks, and there are {found}")
+        raise ValueError(f"the pictures belong into two state diagrams, and there are {found}")
     return "".join(text + drawn for text, drawn in zip(texts, [*pictures, ""], strict=True))
 
 

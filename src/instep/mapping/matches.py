@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any, Final
 
-from instep.aws.keys import KeySchema
+from instep.keys import KeySchema
 from instep.mapping.attributes import path_of
 from instep.mapping.matching import Condition, Pattern, Wanted
 from instep.mapping.section import Section, shown

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal, TypeAlias
 
-from instep.aws.keys import KeySchema
 from instep.difference import Value
 from instep.domain import CollectionSpec, Item
+from instep.keys import KeySchema
 from instep.mapping.attributes import Path
 from instep.mapping.matching import Condition, Pattern
 from instep.mapping.template import Template

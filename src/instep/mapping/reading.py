@@ -8,9 +8,9 @@ import tomllib
 from pathlib import Path
 from typing import Final, get_args
 
-from instep.aws.keys import KeyAttribute, KeySchema
 from instep.domain import CollectionSpec, Space
 from instep.errors import MappingRejected
+from instep.keys import KeyAttribute, KeySchema
 from instep.mapping.fields import read_fields
 from instep.mapping.lines import line_of, line_of_error
 from instep.mapping.matches import read_match

@@ -14,10 +14,10 @@ from instep.mapping.values import value_of, vector_of
 from instep.source import Derived
 
 if TYPE_CHECKING:
-    from instep.aws.keys import Key
     from instep.aws.table import TableReader
     from instep.difference import Vector
     from instep.embedding.embedder import Embedder
+    from instep.keys import Key
 
 LONGEST_ID: Final = 4096  # bytes; a key of DynamoDB's has at most 3,072
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from instep.aws.expiry import is_alive
-from instep.aws.keys import Key
 from instep.domain import Item
+from instep.keys import Key
 from instep.mapping.model import CollectionMapping
 from instep.mapping.source import MappedSource
 from instep.source import Derived

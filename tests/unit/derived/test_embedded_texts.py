@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import pytest
 
-from instep.aws.keys import KeySchema
 from instep.chroma.collection import close_client, create_collection, get_collection, open_client
 from instep.clock import utc_now
 from instep.domain import CollectionSpec, Outcome, Work
+from instep.keys import KeySchema
 from instep.metrics import NoMetrics
 from instep.source import Derived
 from instep.updating import update

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instep.aws.keys import KeyAttribute, KeySchema
 from instep.errors import MappingRejected
+from instep.keys import KeyAttribute, KeySchema
 from instep.mapping.lines import line_of
 from instep.mapping.reading import read_mapping
 
