@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from instep.app import app_folder, context_of, stack_name, state_folder
+from instep.app import app_folder, build_folder, context_of, stack_name, state_folder
 from instep.errors import ConfigurationMissing
 
 
@@ -24,6 +24,13 @@ def test_it_is_the_nearest_one_from_here_up(shop: Path) -> None:
     inner.write_text("{}")
     assert app_folder() == inner.parent
     assert stack_name() == "Instep"
+
+
+def test_an_app_shares_what_the_app_around_it_built(shop: Path) -> None:
+    inner = shop / "deep"
+    assert build_folder(inner) == shop / ".build"
+    (inner / "cdk.json").write_text("{}")
+    assert build_folder(inner) == build_folder(shop) == shop / ".build"
 
 
 def test_outside_of_an_app_only_what_needs_one_is_refused(
