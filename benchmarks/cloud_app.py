@@ -9,11 +9,11 @@ from typing import Any
 
 from benchmarks.function_logs import FunctionLogs
 from instep.aws.objects import Objects
+from instep.cli.filling import put_items
 from instep.local.deploy import Deployment
 from instep.local.executions import Step, follow, start
 from instep.local.metrics import metric_sums
 from instep.local.target import Target
-from receipt_domain.demo.table import put_items
 
 _POLL_SECONDS = 0.1
 _WAIT_SECONDS = 120

@@ -18,7 +18,7 @@ from instep.local.environment import client_environment
 from instep.local.target import Target
 from instep.snapshot.acts.importing import Request, import_snapshot
 from instep.snapshot.copy.store import SnapshotStore
-from receipt_domain.demo.producer import write_delta
+from receipt_demo.producer import write_delta
 
 SIZE = 70_000
 ADDED = 500  # more than the 300 pending vectors at which a fold is due

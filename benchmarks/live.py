@@ -19,6 +19,7 @@ from benchmarks.cloud_app import RunFailed
 from benchmarks.function_logs import FunctionLogs
 from benchmarks.papers import Papers
 from instep.cli.drift import read_everything
+from instep.cli.filling import put_items
 from instep.cli.session import Session
 from instep.cli.standing import inbox_of
 from instep.local.deploy import deploy
@@ -27,7 +28,6 @@ from instep.local.fault_proxy import FaultProxy
 from instep.local.launcher import LocalCloud
 from instep.local.target import Target
 from instep.snapshot.copy.store import SnapshotStore
-from receipt_domain.demo.table import put_items
 
 COLLECTIONS = ("lines", "words")
 

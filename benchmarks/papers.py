@@ -11,7 +11,7 @@ from functools import cached_property
 from benchmarks.items import Item, item
 from benchmarks.workload import Fields, Workload
 from instep.aws.objects import Objects
-from receipt_domain.demo.producer import write_delta
+from receipt_demo.producer import write_delta
 
 WIDTH = 64
 A_RECEIPT = 100  # words

@@ -21,7 +21,7 @@ from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import ImportRejected
 from instep.snapshot.acts import predecessor
 from instep.snapshot.acts.rebuilding import rebuild
-from receipt_domain.demo.producer import pack
+from receipt_demo.producer import pack
 
 _NAME: Final = "words"
 _ID: Final = "20251001_120000"

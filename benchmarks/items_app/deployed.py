@@ -14,13 +14,13 @@ from benchmarks.items_app.items import APP, COLLECTION, DOMAIN, item
 from benchmarks.wire_usage import CountingProxy
 from instep.app import context_of
 from instep.cdk.node import jsii_environment
+from instep.cli.filling import put_items
 from instep.cli.session import Session
 from instep.domain import Domain
 from instep.local.deploy import bootstrap, deploy_assembly
 from instep.local.launcher import LocalCloud
 from instep.local.target import Target
 from instep.snapshot.copy.store import SnapshotStore
-from receipt_domain.demo.table import put_items
 
 TABLE = "Things"
 STACK = "Items"

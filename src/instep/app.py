@@ -1,6 +1,6 @@
 """The app that one works for: the folder of the nearest cdk.json, and what its context says.
 
-What is made of an app lies below it: .build/ and .instep/.
+What is made of an app lies below it, in .build/, and its local cloud in .instep/.
 """
 
 import json
@@ -36,6 +36,15 @@ def context_of(app: Path) -> dict[str, Any]:
         raise ConfigurationMissing(
             f"{app / APP_FILE} is no JSON object with a context: {error}"
         ) from error
+
+
+def build_folder(app: Path) -> Path:
+    """Return where what is made of an app is kept: its .build/, or that of the app it lies in.
+
+    Whatever lies there is named by what it was made of, so that it can be shared.
+    """
+    apps = [folder for folder in (app, *app.parents) if (folder / APP_FILE).is_file()]
+    return (apps[-1] if apps else app) / ".build"
 
 
 def stack_name() -> str:

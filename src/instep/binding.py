@@ -7,6 +7,7 @@ Python. Deployed functions are bound to it by their own few lines, and never loo
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from instep.app import APP_FILE, app_folder, context_of
 from instep.domain import Domain
@@ -30,13 +31,19 @@ def domain_named(named: object, app: Path) -> Domain:
             f'{app / APP_FILE} names no domain: set "domain" in its context to "instep.toml", or '
             f'to "package:ATTRIBUTE"'
         )
-    if named.endswith(".toml"):
-        return load(app / named)
+    found: Domain = load(app / named) if named.endswith(".toml") else imported(named, app)
+    return found
+
+
+def imported(named: str, app: Path) -> Any:
+    """Return what `package:ATTRIBUTE` names, as the app in folder `app` imports it.
+
+    ConfigurationMissing when there is no such thing.
+    """
     module, _, attribute = named.partition(":")
     if str(app) not in sys.path:
         sys.path.insert(0, str(app))  # where an app's own package lies
     try:
-        found: Domain = getattr(import_module(module), attribute)
+        return getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise ConfigurationMissing(f"{app / APP_FILE}: domain {named!r}: {error}") from error
-    return found
+        raise ConfigurationMissing(f"{app / APP_FILE} names {named!r}: {error}") from error

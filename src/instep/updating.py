@@ -228,8 +228,9 @@ class _Updating:
         written = store.apply(self._collection, changes)
         done = written.changes
         self._written += len(done)
-        self._counts["CompactionEmbeddingsAdded"] += len(done.adds)
-        self._counts["CompactionEmbeddingsUpdated"] += len(done.updates)
+        new = len(done.adds.keys() - carried.keys())  # the others are written anew, vector and all
+        self._counts["CompactionEmbeddingsAdded"] += new
+        self._counts["CompactionEmbeddingsUpdated"] += len(done.adds) - new + len(done.updates)
         self._counts["CompactionEmbeddingsDeleted"] += len(done.deletes)
         return written.refused
 

@@ -81,7 +81,7 @@ def test_on_the_local_cloud_each_function_starts_by_our_bootstrap(app: Path) -> 
 @pytest.mark.parametrize(
     ("domain", "why"),
     [
-        ("instep.toml", "names it as the domain"),
+        ("instep.toml", "is not there: `instep init DIR`"),
         ("orders_domain", "package:ATTRIBUTE"),
         ("orders_domain:", "package:ATTRIBUTE"),
         ("nowhere:DOMAIN", "the package nowhere is not there"),

@@ -224,8 +224,8 @@ REMOVALS: Final = (
     Removal(
         6,
         "src/instep/snapshot/acts/workspace.py",
-        "if self._manifest is not None and _same_content(self._manifest.facts, facts):",
-        "if self._manifest is not None and facts is None:",
+        "return _same_content(self._manifest.facts, facts)",
+        "return False",
         (
             "tests/unit/snapshot/test_workspace.py::test_reading_alone_stages_nothing_and_sends_nothing",
         ),

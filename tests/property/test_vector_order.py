@@ -19,7 +19,7 @@ from instep.aws.objects import Objects
 from receipt_chroma.compaction import merge, process_collection_updates
 from receipt_chroma.compaction.identity import ReceiptId
 from receipt_chroma.compaction.runs import RunId, RunTable
-from receipt_domain.demo.producer import write_delta
+from receipt_demo.producer import write_delta
 from receipt_dynamo_stream import StreamMessage
 from tests.support.aws import BUCKET, ENTITIES, services
 from tests.support.histories import key_of

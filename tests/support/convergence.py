@@ -25,8 +25,8 @@ from receipt_chroma.compaction import (
 )
 from receipt_chroma.compaction.identity import ReceiptId
 from receipt_chroma.compaction.runs import RunId, RunTable
+from receipt_demo.producer import write_delta
 from receipt_domain import DOMAIN
-from receipt_domain.demo.producer import write_delta
 from receipt_domain.oracle import compare, expected
 from receipt_dynamo_stream import StreamMessage
 from tests.support.aws import BUCKET, ENTITIES

@@ -14,8 +14,8 @@ from instep.snapshot.acts.workspace import open_workspace
 from instep.snapshot.copy.cache import PackCache
 from instep.snapshot.copy.store import SnapshotStore
 from receipt_chroma.compaction.deltas import ARCHIVE, DeltaSource
+from receipt_demo.producer import pack, write_directory
 from receipt_domain import DOMAIN
-from receipt_domain.demo.producer import pack, write_directory
 from tests.support import predecessor
 from tests.support.aws import BUCKET
 from tests.support.snapshots import (

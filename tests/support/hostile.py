@@ -19,7 +19,7 @@ from typing import Any, Final
 import chromadb
 from chromadb.config import Settings
 
-from receipt_domain.demo.producer import pack, write_directory
+from receipt_demo.producer import pack, write_directory
 
 DATABASE: Final = "chroma.sqlite3"
 DETONATED: Final = "a pickle ran"

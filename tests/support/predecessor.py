@@ -7,7 +7,7 @@ from typing import Any, Final
 import chromadb
 
 from instep.chroma.collection import close_client
-from receipt_domain.demo.producer import pack
+from receipt_demo.producer import pack
 from tests.support.aws import BUCKET
 from tests.support.snapshots import NAME, Act
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from receipt_domain.demo.producer import write_delta
+from receipt_demo.producer import write_delta
 from tests.support.items import Attribute, Item, Paper
 
 WIDTH = 8  # floats an embedding; production's 1,536 only make it slower

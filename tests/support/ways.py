@@ -4,7 +4,13 @@ which tasks there are, which errors each of them tries again or catches, where t
 
 from dataclasses import dataclass
 
-from instep.errors import LeaseLost, LockBusy, SnapshotConflict, StorageUnavailable
+from instep.errors import (
+    EmbedderUnavailable,
+    LeaseLost,
+    LockBusy,
+    SnapshotConflict,
+    StorageUnavailable,
+)
 
 OF_A_BATCH = ["AcquireLock", "ApplyUpdates", "UploadSnapshot", "ReleaseLock", "SettleBatch"]
 OF_A_FOLD = ["LockToFold", "FoldSnapshot", "ReleaseLockAfterFold"]
@@ -50,6 +56,7 @@ def of_a_batch(machine: str) -> set[Way]:
         Way(machine, "AcquireLock", "Catch", LeaseLost.__name__),
         Way(machine, "AcquireLock", "Retry", LockBusy.__name__),
         Way(machine, "ApplyUpdates", "Catch", LeaseLost.__name__),
+        Way(machine, "ApplyUpdates", "Retry", EmbedderUnavailable.__name__),
         Way(machine, "UploadSnapshot", "Catch", LeaseLost.__name__),
         Way(machine, "UploadSnapshot", "Catch", SnapshotConflict.__name__),
         Way(machine, "Attempts?", "Choice", "ApplyUpdates"),

@@ -27,9 +27,19 @@ OUTPUTS = {
     "KeepDays",
 }
 
+pytestmark = pytest.mark.timeout(900)  # the first time, the layer is built
+
 
 @pytest.fixture(scope="module")
-def shop(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def dependencies() -> Path:
+    """The layer for this machine, whose making is the only thing here that fetches."""
+    return build_dependencies(LOCK, target_of(Config.from_context({"localCloud": True}.get)), BUILD)
+
+
+@pytest.fixture(scope="module")
+def shop(
+    installed: Installed, dependencies: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A new app beside nothing, but that the layer and the CDK CLI are there already."""
     here = tmp_path_factory.mktemp("here")
     done = installed.run("instep", "init", "my-shop", within=here)
@@ -37,7 +47,7 @@ def shop(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path
     app = here / "my-shop"
     (app / ".build").mkdir()
     ensure_node_modules(BUILD)
-    build_dependencies(LOCK, target_of(Config.from_context({"localCloud": True}.get)), BUILD)
+    assert dependencies.is_dir()
     for made in ("node", "dependencies"):
         (app / ".build" / made).symlink_to(BUILD / made)
     return app
@@ -52,6 +62,7 @@ def synthesized(installed: Installed, shop: Path) -> Path:
         *("synth", "--quiet", "--output", "cdk.out", "-c", "localCloud=true", "--no-notices"),
         within=shop,
         path=str(programs),
+        HOME=os.environ["HOME"],  # where jsii keeps the CDK's library unpacked
         CDK_DISABLE_CLI_TELEMETRY="true",
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -77,6 +88,16 @@ def test_each_function_is_the_engine_s_bound_to_the_mapping(synthesized: Path, s
 def test_its_own_test_passes(installed: Installed, shop: Path) -> None:
     done = installed.run("python", "-m", "pytest", "-q", "tests", within=shop)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_reader_needs_no_more_than_the_lock_of_the_functions(
+    installed: Installed, dependencies: Path, tmp_path: Path
+) -> None:
+    path = os.pathsep.join([str(installed.packages), str(dependencies / "python")])
+    code = "import instep, chromadb; print(chromadb.__file__, instep.open_snapshot.__name__)"
+    done = installed.run("python", "-S", "-c", code, within=tmp_path, PYTHONPATH=path)
+    assert done.stdout.startswith(str(dependencies)), done.stderr
+    assert done.stdout.endswith("open_snapshot\n")
 
 
 def test_nothing_was_written_beside_the_installed_package(

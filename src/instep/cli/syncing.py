@@ -127,8 +127,8 @@ def _written_heads(session: Session, collections: Sequence[str]) -> dict[str, st
         writing_to(SnapshotStore(session.objects, name), session.domain.collections[name].identity)
         for name in collections
     ]
-    heads = [store.head() for store in stores]
-    return {name: head and head.version for name, head in zip(collections, heads, strict=True)}
+    heads = zip(collections, [store.head() for store in stores], strict=True)
+    return {name: head.version if head else None for name, head in heads}
 
 
 def take_over_successors(session: Session, collections: Sequence[str]) -> list[str]:

@@ -53,11 +53,6 @@ def unit_vectors(texts: Sequence[str]) -> "NDArray[np.float32]":
     return vectors
 
 
-def similarity(distance: float) -> float:
-    """Return the cosine of two unit vectors whose squared l2 distance this is."""
-    return 1.0 - distance / 2.0
-
-
 @cache
 def _model() -> Any:
     try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from instep.app import app_folder, context_of, stack_name
+from instep.app import app_folder, build_folder, context_of, stack_name
 from instep.cdk.node import ensure_node_modules, jsii_environment, path_with_node
 from instep.local.target import Target
 
@@ -84,14 +84,18 @@ def deploy(
 
 
 def synthesize(assembly: Path, context: Mapping[str, str], report: Report | None = None) -> Path:
-    """Write the app's cloud assembly into `assembly` and return it. No AWS call is made."""
+    """Write the app's cloud assembly into `assembly` and return it. No AWS call is made.
+
+    An app without an app.py is what its cdk.json says: instep/cdk/app.py.
+    """
     app = app_folder()
+    program = ["app.py"] if (app / "app.py").is_file() else ["-m", "instep.cdk.app"]
     environ = {
         **_inherited(),
         "CDK_OUTDIR": str(assembly),
         "CDK_CONTEXT_JSON": json.dumps(context_of(app) | dict(context)),
     }
-    _run("synthesis", [sys.executable, "app.py"], environ, app, report)
+    _run("synthesis", [sys.executable, *program], environ, app, report)
     return assembly
 
 
@@ -132,7 +136,7 @@ def _described(target: Target, stack: str) -> "StackTypeDef | None":
 
 
 def _cdk(target: Target, arguments: list[str], folder: Path, report: Report | None) -> None:
-    programs = ensure_node_modules(app_folder() / ".build")
+    programs = ensure_node_modules(build_folder(app_folder()))
     environ = {
         **target.environ,
         "PATH": path_with_node(programs),

@@ -21,9 +21,9 @@ from instep.snapshot.acts.publish import publish
 from instep.snapshot.acts.workspace import open_workspace
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.freshness import ChangeTimes
-from receipt_domain.demo.items import Item, items_of, word_key
-from receipt_domain.demo.receipts import Receipt, generate
-from receipt_domain.demo.vectors import vectors_of
+from receipt_demo.items import Item, items_of, word_key
+from receipt_demo.receipts import Receipt, generate
+from receipt_demo.vectors import vectors_of
 from receipt_domain.oracle import expected
 from tests.support.aws import BUCKET, BUS, ENTITIES, LOCKS, Services, services
 

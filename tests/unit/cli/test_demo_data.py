@@ -3,10 +3,10 @@
 import json
 from collections import Counter
 
-from receipt_domain.demo.afternoon import POISON, RENAMED_FROM, plan, remains_of
-from receipt_domain.demo.items import items_of, run
-from receipt_domain.demo.receipts import COUNT, generate
-from receipt_domain.demo.vectors import vectors_of
+from receipt_demo.afternoon import POISON, RENAMED_FROM, plan, remains_of
+from receipt_demo.items import items_of, run
+from receipt_demo.receipts import COUNT, generate
+from receipt_demo.vectors import vectors_of
 from receipt_domain.oracle import expected
 from receipt_dynamo_stream import build_messages_from_records
 

@@ -13,7 +13,7 @@ from instep.domain import Difference
 from instep.flow.envelope import Rejection
 from instep.flow.inbox import Inbox
 from instep.local.target import Target
-from receipt_domain.demo.items import label, metadata, run
+from receipt_demo.items import label, metadata, run
 from tests.support.items import Item, Paper, stream_record
 from tests.unit.cli.conftest import RECEIPT, WORD, Cli
 

@@ -60,8 +60,8 @@ def test_history_tells_what_cannot_be_read_and_shows_the_rest(
 @pytest.mark.parametrize(
     ("note", "folded", "said"),
     [
-        ({"metadata_updated": 3, "labels_updated": 0, "deleted": 1200}, False, "3 metadata, 1,200"),
-        ({"vectors_merged": 20}, True, "20 new"),
+        ({"labels_updated": 3, "embedded": 0, "deleted": 1200}, False, "3 labels updated, 1,200"),
+        ({"vectors_merged": 20}, True, "20 vectors merged"),
         ({}, True, "folded"),
         ({"rollback_to": NOBODY}, False, f"back to {NOBODY}"),
         ({"imported": "20251001_120000"}, True, "imported 20251001_120000"),

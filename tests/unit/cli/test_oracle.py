@@ -157,7 +157,8 @@ def test_producers_unvalidated_with_empty_strings_is_no_drift_unless_a_label_exi
 def test_an_embedding_whose_word_or_receipt_is_gone_is_drift(gone: str) -> None:
     left = [one for one in BODY if one["SK"]["S"] != gone]
     found = compare(expected(left), carried())
-    assert found == [Difference("words", f"{PK}#{WORD}", None, None, None)]
+    whose = (f"{PK}#{RECEIPT}",)
+    assert found == [Difference("words", f"{PK}#{WORD}", None, None, None, part_of=whose)]
     assert found == judge(left, carried(), NOW)
     assert str(found[0]).endswith("should not be there, by the table")
 

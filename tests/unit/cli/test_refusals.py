@@ -1,5 +1,6 @@
 """What a command does when it must not, or cannot, act: a sentence, a status, no traceback."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,31 @@ def test_the_demo_does_not_take_over_a_running_cloud(
     result = invoke("demo")
     assert result.exit_code == 3
     assert "run `instep down` first" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("context", "said"),
+    [
+        ({"demo": "nowhere:tell"}, "names 'nowhere:tell'"),
+        ({"demo": "json:tell"}, "names 'json:tell'"),
+    ],
+)
+def test_a_story_that_is_not_there_is_noticed_before_any_cloud_starts(
+    context: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "cdk.json").write_text(json.dumps({"context": context}))
+    monkeypatch.chdir(tmp_path)
+    result = invoke("demo")
+    assert result.exit_code == 3
+    assert said in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_example_that_is_not_there_names_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path.cwd())  # and back
+    result = invoke("demo", "--example", "nonsense")
+    assert result.exit_code == 3
+    assert "catalogue, forum" in result.stderr
 
 
 def test_every_command_has_an_example_in_its_help() -> None:

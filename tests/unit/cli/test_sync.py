@@ -11,8 +11,8 @@ from instep.cli.session import Session
 from instep.cli.standing import Execution
 from instep.clock import utc_now
 from instep.local.target import Target
+from receipt_demo.items import run
 from receipt_domain import DOMAIN
-from receipt_domain.demo.items import run
 from tests.unit.cli.conftest import RECEIPT, WORD_ID, Cli
 
 

@@ -10,7 +10,7 @@ import pytest
 from instep.aws.objects import Objects
 from instep.clock import utc_now
 from instep.snapshot.copy.store import SnapshotStore
-from receipt_domain.demo.items import items_of, label, metadata, run
+from receipt_demo.items import items_of, label, metadata, run
 from receipt_domain.oracle import LABEL_FIELDS, MIRRORED
 from tests.support.aws import BUCKET
 from tests.unit.cli.conftest import RECEIPT, WORD, WORD_ID, Cli

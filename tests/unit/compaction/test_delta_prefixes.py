@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from receipt_domain.demo.producer import pack, write_directory
+from receipt_demo.producer import pack, write_directory
 from tests.support.aws import BUCKET
 from tests.support.items import Paper
 from tests.support.tables import Cloud

@@ -12,7 +12,7 @@ from instep.aws.objects import Objects
 from instep.chroma import collection
 from instep.chroma.foreign import records as foreign
 from receipt_chroma.compaction.deltas import DeltaSource
-from receipt_domain.demo.producer import pack, write_delta, write_directory
+from receipt_demo.producer import pack, write_delta, write_directory
 from tests.support.aws import BUCKET
 from tests.support.items import Paper
 from tests.support.tables import Cloud

@@ -8,7 +8,7 @@ import pytest
 
 from instep.chroma.foreign.records import judging
 from instep.errors import DeltaRejected, StorageUnavailable
-from receipt_domain.demo.producer import pack
+from receipt_demo.producer import pack
 from tests.support.aws import BUCKET
 from tests.support.hostile import DETONATED, HOSTILE, Hostile, Place, directory
 from tests.support.items import Paper

@@ -13,7 +13,7 @@ from instep.chroma.carriable import Refusal
 from instep.chroma.foreign import records as foreign
 from instep.errors import DeltaRejected, StorageUnavailable
 from receipt_chroma.compaction import CollectionUpdateResult, convergence
-from receipt_domain.demo.producer import pack, write_directory
+from receipt_demo.producer import pack, write_directory
 from tests.support.aws import BUCKET
 from tests.support.items import Paper
 from tests.support.tables import Cloud

@@ -11,7 +11,7 @@ from instep.aws.objects import Objects
 from instep.chroma import collection
 from instep.difference import Changes
 from instep.errors import StorageUnavailable
-from receipt_domain.demo.producer import write_delta
+from receipt_demo.producer import write_delta
 from receipt_dynamo_stream import StreamMessage
 from tests.support.aws import BUCKET
 from tests.support.items import Paper

@@ -19,7 +19,7 @@ from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import CompactionError, ImportRejected, SnapshotCorrupt
 from instep.snapshot.acts.importing import Imported, Request, import_snapshot
 from instep.snapshot.acts.rebuilding import Identify, Reading
-from receipt_domain.demo.producer import pack
+from receipt_demo.producer import pack
 from tests.support.aws import BUCKET, DELTAS
 from tests.support.predecessor import (
     ARCHIVE,

@@ -148,7 +148,7 @@ class Snapshot:
         """Let chromadb open the copy, for the first time."""
         self._lay_open()
         with ExitStack() as failed:
-            self.client = open_reader(self._copy.data, self._vectors_of)
+            self.client = open_reader(self._copy.data, self._texts_to_vectors or self._named)
             failed.callback(close_client, self.client)
             self._gate = Gate(self.client)
             failed.callback(self._gate.stop)
@@ -201,9 +201,9 @@ class Snapshot:
         self._copy.commit(ready)
         self._healing(ready.manifest, self._restart)
 
-    def _vectors_of(self, texts: list[str]) -> "Sequence[Vector]":
-        """Make vectors of texts by what was handed over, or else by what the version names."""
-        ask = self._texts_to_vectors or asks(self._manifest.made_by.embedder)
+    def _named(self, texts: list[str]) -> "Sequence[Vector]":
+        """Make vectors of texts by what the version names."""
+        ask = asks(self._manifest.made_by.embedder)
         if ask is None:
             raise EmbeddingFunctionMissing(self._versions.collection)
         return ask(texts)

@@ -1,7 +1,7 @@
-"""The demo's voice: chapters with their time, executions as they come, versions and their bytes."""
+"""A demo's voice: chapters with their time, executions as they come, versions and their bytes."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from typing import Final
@@ -9,14 +9,16 @@ from typing import Final
 from rich.rule import Rule
 from rich.table import Table
 
-from instep.cli.drift import Progress
+from instep.cli.drift import Progress, read_everything
 from instep.cli.following import follow_with_progress
+from instep.cli.letters import Letters
 from instep.cli.output import Refused, answers, bytes_text, remarks
 from instep.cli.session import Session
+from instep.cli.verify import show
 from instep.cli.wait import under_way, wait_for_everything
 from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.format.manifest import Manifest
 
-COLLECTIONS: Final = ("lines", "words")
 _RUN_SECONDS: Final = 120.0
 _ARRIVE_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.15
@@ -69,7 +71,11 @@ class Watcher:
                 quiet = 0 if self.show_new() or busy else quiet + 1
         with working("comparing every embedding with the table") as progress:
             missing = wait_for_everything(
-                self._session, COLLECTIONS, _ARRIVE_SECONDS, progress, self.show_new
+                self._session,
+                list(self._session.domain.collections),
+                _ARRIVE_SECONDS,
+                progress,
+                self.show_new,
             )
         if not missing.nothing:
             raise Refused(
@@ -78,29 +84,42 @@ class Watcher:
             )
 
 
-def show_versions(session: Session, since: dict[str, str | None]) -> dict[str, str | None]:
-    """Print each version published after those in `since`; return the heads now.
+def published(session: Session, since: Mapping[str, str]) -> list[Manifest]:
+    """Return the versions after those in `since` (by collection, None: all), oldest first."""
+    found: list[Manifest] = []
+    for collection in session.domain.collections:
+        store, newest_first = SnapshotStore(session.objects, collection), []
+        head = store.head()
+        version = None if head is None else head.version
+        while version is not None and version != since.get(collection):
+            newest_first.append(store.manifest(version))
+            version = newest_first[-1].parent
+        found += reversed(newest_first)
+    return found
 
-    What a version shipped stands beside what the predecessor moved: the whole snapshot.
-    """
+
+def shipped(version: Manifest) -> tuple[int, int]:
+    """Return the bytes that a version brought to S3, and those of the whole snapshot, unpacked."""
+    layers = [layer for file in version.files.values() for layer in file.layers]
+    brought = sum(layer.bytes for layer in layers if layer.version == version.version)
+    return brought, sum(file.size for file in version.files.values())
+
+
+def show_versions(versions: Sequence[Manifest]) -> None:
+    """Print what versions shipped, beside what the predecessor moved: the whole snapshot."""
     table = Table(box=None, pad_edge=False)
     for heading in ("collection", "version", "embeddings", "moved by the run", "whole snapshot"):
         table.add_column(heading, header_style="dim", no_wrap=True)
-    heads: dict[str, str | None] = {}
-    for collection in COLLECTIONS:
-        store = SnapshotStore(session.objects, collection)
-        head = store.head()
-        heads[collection] = version = None if head is None else head.version
-        rows: list[Sequence[str]] = []
-        while version is not None and version != since.get(collection):
-            manifest = store.manifest(version)
-            layers = [layer for file in manifest.files.values() for layer in file.layers]
-            shipped = sum(layer.bytes for layer in layers if layer.version == version)
-            whole = sum(file.size for file in manifest.files.values())
-            count = f"{manifest.facts.embeddings:,}"
-            rows.append((collection, version, count, bytes_text(shipped), bytes_text(whole)))
-            version = manifest.parent
-        for row in reversed(rows):
-            table.add_row(*row)
+    for one in versions:
+        brought, whole = map(bytes_text, shipped(one))
+        table.add_row(one.collection, one.version, f"{one.facts.embeddings:,}", brought, whole)
     answers.print(table)
-    return heads
+
+
+def verified(session: Session) -> bool:
+    """Compare every embedding with the table, and show it; whether all are in step."""
+    with chapter("verify: every embedding against the table"):
+        with working("reading") as progress:
+            reading = read_everything(session, list(session.domain.collections), progress)
+        show(reading, Letters())
+    return reading.in_step

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from instep.embedding.local import unit_vectors
-from receipt_domain.demo.items import image_key, line_key, word_key
-from receipt_domain.demo.receipts import Line, Receipt, Word
+from receipt_demo.items import image_key, line_key, word_key
+from receipt_demo.receipts import Line, Receipt, Word
 
 if TYPE_CHECKING:
     import numpy as np

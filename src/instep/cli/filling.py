@@ -1,17 +1,35 @@
 """Write and delete many items: 25 a call, a few calls at a time, until the table took them all."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from boto3.dynamodb.types import TypeSerializer
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 Item = Mapping[str, Any]
+"""An item in DynamoDB JSON."""
 
 _A_CALL: Final = 25
 _THREADS: Final = 4
+
+
+def read_items(file: Path) -> list[dict[str, Any]]:
+    """Return the items of a file: a JSON list of objects, as people write them."""
+    found: list[dict[str, Any]] = json.loads(file.read_text(), parse_float=Decimal)
+    return found
+
+
+def in_dynamodb_json(item: Mapping[str, Any]) -> Item:
+    """Return an item as DynamoDB's client takes it. Fractions are Decimals: it takes no float."""
+    serialize = TypeSerializer().serialize
+    return {name: serialize(value) for name, value in item.items()}
 
 
 def put_items(
@@ -26,7 +44,9 @@ def put_items(
 
 def delete_items(dynamodb: "DynamoDBClient", table: str, items: Iterable[Item]) -> int:
     """Delete every item by its key. Returns how many."""
-    keys = ({"PK": item["PK"], "SK": item["SK"]} for item in items)
+    schema = dynamodb.describe_table(TableName=table)["Table"]["KeySchema"]
+    names = [attribute["AttributeName"] for attribute in schema]
+    keys = ({name: item[name] for name in names} for item in items)
     requests = ({"DeleteRequest": {"Key": key}} for key in keys)
     return _write(dynamodb, table, requests, lambda _: None)
 

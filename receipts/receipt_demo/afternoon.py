@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from receipt_domain.demo.catalog import DAIRY
-from receipt_domain.demo.items import Item, items_of, label, metadata
-from receipt_domain.demo.receipts import SEED, Receipt, Word
+from receipt_demo.catalog import DAIRY
+from receipt_demo.items import Item, items_of, label, metadata
+from receipt_demo.receipts import SEED, Receipt, Word
 
 VALIDATED: Final = 400  # labels a person gets through
 RENAMED_FROM: Final = "Green Basket"

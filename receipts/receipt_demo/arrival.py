@@ -11,12 +11,12 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from instep.cli.drift import Progress
+from instep.cli.filling import put_items
 from instep.cli.session import Session
-from receipt_domain.demo.items import Item, items_of, receipt_key, run
-from receipt_domain.demo.producer import write_delta
-from receipt_domain.demo.receipts import Receipt
-from receipt_domain.demo.table import put_items
-from receipt_domain.demo.vectors import vectors_of
+from receipt_demo.items import Item, items_of, receipt_key, run
+from receipt_demo.producer import write_delta
+from receipt_demo.receipts import Receipt
+from receipt_demo.vectors import vectors_of
 
 A_DELTA: Final = 25
 _BUILDERS: Final = 2

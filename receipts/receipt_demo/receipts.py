@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from receipt_domain.demo.catalog import MERCHANTS, Merchant, sold_by
+from receipt_demo.catalog import MERCHANTS, Merchant, sold_by
 
 SEED: Final = 20250701
 COUNT: Final = 300

@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from instep.cli.drift import read_everything
-from instep.cli.letters import Letters
+from instep.cli.filling import delete_items, put_items
+from instep.cli.narrator import Watcher, chapter, published, show_versions, verified, working
 from instep.cli.output import answers
 from instep.cli.query import hits_table, nearest
 from instep.cli.session import Session
 from instep.cli.snapshots import opened
 from instep.cli.standing import read_standing
 from instep.cli.status import show_dead_letters
-from instep.cli.verify import show
-from receipt_domain.demo.afternoon import (
+from receipt_demo.afternoon import (
     POISON,
     RENAMED_FROM,
     RENAMED_TO,
@@ -20,15 +19,19 @@ from receipt_domain.demo.afternoon import (
     plan,
     remains_of,
 )
-from receipt_domain.demo.arrival import Arrival
-from receipt_domain.demo.narrator import COLLECTIONS, Watcher, chapter, show_versions, working
-from receipt_domain.demo.receipts import Receipt, generate
-from receipt_domain.demo.table import delete_items, put_items
+from receipt_demo.arrival import Arrival
+from receipt_demo.receipts import Receipt, generate
 
 _QUERY: Final = "dairy"
 _VALIDATED_PRODUCTS: Final[Mapping[str, Any]] = {
     "valid_labels_array": {"$contains": "PRODUCT_NAME"}
 }
+_SHOWN: Final = ("merchant_name", "label_status", "valid_labels_array", "invalid_labels_array")
+
+
+def tell(session: Session) -> bool:
+    """Tell the story on a fresh deployment; whether every embedding is in step at the end."""
+    return Story(session).tell()
 
 
 class Story:
@@ -43,14 +46,14 @@ class Story:
     def tell(self) -> bool:
         """Tell all of it; whether every embedding is in step at the end."""
         self._morning()
-        heads = self._publish_shown({})
+        heads = self._versions({})
         self._search("before")
         self._afternoon(plan(self._receipts))
-        self._publish_shown(heads)
+        self._versions(heads)
         self._search("after")
         self._filter()
         self._poison()
-        return self._verify()
+        return verified(self._session)
 
     def _morning(self) -> None:
         with chapter(f"morning: {len(self._receipts)} receipts arrive, with their embeddings"):
@@ -60,23 +63,26 @@ class Story:
         with chapter("the stream and EventBridge start the workflow by themselves"):
             self._watcher.until_in_step()
 
-    def _publish_shown(self, since: dict[str, str | None]) -> dict[str, str | None]:
+    def _versions(self, since: Mapping[str, str]) -> Mapping[str, str]:
         with chapter("versions: what a run moved, beside the snapshot's size"):
-            return show_versions(self._session, since)
+            versions = published(self._session, since)
+            show_versions(versions)
+        return {one.collection: one.version for one in versions}
 
     def _search(self, when: str) -> None:
         with (
             chapter(f"search words for '{_QUERY}', {when} the afternoon"),
             opened(self._session, "words") as snapshot,
         ):
-            answers.print(hits_table(nearest(snapshot, _QUERY, 6)))
+            answers.print(hits_table(nearest(snapshot, _QUERY, 6), _SHOWN))
 
     def _filter(self) -> None:
         with (
             chapter(f"the same search, only where {dict(_VALIDATED_PRODUCTS)}"),
             opened(self._session, "words") as snapshot,
         ):
-            answers.print(hits_table(nearest(snapshot, _QUERY, 6, _VALIDATED_PRODUCTS)))
+            hits = nearest(snapshot, _QUERY, 6, _VALIDATED_PRODUCTS)
+            answers.print(hits_table(hits, _SHOWN))
             found = snapshot.collection.get(where=dict(_VALIDATED_PRODUCTS), include=[])
             answers.print(f"{len(found['ids']):,} words carry a validated PRODUCT_NAME")
 
@@ -112,11 +118,4 @@ class Story:
 
     def _poison(self) -> None:
         with chapter("the message nobody could read lies in the DLQ, with its reason"):
-            show_dead_letters(read_standing(self._session, COLLECTIONS))
-
-    def _verify(self) -> bool:
-        with chapter("verify: every embedding against the table"):
-            with working("reading") as progress:
-                reading = read_everything(self._session, COLLECTIONS, progress)
-            show(reading, Letters())
-        return reading.in_step
+            show_dead_letters(read_standing(self._session, list(self._session.domain.collections)))

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from receipt_domain.demo.receipts import Receipt, Word
+from receipt_demo.receipts import Receipt, Word
 
 Item = dict[str, Any]
 
