@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from instep.aws.expiry import TIME_TO_LIVE
-from instep.aws.keys import Key
 from instep.aws.table import Range, TableReader
 from instep.derived import DerivedDomain
 from instep.domain import CollectionSpec, Item
 from instep.embedding.embedder import Embedder
 from instep.embedding.named import embedder_of
+from instep.keys import Key
 from instep.source import Derived
 
 _THREAD: Final = "THREAD#"  # how the partition key begins
