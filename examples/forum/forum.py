@@ -31,7 +31,7 @@ class Threads:
     """The collection `threads`: implements `instep.source.Source`."""
 
     embedder: Embedder
-    spec: CollectionSpec = field(default=CollectionSpec("cosine"))
+    spec: CollectionSpec = field(default=CollectionSpec("cosine", embedder="local"))
     reads: Sequence[str] = ("title", "author", "board", "text", "at", "accepted")
 
     def subject(self, key: Key) -> str | None:

@@ -19,7 +19,6 @@ from instep.cdk.bytecode import Target
 from instep.cdk.code import Code
 from instep.cdk.config import Config
 from instep.cdk.dependencies import LIMIT, SERVICES, build_dependencies, tree_size
-from instep.cdk.local_model import link_model
 from instep.cdk.packages import (
     LOCK,
     Packages,
@@ -196,21 +195,6 @@ def test_every_collection_call_works_from_the_layer_alone(
         ),
     )
     assert shown == "['a'] [('m', 'new'), ('tags', ['x'])] [['a']] 2\n"
-
-
-def test_the_local_model_is_within_reach_beside_the_layers(
-    for_here: Packages, tmp_path: Path
-) -> None:
-    layers = (for_here.library / "python", for_here.dependencies / "python")
-    shown = alone(
-        *layers,
-        link_model(tmp_path, for_here.dependencies),
-        code=(
-            "from instep.embedding.named import embedder_of\n"
-            "print(len(embedder_of('local').embed(['whole milk'])[0]))"
-        ),
-    )
-    assert shown == "256\n"
 
 
 def test_a_client_of_every_listed_service_is_made_and_of_no_other(for_here: Packages) -> None:

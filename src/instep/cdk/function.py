@@ -14,7 +14,6 @@ from constructs import Construct
 
 from instep.cdk.config import LOG_RETENTION, Config
 from instep.cdk.layer import Layers
-from instep.cdk.local_model import asks_for_the_model, link_model
 from instep.cdk.nag import accept
 from instep.cdk.packages import RUNTIME_PYTHON, Packages
 from instep.cdk.shared_cache import SharedCache
@@ -50,13 +49,10 @@ class Platform(Construct):
         self.layers: list[lambda_.ILayerVersion] = []
         self.environment: dict[str, str] = {}
         if config.local_cloud:
-            folders = [packages.library / "python", packages.dependencies / "python"]
-            if asks_for_the_model(domain, config):
-                folders.append(link_model(packages.build, packages.dependencies))
+            folders = (packages.library / "python", packages.dependencies / "python")
             self.runtime = lambda_.Runtime.PROVIDED_AL2023
             self.environment = {"INSTEP_LAYERS": os.pathsep.join(map(str, folders))}
         else:
-            asks_for_the_model(domain, config)  # or a deployment would fail at its first text
             self.layers = Layers(self, "Layers", packages=packages).versions
 
 

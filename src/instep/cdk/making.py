@@ -12,10 +12,10 @@ from constructs import Construct
 from instep.cdk.config import Config
 from instep.cdk.function import Platform, WorkflowFunction
 from instep.cdk.ingest import Queues
+from instep.cdk.models import bedrock_models
 from instep.cdk.nag import accept, accept_objects
 from instep.cdk.shared_cache import MOUNT, SharedCache
 from instep.cdk.storage import Storage
-from instep.embedding.spelling import spelled
 
 # A lease outlives two missed heartbeats, and a process that died by less than a minute.
 LOCK_DURATION = Duration.minutes(1)
@@ -97,10 +97,7 @@ class Making(Construct):
 
     def _allow_models(self, made: WorkflowFunction) -> None:
         """Let a function ask the models of Bedrock that the domain's collections name."""
-        names = [spec.embedder for spec in self._platform.domain.collections.values()]
-        asked = [spelled(name) for name in names if name]
-        models = sorted({one.target for one in asked if one.kind == "bedrock"})
-        stack = Stack.of(self)
+        stack, models = Stack.of(self), bedrock_models(self._platform.domain, self._config)
         all_models = f"arn:{stack.partition}:bedrock:{stack.region}::foundation-model"
         if models:
             made.allow(["bedrock:InvokeModel"], [f"{all_models}/{model}" for model in models])

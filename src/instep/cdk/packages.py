@@ -39,11 +39,6 @@ class Packages:
     functions: Path
     """Holds a folder a function: its handler.py, and on the local cloud its `bootstrap`."""
 
-    @property
-    def build(self) -> Path:
-        """The app's folder of what is made, which holds them all."""
-        return self.dependencies.parents[1]
-
 
 def target_of(config: Config) -> Target:
     """Return the machine and Python for which the functions of this deployment are packed."""
