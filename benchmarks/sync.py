@@ -141,7 +141,7 @@ def _damaged(session: ItemsSession, size: int, folder: Any) -> Figures:
     leases.release(lease)
     result = through(session, [COLLECTION], _HOURS, lambda _: None)
     counts = _counts(result)
-    wanted = {"added": 2 * each, "updated": each, "deleted": each}
+    wanted = {"added": each, "updated": 2 * each, "deleted": each}
     return {
         "damaged": 4 * each,
         "repair_s": round(result.seconds, 1),
