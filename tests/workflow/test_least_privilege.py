@@ -80,6 +80,13 @@ def test_a_whole_run_with_every_policy_evaluated(strict: DeployedApp) -> None:
     assert len(app.rejected()) == 1
 
 
+def test_a_whole_table_with_every_policy_evaluated(strict: DeployedApp) -> None:
+    outcome = strict.run({"Sync": {"segments": 2}}).outcome
+    assert outcome.succeeded, outcome
+    strict.drained()
+    assert len(strict.rejected()) == 0
+
+
 def test_the_daily_sweep_as_its_schedules_start_it(strict: DeployedApp) -> None:
     """All is young, so it deletes nothing: it lists and reads, and says so."""
     scheduler, functions = (strict.target.client(name) for name in ("scheduler", "lambda"))
