@@ -91,6 +91,7 @@ def follow_sync(session: Session, arn: str, timeout: float, progress: Progress) 
         if found["status"] != "RUNNING":
             followed.status = found["status"]
             followed.error, followed.cause = found.get("error"), found.get("cause")
+            followed.segments |= _through(found.get("output"))
             return followed
         pause.wait(_POLL_SECONDS)
     raise StillRunning(f"{arn} did not end within {timeout:g} s: start this again to follow it")
@@ -198,6 +199,14 @@ def _newest(session: Session, arn: str) -> dict[int, Segment]:
                 segment = Segment.from_payload(answer["segment"])
                 found.setdefault(segment.number, segment)
     return found
+
+
+def _through(output: str | None) -> dict[int, Segment]:
+    """Return what each segment came to, by the output of an execution that came through."""
+    answer = _read(output)
+    items = answer.get("sync", {}).get("segments", []) if isinstance(answer, dict) else []
+    found = [Segment.from_payload(item["segment"]) for item in items]
+    return {segment.number: segment for segment in found}
 
 
 def _read(output: Any) -> Any:
