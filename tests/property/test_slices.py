@@ -8,17 +8,24 @@ from receipt_chroma.compaction.touched import Touched
 
 receipts = st.builds(ReceiptId, st.sampled_from("abc"), st.integers(1, 4))
 words = st.builds(EmbeddingId, receipts, st.integers(1, 3), st.integers(1, 3))
-touched = st.builds(Touched, *[st.sets(receipts)] * 2, *[st.sets(words)] * 2)
+touched = st.builds(
+    Touched,
+    receipts=st.sets(receipts),
+    merchants=st.sets(receipts),
+    whole=st.sets(words),
+    removed=st.sets(words),
+    labelled=st.sets(words),
+)
 
 
 @given(whole=touched, most=st.integers(1, 300))
 def test_parts_are_the_whole_and_each_is_bounded(whole: Touched, most: int) -> None:
     parts = list(whole.slices(most))
-    for name in ("receipts", "merchants", "removed", "labelled"):
+    for name in ("receipts", "merchants", "whole", "removed", "labelled"):
         assert set().union(*(getattr(part, name) for part in parts)) == getattr(whole, name)
     for part in parts:
         assert part != Touched()
-        assert len(part.labelled | part.removed) <= most
+        assert len(part.labelled | part.removed | part.whole) <= most
         assert len(part.receipts | part.merchants) <= 1 + most // 128
 
 
@@ -34,6 +41,6 @@ def test_a_receipt_is_in_one_part_unless_it_is_larger_than_one(whole: Touched, m
     seen: set[ReceiptId] = set()
     for part in whole.slices(most):
         mine = part.receipts | part.merchants
-        mine |= {one.receipt for one in part.labelled | part.removed}
+        mine |= {one.receipt for one in part.labelled | part.removed | part.whole}
         assert not mine & seen
         seen |= mine

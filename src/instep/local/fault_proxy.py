@@ -8,9 +8,10 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -142,6 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return True
             case Hold():
                 rule.lifted.wait()
+                _end(call.pid)  # its function's time was over, and on AWS it would be gone
             case LetRival(act=act):
                 act()
                 return True
@@ -196,6 +198,14 @@ class _Handler(BaseHTTPRequestHandler):
             ("x-amzn-query-error", f"{fault.code};Receiver"),
         ]
         self._answer(fault.status, headers, body.encode())
+
+
+def _end(pid: int | None) -> None:
+    """Kill a function's process, if it is one still: or its next call would be taken for another's.
+    """
+    with suppress(OSError):
+        if pid is not None and b"awslambdaric" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGKILL)
 
 
 def _handler_for(proxy: FaultProxy) -> type[_Handler]:
