@@ -15,7 +15,7 @@ from instep.snapshot.copy.inventory import read_versions, version_files
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.manifest import Manifest
 
-EPILOG = "Example: [bold]instep history words --json | jq .versions[0].changed[/]"
+EPILOG = "Example: [bold]instep history products --json | jq .versions[0].changed[/]"
 _SHOWN: Final = 20
 _MESSAGES: Final = (
     "messages"  # the engine's count, of what made the version and not of what changed

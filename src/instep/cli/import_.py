@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from instep.snapshot.acts.importing import Imported, Request
     from instep.snapshot.copy.fetch import Progress
 
-EPILOG = "Example: [bold]instep import words --from s3://old-vectors --id 20251001_120000[/]"
+EPILOG = "Example: [bold]instep import products --from s3://old-vectors --id 20251001_120000[/]"
 _SCHEME = "s3://"
 
 

@@ -12,7 +12,7 @@ from instep.cli.output import Refused
 if TYPE_CHECKING:
     from instep.chroma.read_only import TextsToVectors
 
-EPILOG = "Example: [bold]instep mcp s3://my-bucket words --embed my_model:embed[/]"
+EPILOG = "Example: [bold]instep mcp s3://my-bucket products --embed my_model:embed[/]"
 
 
 def mcp(

@@ -11,7 +11,7 @@ from instep.cli.output import Refused, answers, bytes_text, fetching
 from instep.cli.session import open_session
 from instep.cli.snapshots import pull_snapshot
 
-EPILOG = "Example: [bold]instep pull words ./words[/]"
+EPILOG = "Example: [bold]instep pull products ./products[/]"
 
 
 def pull(

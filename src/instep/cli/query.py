@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 from chromadb.errors import ChromaError
 from rich.markup import escape
@@ -15,15 +16,16 @@ from instep.cli.options import DEFAULT_STACK, At, Aws, Collection, Json, Stack
 from instep.cli.output import Refused, answers, fetching, print_json
 from instep.cli.session import open_session
 from instep.cli.snapshots import opened
-from instep.embedding.local import WIDTH, unit_vectors
+from instep.embedding.asking import asks
+from instep.embedding.local import unit_vectors
 from instep.stamps import SUBJECT, VECTOR
 
 if TYPE_CHECKING:
     from instep.snapshot.copy.reader import Snapshot
 
 EPILOG = (
-    "Example: [bold]instep query words dairy --where "
-    """'{"valid_labels_array": {"$contains": "PRODUCT_NAME"}}'[/]"""
+    "Example: [bold]instep query products 'something for cocoa' --where "
+    """'{"price": {"$lt": 20}}'[/]"""
 )
 _WIDTH = 44  # of a text, as it is shown
 _SEARCHED = 400  # of which the nearest of each text are shown
@@ -55,8 +57,8 @@ def query(
 ) -> None:
     """Show the nearest embeddings with their fields; the same text is shown once, with a count.
 
-    The text is embedded with the demo's model (256 floats), so this reads collections that were
-    embedded with it: the demo's, or yours while you try things out.
+    The text is embedded by what made the collection's vectors, if Instep ships that, and else with
+    the small local model (256 floats), as in the demo.
     """
     condition = _condition(where)
     session = open_session(aws=aws, stack=stack)
@@ -80,13 +82,14 @@ def nearest(
     held = collection.count()
     if held == 0:
         return []
+    asked = np.asarray((asks(snapshot.embedder) or unit_vectors)([text]), np.float32)
     sample = collection.get(limit=1, include=["embeddings"])["embeddings"]
-    if sample is not None and len(sample[0]) != WIDTH:
+    if sample is not None and len(sample[0]) != len(asked[0]):
         raise Refused(
             f"{collection.name} holds vectors of {len(sample[0])} floats, this command's model "
-            f"makes {WIDTH}: query it from Python with your own model (examples/read_snapshot.py)"
+            f"makes {len(asked[0])}: query it from Python with your own model "
+            f"(examples/read_snapshot.py)"
         )
-    asked = unit_vectors([text])
     try:
         found: Any = collection.query(
             query_embeddings=asked,
@@ -96,7 +99,9 @@ def nearest(
         )
     except (ValueError, ChromaError) as error:
         raise Refused(f"chromadb does not take this --where: {error}") from error
-    cosines = found["embeddings"][0] @ asked[0]  # the same in every space: all are unit vectors
+    near = np.asarray(found["embeddings"][0])
+    lengths = np.linalg.norm(near, axis=1) * np.linalg.norm(asked[0])
+    cosines = near @ asked[0] / np.where(lengths, lengths, 1.0)
     return _distinct(found, cosines.tolist(), count)
 
 
@@ -163,5 +168,5 @@ def _condition(where: str | None) -> Mapping[str, Any] | None:
     except ValueError as error:
         raise Refused(f"--where is not JSON: {error}") from error
     if not isinstance(condition, dict):
-        raise Refused(f'--where takes an object, such as {{"receipt_id": 1}}, not {where}')
+        raise Refused(f'--where takes an object, such as {{"price": {{"$lt": 20}}}}, not {where}')
     return condition

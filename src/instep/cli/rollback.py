@@ -14,7 +14,7 @@ from instep.snapshot.acts.rollback import RolledBack
 from instep.snapshot.acts.rollback import rollback as roll_back
 from instep.snapshot.copy.store import SnapshotStore
 
-EPILOG = "Example: [bold]instep rollback words 20260102T030405.000006Z-0123abcd[/]"
+EPILOG = "Example: [bold]instep rollback products 20260102T030405.000006Z-0123abcd[/]"
 
 
 def rollback(

@@ -14,7 +14,7 @@ from instep.snapshot.acts.sweep import Swept
 from instep.snapshot.acts.sweep import sweep as sweep_store
 from instep.snapshot.copy.store import SnapshotStore
 
-EPILOG = "Example: [bold]instep sweep words --dry-run[/]"
+EPILOG = "Example: [bold]instep sweep products --dry-run[/]"
 
 
 def sweep(

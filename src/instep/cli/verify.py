@@ -16,7 +16,7 @@ from instep.cli.output import Exit, answers, bytes_text, complain, print_json, r
 from instep.cli.session import open_session
 from instep.domain import Difference
 
-EPILOG = "Example: [bold]instep verify words --json | jq .differences[0][/]"
+EPILOG = "Example: [bold]instep verify products --json | jq .differences[0][/]"
 _SHOWN = 20
 
 
@@ -29,14 +29,13 @@ def verify(
 ) -> None:
     """Check every hash of the heads, and compare every embedding with the table; exit 1 on a no.
 
-    What each embedding should carry is worked out by receipts/receipt_domain/oracle.py, which
-    shares no code with the pipeline. Costs a Scan of the table and a verified copy of each head.
-    Changes that are still on their way show as differences: `instep wait` first. An expiry that
-    has passed while its item still lies in the table is no difference.
+    What each embedding should carry, the domain works out from the whole table. Costs a Scan of it
+    and a verified copy of each head. Changes that are still on their way show as differences:
+    `instep wait` first. An expiry that has passed while its item still lies in the table is no
+    difference.
 
-    Exits 4 instead of 1 when all that differs waits in the DLQ: a record of the same receipt, word,
-    label or line lies there, with the reason that is shown. Up to 1,000 of its messages are looked
-    at.
+    Exits 4 instead of 1 when all that differs waits in the DLQ: a record of what the embedding
+    belongs to lies there, with the reason that is shown. Up to 1,000 of its messages are looked at.
     """
     session = open_session(aws=aws, stack=stack)
     chosen = session.chosen(collection)

@@ -24,7 +24,7 @@ from instep.cli.standing import executions, inbox_of
 from instep.clock import utc_now
 from instep.domain import Difference
 
-EPILOG = "Example: [bold]instep wait --timeout 60 && instep query words dairy[/]"
+EPILOG = "Example: [bold]instep wait --timeout 60 && instep query products cocoa[/]"
 _POLL_SECONDS: Final = 0.3
 _SHOWN: Final = 10
 _QUIET_POLLS: Final = 10  # quiet for so long, another reading may find what the stream brought
@@ -45,9 +45,8 @@ def wait(
     item nobody has written yet. An expiry that has passed while its item still lies in the table
     keeps nobody waiting.
 
-    Exits 4 instead of 1 when all that is missing waits in the DLQ: a record of the same receipt,
-    word, label, line or run lies there, with the reason that is shown. Up to 1,000 of its messages
-    are looked at.
+    Exits 4 instead of 1 when all that is missing waits in the DLQ: a record of what it belongs
+    to lies there, with the reason that is shown. Up to 1,000 of its messages are looked at.
     """
     session = open_session(aws=aws, stack=stack)
     collections = list(session.domain.collections)

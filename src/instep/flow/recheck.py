@@ -1,8 +1,8 @@
 """Embeddings to look up although nothing was signalled: the engine's own record in the inbox.
 
-`{"Recheck": {"collection": "words", "part": 3, "of": 400}}` stands for every id that the collection
-carries, when it is applied, whose hash modulo 400 is 3. It is how `sync` comes to what the table no
-longer knows. No domain is asked what it means: the ids go to it as `Work.recheck`.
+`{"Recheck": {"collection": "products", "part": 3, "of": 400}}` stands for every id that the
+collection carries, when it is applied, whose hash modulo 400 is 3. It is how `sync` comes to what
+the table no longer knows. No domain is asked what it means: the ids go to it as `Work.recheck`.
 """
 
 import json

@@ -85,6 +85,11 @@ class Snapshot:
             self._reached(manifest, freshness)
             failed.pop_all()
 
+    @property
+    def embedder(self) -> str:
+        """The name of what made its vectors (`instep.embedding.named`); "" where none is known."""
+        return self._manifest.made_by.embedder
+
     def refresh(self, progress: Progress | None = None) -> bool:
         """Go to the head if it moved; say whether it did. A snapshot opened `at` a version stays.
 
@@ -203,7 +208,7 @@ class Snapshot:
 
     def _named(self, texts: list[str]) -> "Sequence[Vector]":
         """Make vectors of texts by what the version names."""
-        ask = asks(self._manifest.made_by.embedder)
+        ask = asks(self.embedder)
         if ask is None:
             raise EmbeddingFunctionMissing(self._versions.collection)
         return ask(texts)
