@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _end(pid: int | None) -> None:
-    """Kill a function's process, if it is one still: or its next call would be taken for another's."""
+    """Kill a function's process, if it is one still: its next call would pass for another's."""
     with suppress(OSError):
         if pid is not None and b"awslambdaric" in Path(f"/proc/{pid}/cmdline").read_bytes():
             os.kill(pid, signal.SIGKILL)
