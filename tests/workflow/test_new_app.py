@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from instep.app import stack_name
 from instep.cli.app import app as command_line
 from instep.cli.filling import put_items
 from instep.cli.session import Session
@@ -51,9 +52,10 @@ def test_a_new_app_takes_in_a_table_and_is_in_step(
     assert target.environ[ENDPOINT].startswith("http://127.0.0.1")
     items = [product(key, *one) for key, one in PRODUCTS.items()]
     put_items(session.dynamodb, session.deployment.dynamodb_table_name, items)
-    assert "in step" in run("sync")
-    assert "3 embeddings compared, in step" in run("verify")
-    assert "in step" in run("wait")
+    stack = ("--stack", stack_name())  # the default is that of the folder one started from
+    assert "in step" in run("sync", *stack)
+    assert "3 embeddings compared, in step" in run("verify", *stack)
+    assert "in step" in run("wait", *stack)
     (name,) = session.domain.collections
     with open_snapshot(session.objects, name) as snapshot:
         found = snapshot.collection.query(query_texts=["something for the feet"], n_results=1)
