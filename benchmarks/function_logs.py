@@ -42,9 +42,12 @@ class Line:
 
 @dataclass(frozen=True)
 class FunctionLogs:
-    """The functions of a deployment by the names of their folders, and their log groups."""
+    """The functions of a deployment by the names of their folders, and their log groups; `stack`
+    tells it from others on the same cloud.
+    """
 
     target: Target
+    stack: str = ""
 
     @cached_property
     def functions(self) -> dict[str, dict[str, Any]]:
@@ -55,6 +58,7 @@ class FunctionLogs:
             function["Description"].removeprefix(_NAMED): function
             for function in found
             if function.get("Description", "").startswith(_NAMED)
+            and function["FunctionName"].startswith(self.stack)
         }
 
     def texts(self, name: str) -> list[str]:

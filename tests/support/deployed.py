@@ -79,7 +79,9 @@ class DeployedApp(DeployedMachines):
 
     def _ingested(self) -> int:
         """How many records of the stream ingest has queued so far."""
-        return metric_sums(FunctionLogs(self.target).texts("ingest"))["StreamRecordsReceived"]
+        stack = self.deployment.state_machine_arn.rpartition(":")[2].partition("-")[0]
+        logs = FunctionLogs(self.target, f"{stack}-")  # other tests' stacks are on the same cloud
+        return metric_sums(logs.texts("ingest"))["StreamRecordsReceived"]
 
     def seed(self, receipt: Receipt) -> None:
         """Bring a receipt's embeddings into both snapshots, its own signals all consumed."""
