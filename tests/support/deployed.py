@@ -67,15 +67,19 @@ class DeployedApp(DeployedMachines):
             dynamodb.delete_item(TableName=self.deployment.dynamodb_table_name, Key=key)
 
     def change(self, *items: Mapping[str, Any]) -> None:
+        """Write items of which the inbox gets signals, and nothing but them."""
+        assert self.waiting() == (0, 0)
+        self.write(*items)
+        assert self.waiting() != (0, 0)
+
+    def write(self, *items: Mapping[str, Any]) -> None:
         """Write items, and wait until ingest has queued what all of them mean: the stream may hand
         them over in several batches.
         """
-        assert self.waiting() == (0, 0)
         signals = sum(lets_through(record(dict(item))) for item in items)
         awaited = self._ingested() + signals
         self.put(*items)
-        eventually(lambda: self._ingested() >= awaited, "ingest reads the change")
-        assert self.waiting() != (0, 0)
+        eventually(lambda: self._ingested() >= awaited, "ingest reads the change", timeout=90)
 
     def _ingested(self) -> int:
         """How many records of the stream ingest has queued so far."""

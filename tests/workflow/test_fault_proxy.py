@@ -1,6 +1,9 @@
 """The fault proxy: each fault as a deployed function meets it through boto3's own retries."""
 
+import socket
+import threading
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from timeit import default_timer
 
@@ -136,3 +139,26 @@ def test_calls_of_the_test_itself_are_no_functions(proxy: FaultProxy, target: Ta
     with proxy.failing(calls(function="writer"), Refuse()) as rule:
         Target(environ, local=True).client("s3").list_buckets()
     assert rule.hits == 0
+
+
+def test_a_call_arrives_though_the_cloud_closed_the_idle_connection_before_it() -> None:
+    """Else a rule counts the call, and the caller's own retry is what the rule never strikes."""
+    closed = threading.Event()
+    with FaultProxy() as proxy, socket.create_server(("127.0.0.1", 0)) as cloud:
+        proxy.upstream = f"http://127.0.0.1:{cloud.getsockname()[1]}"
+
+        def answer_each_and_close() -> None:
+            for _ in range(2):
+                connection, _address = cloud.accept()
+                with connection:
+                    connection.recv(65_536)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                closed.set()
+
+        threading.Thread(target=answer_each_and_close, daemon=True).start()
+        caller = HTTPConnection(proxy.endpoint.removeprefix("http://"), timeout=10)
+        for _ in range(2):
+            caller.request("GET", "/bucket/key")
+            assert caller.getresponse().read() == b"ok"
+            assert closed.wait(10)
+        caller.close()

@@ -4,6 +4,7 @@ Nothing in the product knows of it: functions find it where they find the cloud.
 """
 
 import os
+import select
 import signal
 import sys
 import threading
@@ -163,6 +164,9 @@ class _Handler(BaseHTTPRequestHandler):
         return b"".join(parts)
 
     def _forward(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        if self._connection is not None and _is_over(self._connection):
+            self._connection.close()
+            self._connection = None
         if self._connection is None:
             self._connection = HTTPConnection(urlsplit(self.proxy.upstream).netloc, timeout=900)
         kept = {name: value for name, value in self.headers.items() if name.lower() not in _OURS}
@@ -205,6 +209,17 @@ def _end(pid: int | None) -> None:
     with suppress(OSError):
         if pid is not None and b"awslambdaric" in Path(f"/proc/{pid}/cmdline").read_bytes():
             os.kill(pid, signal.SIGKILL)
+
+
+def _is_over(connection: HTTPConnection) -> bool:
+    """Whether the cloud closed a kept connection while nothing was asked: a call sent on it would
+    be lost after a rule had counted it.
+    """
+    if connection.sock is None:
+        return True
+    idle = select.poll()
+    idle.register(connection.sock, select.POLLIN)
+    return bool(idle.poll(0))  # nothing was asked, so all that can be read is the end
 
 
 def _handler_for(proxy: FaultProxy) -> type[_Handler]:
