@@ -99,7 +99,7 @@ def nearest(
         )
     except (ValueError, ChromaError) as error:
         raise Refused(f"chromadb does not take this --where: {error}") from error
-    near = np.asarray(found["embeddings"][0])
+    near = np.asarray(found["embeddings"][0]).reshape(-1, len(asked[0]))  # none too
     lengths = np.linalg.norm(near, axis=1) * np.linalg.norm(asked[0])
     cosines = near @ asked[0] / np.where(lengths, lengths, 1.0)
     return _distinct(found, cosines.tolist(), count)
