@@ -5,11 +5,12 @@ what a single upload makes and works as well, but 600 small Chroma directories t
 (47 ms each), these 24 take 6 s.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from uuid import UUID, uuid5
 
+from instep.batched import batched
 from instep.cli.drift import Progress
 from instep.cli.filling import put_items
 from instep.cli.session import Session
@@ -34,7 +35,7 @@ class Arrival:
         """Write deltas, items and runs of the receipts; say in a sentence what was written."""
         dynamodb, table = self._session.dynamodb, self._session.deployment.dynamodb_table_name
         with ThreadPoolExecutor(_BUILDERS) as builders:  # while the table is written
-            building = [builders.submit(self._delta, some) for some in _some(receipts)]
+            building = [builders.submit(self._delta, some) for some in batched(receipts, A_DELTA)]
             count = put_items(
                 dynamodb,
                 table,
@@ -71,8 +72,3 @@ class Arrival:
                 vectors.documents,
             )
         return run(first, run_id, prefixes)
-
-
-def _some(receipts: Sequence[Receipt]) -> Iterator[Sequence[Receipt]]:
-    for start in range(0, len(receipts), A_DELTA):
-        yield receipts[start : start + A_DELTA]

@@ -6,13 +6,14 @@ aside with its reason, and its embeddings stay as they are.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from instep.aws.expiry import alive
 from instep.aws.table import TableReader
+from instep.batched import batched
 from instep.chroma import collection as store
 from instep.chroma.carriable import Refusal
 from instep.deriving import OVER_AN_ITEM
@@ -44,7 +45,7 @@ def update(source: "Source", schema: "KeySchema", time_to_live: str | None, work
     """Bring what the signals of `work` touched in step with the table of these keys."""
     updating = _Updating(source, schema, time_to_live, work)
     indexes = updating.touched()
-    for subjects in _slices(sorted(indexes.keys() | updating.rechecked()), MOST):
+    for subjects in batched(sorted(indexes.keys() | updating.rechecked()), MOST):
         updating.apply(subjects)
     return updating.outcome(indexes)
 
@@ -85,7 +86,7 @@ class _Updating:
     def rechecked(self) -> set[str]:
         """Return the subjects of what is to be looked up anyhow; what has none is nobody's."""
         subjects: set[str] = set()
-        for ids in _slices(list(self._work.recheck), MOST):
+        for ids in batched(self._work.recheck, MOST):
             carried = store.read(self._collection, ids=ids)
             nobodys = [id_ for id_, have in carried.items() if SUBJECT not in have.metadata]
             if nobodys:
@@ -246,8 +247,3 @@ def _wanted(derived: "Derived", have: Carried | None, vector: "Vector | None") -
 
 def _conflict(id_: str, other: str) -> str:
     return f"the id {id_!r:.200} is that of {other:.300} too, which comes first and keeps it"
-
-
-def _slices(subjects: Sequence[str], most: int) -> Iterator[Sequence[str]]:
-    for at in range(0, len(subjects), most):
-        yield subjects[at : at + most]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from instep.batched import batched
 from instep.chroma import collection as store
 from instep.chroma.carriable import Refusal
 from instep.difference import Carried, Changes, Wanted, difference
@@ -144,9 +145,8 @@ class Convergence:
 
 def _slices(records: Mapping[EmbeddingId, "Record"]) -> Iterator[dict[EmbeddingId, "Record"]]:
     """Yield records in parts that bound what is held at once, those of a receipt together."""
-    ids = sorted(records)
-    for at in range(0, len(ids), MOST):
-        yield {one: records[one] for one in ids[at : at + MOST]}
+    for ids in batched(sorted(records), MOST):
+        yield {one: records[one] for one in ids}
 
 
 def _wanted(
@@ -169,9 +169,7 @@ def _filters(receipts: Iterable[ReceiptId]) -> Iterator[dict[str, object]]:
     numbers: dict[str, set[int]] = {}
     for one in receipts:
         numbers.setdefault(one.image_id, set()).add(one.receipt_id)
-    images = sorted(numbers)
-    for at in range(0, len(images), _IMAGES_A_CALL):
-        chunk = images[at : at + _IMAGES_A_CALL]
+    for chunk in batched(sorted(numbers), _IMAGES_A_CALL):
         wanted = sorted(set().union(*(numbers[image] for image in chunk)))
         yield {"$and": [{"image_id": {"$in": chunk}}, {"receipt_id": {"$in": wanted}}]}
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError, FlexibleChecksumError, IncompleteReadError
 
 from instep.aws.aws_errors import storage
+from instep.batched import batched
 from instep.errors import ConfigurationMissing, StorageUnavailable
 
 if TYPE_CHECKING:
@@ -178,8 +179,7 @@ class Objects:
     def delete(self, keys: Iterable[str]) -> None:
         """Delete the objects; a key that is not there is no error."""
         waiting = [self.prefix + key for key in keys]
-        for start in range(0, len(waiting), _DELETED_A_CALL):
-            chunk = waiting[start : start + _DELETED_A_CALL]
+        for chunk in batched(waiting, _DELETED_A_CALL):
             with storage(f"DELETE {len(chunk)} objects of {self.where()}"):
                 answer = self.client.delete_objects(
                     Bucket=self.bucket,

@@ -11,6 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from instep.aws.aws_errors import storage
+from instep.batched import batched
 from instep.errors import StorageUnavailable
 from instep.keys import Key, KeyAttribute, KeySchema
 
@@ -62,8 +63,7 @@ class TableReader:
 
     def get(self, keys: Iterable[Key], attributes: Sequence[str]) -> dict[Key, Item]:
         """Return the items of those keys that have one."""
-        unique = list(dict.fromkeys(keys))
-        chunks = [unique[at : at + KEYS_A_CALL] for at in range(0, len(unique), KEYS_A_CALL)]
+        chunks = list(batched(dict.fromkeys(keys), KEYS_A_CALL))
         return {
             self.schema.of(item): item
             for items in self.side_by_side(lambda chunk: self._chunk(chunk, attributes), chunks)

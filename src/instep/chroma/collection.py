@@ -21,6 +21,7 @@ from chromadb.api.shared_system_client import SharedSystemClient
 from chromadb.config import Settings
 from chromadb.errors import ChromaError, InvalidArgumentError
 
+from instep.batched import batched
 from instep.chroma import installed, panics, sqlite_wal
 from instep.chroma.bisection import write_all_but_bad
 from instep.chroma.carriable import Refusal, is_id, sift
@@ -142,7 +143,7 @@ def read(
     """Return what the embeddings carry: those named, those that match, or without either, all."""
     if ids is not None and where is None:
         found: dict[str, Carried] = {}
-        for chunk in _chunks([id_ for id_ in ids if is_id(id_)]):
+        for chunk in batched((id_ for id_ in ids if is_id(id_)), CHUNK):
             found |= _carried(collection.get(ids=chunk, include=["metadatas", "documents"]))
         return found
     if where is None:
@@ -175,7 +176,7 @@ def vectors(collection: "Collection") -> "Iterator[Sequence[Vector]]":
 def read_vectors(collection: "Collection", ids: Iterable[str]) -> dict[str, "NDArray[np.float32]"]:
     """Return the vectors of those ids that exist."""
     found: dict[str, NDArray[np.float32]] = {}
-    for chunk in _chunks(list(ids), _VECTORS):
+    for chunk in batched(ids, _VECTORS):
         got: Any = collection.get(ids=chunk, include=["embeddings"])
         rows = zip(got["ids"], got["embeddings"], strict=True)
         found |= {id_: np.asarray(row, np.float32) for id_, row in rows}
@@ -185,7 +186,7 @@ def read_vectors(collection: "Collection", ids: Iterable[str]) -> dict[str, "NDA
 def present(collection: "Collection", ids: Iterable[str]) -> set[str]:
     """Return those of these embeddings that there are."""
     found: set[str] = set()
-    for chunk in _chunks([id_ for id_ in ids if is_id(id_)]):
+    for chunk in batched((id_ for id_ in ids if is_id(id_)), CHUNK):
         found.update(collection.get(ids=chunk, include=[])["ids"])
     return found
 
@@ -196,13 +197,13 @@ def apply(collection: "Collection", changes: Changes) -> Written:
     What chromadb does not carry is set aside, item by item, and everything else is written.
     """
     good, refused = sift(changes, _dimension(collection) if changes.adds else None)
-    for ids in _chunks(list(good.deletes)):
+    for ids in batched(good.deletes, CHUNK):
         collection.delete(ids=ids)
     writes: list[tuple[Write, Mapping[str, Any]]] = [(_add, good.adds), (_update, good.updates)]
     unforeseen = {
         id_: Refusal(f"chromadb refuses it: {why}")
         for write, items in writes
-        for chunk in _chunks(list(items.items()))
+        for chunk in batched(items.items(), CHUNK)
         for (id_, _), why in write_all_but_bad(
             chunk, partial(write, collection), _OVER_AN_ITEM, partial(_check, collection)
         )
@@ -279,8 +280,3 @@ def _check(collection: "Collection") -> None:
 def _metadata(fields: Fields) -> Any:
     """Return fields as chromadb takes them: None for no field at all, never an empty dict."""
     return dict(fields) or None
-
-
-def _chunks(items: list[T], length: int = CHUNK) -> Iterator[list[T]]:
-    for start in range(0, len(items), length):
-        yield items[start : start + length]

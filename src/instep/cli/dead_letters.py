@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from instep.batched import batched
 from instep.flow.envelope import attempts_of
 from instep.local.target import Target
 
@@ -65,12 +66,12 @@ def peek(
 
 
 def _hand_back(sqs: "SQSClient", dlq_url: str, handles: Sequence[str]) -> None:
-    for at in range(0, len(handles), _A_CALL):
+    for few in batched(handles, _A_CALL):
         sqs.change_message_visibility_batch(
             QueueUrl=dlq_url,
             Entries=[
                 {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
-                for number, handle in enumerate(handles[at : at + _A_CALL])
+                for number, handle in enumerate(few)
             ],
         )
 

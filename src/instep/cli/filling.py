@@ -1,14 +1,15 @@
 """Write and delete many items: 25 a call, a few calls at a time, until the table took them all."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from boto3.dynamodb.types import TypeSerializer
+
+from instep.batched import batched
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -66,13 +67,7 @@ def _write(
 
     done = 0
     with ThreadPoolExecutor(_THREADS) as pool:
-        for count in pool.map(write, _chunks(requests)):
+        for count in pool.map(write, batched(requests, _A_CALL)):
             done += count
             progress(done)
     return done
-
-
-def _chunks(requests: Iterable[Any]) -> Iterator[list[Any]]:
-    left = iter(requests)
-    while chunk := list(islice(left, _A_CALL)):
-        yield chunk

@@ -6,6 +6,7 @@ a reader imports. Whoever embeds with a function of his own hands it to `open_sn
 
 from typing import TYPE_CHECKING
 
+from instep.batched import batched
 from instep.chroma.carriable import NotCarriable, Refusal
 from instep.embedding.named import embedder_of
 from instep.embedding.spelling import spelled
@@ -30,8 +31,7 @@ def asks(name: str) -> "Callable[[list[str]], Sequence[Vector]] | None":
 
 def _vectors(embedder: "Embedder", texts: "Sequence[str]") -> "list[Vector]":
     found: list[Vector] = []
-    for at in range(0, len(texts), embedder.batch):
-        few = texts[at : at + embedder.batch]
+    for few in batched(texts, embedder.batch):
         for text, answer in zip(few, embedder.embed(few), strict=True):
             if isinstance(answer, Refusal):
                 raise NotCarriable(f"{text[:80]!r} can have no vector: {answer.reason}")

@@ -4,11 +4,12 @@ What came of a call is parked before the next one, and a second try of the same 
 so a crash costs the call it happened in, and no other.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from instep.batched import batched
 from instep.chroma.carriable import NotCarriable, Refusal, as_vector, is_text
 from instep.clock import Clock
 from instep.embedding.digests import digest_of
@@ -69,7 +70,7 @@ def embed_texts(
     ids = _by_text(texts, embedded.refused)
     digests = {digest_of(embedder.name, text): text for text in ids}
     answers = parked.find(digests)
-    for batch in _batches([one for one in digests if one not in answers], embedder.batch):
+    for batch in batched([one for one in digests if one not in answers], embedder.batch):
         began = clock()
         if until - began < embedded.slowest + RESERVE:
             break
@@ -94,10 +95,6 @@ def _by_text(texts: Mapping[str, str], refused: dict[str, Refusal]) -> dict[str,
         else:
             refused[id_] = Refusal("the text to embed is none that UTF-8 can write")
     return ids
-
-
-def _batches(digests: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    return (digests[start : start + size] for start in range(0, len(digests), size))
 
 
 def _asked(embedder: "Embedder", texts: Sequence[str]) -> "list[Answer]":

@@ -4,15 +4,15 @@ A call that is refused as a whole for what it holds is made again entry by entry
 cure is told apart from what it cannot.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from botocore.exceptions import ClientError
 
 from instep.aws.aws_errors import storage
+from instep.batched import batched
 from instep.errors import StorageUnavailable
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def call_each(
 
     done = Called[T]()
     with ThreadPoolExecutor(THREADS) as pool:
-        for few in _by(THREADS, batches):
+        for few in batched(batches, THREADS):
             for called in pool.map(attempt, few):
                 done.add(called)
     if done.failed:
@@ -102,9 +102,3 @@ def _attempt(
         else:
             called.failed.append(f"{act}: {entry['Code']}")
     return called
-
-
-def _by(count: int, things: Iterable[T]) -> Iterator[list[T]]:
-    left = iter(things)
-    while few := list(islice(left, count)):
-        yield few

@@ -4,12 +4,13 @@ The rules are docs/design.md, "Flow" and invariant 1: nothing is acknowledged be
 it is stored, and poison is known by its content. A message's body is `{"Records": [record, …]}`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from instep.aws.aws_errors import storage
+from instep.batched import batched
 from instep.clock import Clock, utc_now
 from instep.errors import StorageUnavailable
 from instep.flow.calling import call_each
@@ -108,7 +109,7 @@ class Inbox:
             )
             return answer.get("Failed", [])
 
-        call_each("delete messages", delete, _tens(list(handles)))
+        call_each("delete messages", delete, batched(handles, ENTRIES_PER_CALL))
 
     def hand_back(self, handles: Iterable[str], seconds: int) -> None:
         """Make messages visible again in so many seconds; those that already are stay so."""
@@ -123,7 +124,7 @@ class Inbox:
             )
             return answer.get("Failed", [])
 
-        call_each("hand messages back", hand_back, _tens(list(handles)))
+        call_each("hand messages back", hand_back, batched(handles, ENTRIES_PER_CALL))
 
     def depth(self) -> Depth:
         """Return the inbox's depth."""
@@ -187,11 +188,6 @@ def _set_aside(message: Outgoing, why: str) -> Rejection:
         int(known.get("attempts", 0)),
         collection=str(collection) if collection else None,
     )
-
-
-def _tens(handles: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(handles), ENTRIES_PER_CALL):
-        yield handles[start : start + ENTRIES_PER_CALL]
 
 
 def _delivery(message: "MessageTypeDef") -> Delivery:

@@ -7,12 +7,12 @@ and documents are left, each judged before it is written, and the graph of the i
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
+from instep.batched import batched
 from instep.chroma import sqlite_rows
 from instep.chroma.carriable import sift
 from instep.chroma.collection import (
@@ -121,10 +121,10 @@ def _apply(collection: "Collection", part: Mapping[str, Addition]) -> None:
 
 def _parts(adds: Mapping[str, Addition]) -> Iterator[tuple[int, dict[str, Addition]]]:
     """Yield a few at a time, with how many there were by then."""
-    rest, done = iter(adds.items()), 0
-    while part := dict(islice(rest, _AT_ONCE)):
+    done = 0
+    for part in batched(adds.items(), _AT_ONCE):
         done += len(part)
-        yield done, part
+        yield done, dict(part)
 
 
 def _require_written(made: Path, adds: Mapping[str, Addition], *, cosine: bool) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from instep.aws.objects import Listed
+from instep.batched import batched
 from instep.errors import SnapshotCorrupt
 from instep.snapshot.acts.retention import Known, Retention, condemned, loose_packs
 from instep.snapshot.copy.inventory import VersionFile, read_versions, version_files
@@ -133,10 +134,10 @@ def _require_whole(store: SnapshotStore, versions: _Versions, head: Head | None)
 def _delete(store: SnapshotStore, loose: list[str], gone: int, progress: Progress) -> None:
     total = gone + len(loose)
     progress(gone, total)
-    for start in range(0, len(loose), _DELETED_AT_ONCE):
-        chunk = loose[start : start + _DELETED_AT_ONCE]
-        store.objects.delete(map(store.pack_key, chunk))
-        progress(gone + start + len(chunk), total)
+    for few in batched(loose, _DELETED_AT_ONCE):
+        store.objects.delete(map(store.pack_key, few))
+        gone += len(few)
+        progress(gone, total)
 
 
 def _pack_name(entry: Listed) -> str | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
 
+from instep.batched import batched
 from instep.errors import SnapshotCorrupt, SnapshotUnsupported
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.document import DocumentDamaged
@@ -50,7 +51,6 @@ def read_versions(
 
     A file that was swept since it was listed is left out.
     """
-    waiting = list(files)
 
     def read(file: VersionFile) -> Manifest | Unreadable | None:
         try:
@@ -59,8 +59,7 @@ def read_versions(
             return error
 
     with ThreadPoolExecutor(_THREADS) as pool:
-        for start in range(0, len(waiting), _AT_ONCE):
-            chunk = waiting[start : start + _AT_ONCE]
+        for chunk in batched(list(files), _AT_ONCE):
             # All of a chunk before any: how many calls are made does not hang on who reads how far.
             for file, found in zip(chunk, list(pool.map(read, chunk)), strict=True):
                 if found is not None:

@@ -15,6 +15,7 @@ from typing import Final
 
 import zstandard
 
+from instep.batched import batched
 from instep.snapshot.format.pages import PAGE, PAGE_HASH, Digest, Pages, ReadPage, page_length
 
 LEVEL: Final = 3
@@ -60,7 +61,7 @@ def encode(pages: Pages, parent: ReadPage, digest: Digest, version: str) -> Enco
     chunks: list[bytes] = []
     hashes: list[bytes] = []
     replaced = Digest()
-    for chunk in _chunks(numbers, CHUNK_PAGES):
+    for chunk in batched(numbers, CHUNK_PAGES):
         before = [parent(number) for number in chunk]
         now = [pages[number] for number in chunk]
         hashes += map(digest.add, chunk, now)
@@ -101,7 +102,7 @@ def decode(
         raise PackDamaged(f"it is no pack: {error}") from error
     digest.subtract(replaced)
     at = 0
-    for chunk, packed in zip(_chunks(numbers, CHUNK_PAGES), chunks, strict=True):
+    for chunk, packed in zip(batched(numbers, CHUNK_PAGES), chunks, strict=True):
         lengths = [page_length(number, size) for number in chunk]
         raw = _decompress(packed, b"".join(map(parent, chunk)), sum(lengths))
         offset = 0
@@ -140,11 +141,6 @@ def _open(body: bytes) -> tuple[list[int], bytes, list[bytes], Digest]:
     if at != len(body):
         raise PackDamaged(f"it has {len(body)} bytes where its tables say {at}")
     return numbers, hashes, chunks, Digest.from_bytes(replaced)
-
-
-def _chunks(numbers: list[int], length: int) -> Iterator[list[int]]:
-    for start in range(0, len(numbers), length):
-        yield numbers[start : start + length]
 
 
 def _dictionary(prefix: bytes) -> zstandard.ZstdCompressionDict | None:
