@@ -4,7 +4,6 @@ The rules are docs/domain.md's, "The table": a string or a number is a text; NUL
 are no value; any other type is unreadable, which the parser rejects and the derivation passes over.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -41,13 +40,3 @@ def read(attribute: Any) -> Value:
     if kind in ("S", "N") and isinstance(value, str):
         return value or None
     return Unreadable(attribute)
-
-
-def read_expiry(attribute: Any) -> float | None:
-    """Return an expiry in epoch seconds; what is no number is none, as DynamoDB has it."""
-    value = attribute.get("N") if isinstance(attribute, Mapping) else None
-    try:
-        seconds = float(value) if isinstance(value, str) else math.nan
-    except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) else None

@@ -6,8 +6,9 @@ Ids come from the key alone.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from instep.aws.expiry import expiry
 from instep.domain import RecordRejected
-from receipt_dynamo_stream.attributes import TTL_ATTRIBUTE, Unreadable, Value, read, read_expiry
+from receipt_dynamo_stream.attributes import TTL_ATTRIBUTE, Unreadable, Value, read
 
 METADATA_FIELDS: Final = (
     "place_id",
@@ -75,4 +76,4 @@ def demand_readable(fields: Fields) -> None:
 def _read(name: str, attribute: Any) -> Value:
     if name != TTL_ATTRIBUTE:
         return read(attribute)
-    return None if read_expiry(attribute) is None else str(attribute["N"])
+    return None if expiry(attribute) is None else str(attribute["N"])

@@ -9,9 +9,9 @@ error.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
+from instep.aws.stream_time import made_at
 from instep.domain import RecordRejected
 from receipt_dynamo_stream.attributes import Unreadable
 from receipt_dynamo_stream.changes import (
@@ -192,7 +192,7 @@ def _message(
         changes=changes,
         event_name=event_name,
         collections=collections,
-        timestamp=_made_at(record["dynamodb"].get("ApproximateCreationDateTime")),
+        timestamp=made_at(record["dynamodb"]),
         stream_record_id=_text_or_none(record.get("eventID")),
         aws_region=_text_or_none(record.get("awsRegion")),
     )
@@ -225,16 +225,6 @@ def _fields(
     if not isinstance(old, Mapping) or new is None:
         raise RecordRejected("MODIFY without both images: set the stream to NEW_AND_OLD_IMAGES")
     return read_fields(entity_type, old), read_fields(entity_type, new)
-
-
-def _made_at(seconds: Any) -> str | None:
-    """Return an epoch in seconds as ISO 8601; what is no time of this calendar is no time."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat()
-    except (OverflowError, ValueError, OSError):
-        return None
 
 
 def _text_or_none(value: Any) -> str | None:

@@ -8,12 +8,13 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from instep.aws.expiry import TIME_TO_LIVE, alive
+from instep.aws.stream_time import made_at
 from instep.deriving import OVER_AN_ITEM
 from instep.difference import Carried, Wanted, difference
 from instep.domain import (
@@ -82,7 +83,7 @@ class DerivedDomain:
         fed = self._fed(key)
         if not fed:
             return []
-        at = _made_at(record)
+        at = made_at(record["dynamodb"])
         content = {"dynamodb": {"Keys": self.schema.written(key)}}
         return [Signal(json.dumps(key), fed, content, at)]
 
@@ -182,17 +183,6 @@ class DerivedDomain:
 
 
 _MADE: Final = ("ApproximateCreationDateTime", "SequenceNumber")
-
-
-def _made_at(record: Record) -> str | None:
-    """Return when a change was made, ISO 8601; what is no time of this calendar is no time."""
-    seconds = record["dynamodb"].get("ApproximateCreationDateTime")
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat()
-    except (OverflowError, ValueError, OSError):
-        return None
 
 
 def _differences(

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from receipt_dynamo_stream.attributes import TTL_ATTRIBUTE, read, read_expiry
+from instep.aws.expiry import expiry
+from receipt_dynamo_stream.attributes import TTL_ATTRIBUTE, read
 
 __all__ = ["TTL_ATTRIBUTE", "Item", "is_alive", "text"]
 
@@ -19,5 +20,5 @@ def text(item: Item, name: str) -> str | None:
 
 def is_alive(item: Item, now: datetime) -> bool:
     """Say whether the item still counts: past its time to live it is gone, swept yet or not."""
-    ends = read_expiry(item.get(TTL_ATTRIBUTE))
+    ends = expiry(item.get(TTL_ATTRIBUTE))
     return ends is None or ends > now.timestamp()

@@ -6,10 +6,11 @@ producer wrote as `unvalidated` with empty strings is equal to none and is not r
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from receipt_chroma.compaction.attributes import text
+from receipt_chroma.compaction.instants import instant
 from receipt_dynamo_stream.keys import parse_key
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ _EQUAL_TO_NONE: Final[Mapping[str, str]] = {
     "valid_labels": "",
     "invalid_labels": "",
 }
-_BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Label:
     @property
     def age(self) -> tuple[datetime, str, str]:
         """What orders labels, newest last: the instant (naive means UTC), then name and key."""
-        return _instant(self.added), self.name, self.written
+        return instant(self.added), self.name, self.written
 
 
 def label_fields(labels: Iterable[Label], carried: Mapping[str, "Value"] | None = None) -> "Fields":
@@ -104,11 +104,3 @@ def _joined(names: Iterable[str]) -> str:
     """Write names as `,A,B,` for readers that parse; one with a comma would read as two."""
     plain = sorted(name for name in names if "," not in name)
     return f",{','.join(plain)}," if plain else ""
-
-
-def _instant(added: str | None) -> datetime:
-    try:
-        instant = datetime.fromisoformat(added or "")
-    except ValueError:
-        return _BEFORE_ALL
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

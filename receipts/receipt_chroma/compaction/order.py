@@ -11,16 +11,15 @@ brought is there again and may lack its embedding.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final, NamedTuple, TypeAlias
+from datetime import datetime
+from typing import NamedTuple, TypeAlias
 
 from receipt_chroma.compaction.identity import ReceiptId
+from receipt_chroma.compaction.instants import instant
 from receipt_chroma.compaction.runs import COMPLETED, Run, RunId
 from receipt_chroma.compaction.touched import Arrival, DeltaSignal
 
 Runs: TypeAlias = Mapping[ReceiptId, Mapping[RunId, Run]]
-
-_BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Created(NamedTuple):
@@ -86,8 +85,8 @@ def _announced(signals: Iterable[DeltaSignal]) -> Iterable[Sequence[DeltaSignal]
 
 
 def _notice(same: Sequence[DeltaSignal]) -> Task:
-    newest = max(same, key=lambda signal: _instant(signal.timestamp))
-    created = Created(False, _instant(newest.timestamp), newest.prefix or "")
+    newest = max(same, key=lambda signal: instant(signal.timestamp))
+    created = Created(False, instant(newest.timestamp), newest.prefix or "")
     return Task(None, newest.prefix, created, signals=same)
 
 
@@ -116,12 +115,4 @@ def _recalled(
 
 
 def _created(announced_at: str | None, run: RunId) -> Created:
-    return Created(True, _instant(announced_at), run.run_id)
-
-
-def _instant(text: str | None) -> datetime:
-    try:
-        instant = datetime.fromisoformat(text or "")
-    except ValueError:
-        return _BEFORE_ALL
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return Created(True, instant(announced_at), run.run_id)

@@ -13,13 +13,13 @@ next pass is over too finds another's request and takes what nobody uses, until 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from instep.aws.aws_errors import storage
+from instep.aws.epoch import epoch, instant
 from instep.clock import Clock, utc_now
 from instep.errors import LeaseLost, LockBusy
 
@@ -121,8 +121,8 @@ class LeaseTable:
                     ExpressionAttributeValues={
                         ":owner": {"S": owner},
                         ":request": {"S": request},
-                        ":expires": _epoch(expires_at),
-                        ":now": _epoch(now),
+                        ":expires": epoch(expires_at),
+                        ":now": epoch(now),
                         ":one": {"N": "1"},
                     },
                     ReturnValues="ALL_OLD",
@@ -150,7 +150,7 @@ class LeaseTable:
                     ExpressionAttributeValues={
                         ":owner": {"S": lease.owner},
                         ":token": {"N": str(lease.fencing_token)},
-                        ":expires": _epoch(expires_at),
+                        ":expires": epoch(expires_at),
                     },
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
@@ -242,8 +242,8 @@ def _state(collection: str, item: Mapping[str, Any]) -> LeaseState:
         collection=collection,
         owner=item["owner"]["S"] if "owner" in item else None,
         fencing_token=int(item["fencing_token"]["N"]) if "fencing_token" in item else 0,
-        acquired_at=_instant(item.get("acquired_at")),
-        expires_at=_instant(item.get("expires_at")),
+        acquired_at=instant(item.get("acquired_at")),
+        expires_at=instant(item.get("expires_at")),
         request=item["request"]["S"] if "request" in item else None,
     )
 
@@ -271,11 +271,3 @@ def _lost(lease: Lease, found: LeaseState | None) -> LeaseLost:
         lease.owner,
         f"{found.owner} holds it with token {found.fencing_token}, ours was {lease.fencing_token}",
     )
-
-
-def _epoch(at: datetime) -> Any:
-    return {"N": str(Decimal(round(at.timestamp() * 1000)) / 1000)}
-
-
-def _instant(attribute: Mapping[str, str] | None) -> datetime | None:
-    return datetime.fromtimestamp(float(attribute["N"]), UTC) if attribute else None

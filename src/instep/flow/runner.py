@@ -28,13 +28,13 @@ Safety needs none of this: two drains at a time do the same work twice, under th
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from instep.aws.aws_errors import storage
+from instep.aws.epoch import epoch, instant
 from instep.clock import Clock, utc_now
 from instep.errors import StorageUnavailable
 from instep.flow.pace import HIDDEN
@@ -132,7 +132,7 @@ class RunnerTable:
 
         `went_well`: a round of this execution came to its end, so what died before it was luck.
         """
-        until = {":me": {"S": execution}, ":until": _epoch(self._clock() + self._lapse)}
+        until = {":me": {"S": execution}, ":until": epoch(self._clock() + self._lapse)}
         stay = "SET #until = :until" + (" REMOVE deaths" if went_well else "")
         found, wished = self._update(stay, "runner = :me", until), False
         for _ in range(_TRIES):
@@ -151,7 +151,7 @@ class RunnerTable:
 
     def renew(self, execution: str) -> None:
         """Give a sign of life; nothing happens when another is the runner."""
-        until = {":me": {"S": execution}, ":until": _epoch(self._clock() + self._lapse)}
+        until = {":me": {"S": execution}, ":until": epoch(self._clock() + self._lapse)}
         self._update("SET #until = :until", "runner = :me", until)
 
     def finish(self, execution: str, claim: Claim) -> bool:
@@ -175,7 +175,7 @@ class RunnerTable:
             {
                 ":me": {"S": execution},
                 ":start": {"S": start},
-                ":until": _epoch(self._clock() + START),
+                ":until": epoch(self._clock() + START),
             },
         )
         return start if found.runner == start else None
@@ -212,7 +212,7 @@ class RunnerTable:
     def _put_off(self, due: datetime) -> None:
         """Have `due` no earlier than this."""
         later = "attribute_not_exists(due) OR due < :due"
-        self._update("SET due = :due", later, {":due": _epoch(due)})
+        self._update("SET due = :due", later, {":due": epoch(due)})
 
     def _replace(
         self,
@@ -228,7 +228,7 @@ class RunnerTable:
         hides = found.hides_until(now)
         if hides is not None:
             self._put_off(hides)
-        values: dict[str, Any] = {":new": {"S": runner}, ":until": _epoch(now + lives)}
+        values: dict[str, Any] = {":new": {"S": runner}, ":until": epoch(now + lives)}
         assign = "SET runner = :new, #until = :until"
         if deaths is not None:
             assign += ", deaths = :deaths"
@@ -238,7 +238,7 @@ class RunnerTable:
         same = "attribute_not_exists(runner)"
         if found.runner is not None and found.until is not None:
             same = "runner = :found AND #until = :seen"
-            values |= {":found": {"S": found.runner}, ":seen": _epoch(found.until)}
+            values |= {":found": {"S": found.runner}, ":seen": epoch(found.until)}
         return self._update(assign, f"{same} AND NOT ended = :new", values)
 
     def _update(self, update: str, condition: str | None, values: Mapping[str, Any]) -> RunnerState:
@@ -271,16 +271,8 @@ def _state(item: Mapping[str, Any]) -> RunnerState:
     return RunnerState(
         queued=int(item["queued"]["N"]) if "queued" in item else 0,
         runner=item["runner"]["S"] if "runner" in item else None,
-        until=_instant(item.get("until")),
-        due=_instant(item.get("due")),
+        until=instant(item.get("until")),
+        due=instant(item.get("due")),
         deaths=int(item["deaths"]["N"]) if "deaths" in item else 0,
         ended=item["ended"]["S"] if "ended" in item else None,
     )
-
-
-def _epoch(at: datetime) -> Any:
-    return {"N": str(Decimal(round(at.timestamp() * 1000)) / 1000)}
-
-
-def _instant(attribute: Mapping[str, str] | None) -> datetime | None:
-    return datetime.fromtimestamp(float(attribute["N"]), UTC) if attribute else None
