@@ -35,11 +35,6 @@ def source_directory(workload: Workload, cache: Path = CACHE) -> Path:
     return built
 
 
-def directory_bytes(directory: Path) -> int:
-    """Return the bytes of all files under `directory`."""
-    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
-
-
 def _build(workload: Workload, directory: Path) -> None:
     client = normal_client(directory)
     collection = client.create_collection(

@@ -1,6 +1,5 @@
 """What one batch did to one collection; a failed message is a value in it, a failed step raises."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -92,18 +91,3 @@ class CollectionUpdateResult:
             "total_labels_updated": self.total_labels_updated,
             "has_errors": self.has_errors,
         }
-
-    @classmethod
-    def from_dict(cls, payload: Mapping[str, Any]) -> "CollectionUpdateResult":
-        """Read what `to_dict` wrote."""
-        return cls(
-            collection=payload["collection"],
-            metadata_updates=[ReceiptUpdate(**one) for one in payload["metadata_updates"]],
-            label_updates=[ReceiptUpdate(**one) for one in payload["label_updates"]],
-            delta_merge_results=[DeltaMerge(**one) for one in payload["delta_merge_results"]],
-            embeddings_deleted=payload["embeddings_deleted"],
-            words_not_found=payload["words_not_found"],
-            read_requests=payload["read_requests"],
-            read_units=payload["read_units"],
-            failures=[MessageFailure(**one) for one in payload["failures"]],
-        )

@@ -25,13 +25,6 @@ def metric_sums(lines: Iterable[str], namespace: str = NAMESPACE) -> Counter[str
     return sums
 
 
-def read_metrics(
-    logs: "CloudWatchLogsClient", group: str, namespace: str = NAMESPACE
-) -> Counter[str]:
-    """Sum the metrics in a log group's lines."""
-    return metric_sums(log_lines(logs, group), namespace)
-
-
 def log_lines(logs: "CloudWatchLogsClient", group: str) -> list[str]:
     """Return the messages of a log group, oldest first; none when nothing was logged yet."""
     try:

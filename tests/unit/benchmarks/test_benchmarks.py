@@ -11,9 +11,10 @@ import pytest
 
 from benchmarks import delta_merge, drain_limit, growth, label_updates, pages, reader, reader_sync
 from benchmarks.report import Report
-from benchmarks.source import directory_bytes, source_directory
+from benchmarks.source import source_directory
 from benchmarks.stage import Stage
 from benchmarks.workload import Workload
+from instep.cdk.dependencies import tree_size
 
 NARROW = partial(Workload, width=8, updates=20)
 
@@ -37,7 +38,7 @@ def test_label_updates_without_the_peer(stage: Stage, monkeypatch: pytest.Monkey
     assert {key for key in keys_at("1k", report) if "lancedb" not in key} <= figures.keys()
     assert not [key for key in figures if "lancedb" in key]
     assert "-r requirements/bench.txt" in report.left_out
-    whole = directory_bytes(source_directory(NARROW(1_000), stage.cache))
+    whole = tree_size(source_directory(NARROW(1_000), stage.cache))
     for spread in ("scattered", "clustered"):
         assert figures[f"predecessor_{spread}_1k_bytes_up"] >= whole
         assert 0 < figures[f"warm_{spread}_1k_bytes_up"] < whole

@@ -6,9 +6,10 @@ import pytest
 
 from benchmarks.endpoint import Endpoint
 from benchmarks.predecessor import Predecessor
-from benchmarks.source import directory_bytes, normal_client, source_directory
+from benchmarks.source import normal_client, source_directory
 from benchmarks.stage import Stage
 from benchmarks.workload import COLLECTION, Workload
+from instep.cdk.dependencies import tree_size
 from instep.local.guard import EndpointNotLocal
 
 WORKLOAD = Workload(1_000, width=8, updates=20)
@@ -22,7 +23,7 @@ def predecessor(stage: Stage) -> Predecessor:
 def test_a_label_run_moves_the_whole_snapshot_both_ways_and_writes_every_edit(
     predecessor: Predecessor, cache: Path, tmp_path: Path
 ) -> None:
-    size = directory_bytes(source_directory(WORKLOAD, cache))
+    size = tree_size(source_directory(WORKLOAD, cache))
     edits = WORKLOAD.edits("scattered", 0)
     run = predecessor.update_labels(edits)
     assert run.up >= size
