@@ -186,11 +186,18 @@ class Difference:
     missing: bool = False
     part_of: tuple[str, ...] = ()
 
+    @property
+    def what(self) -> str:
+        """Name the field, or what is wrong with the embedding itself."""
+        if self.field is not None:
+            return self.field
+        return "is missing" if self.missing else "should not be there"
+
     def __str__(self) -> str:
         """Say it as a person reads it."""
         if self.field is None:
-            why = "is missing" if self.missing else "should not be there, by the table"
-            return f"{self.collection} {self.id}: {why}"
+            by = "" if self.missing else ", by the table"
+            return f"{self.collection} {self.id}: {self.what}{by}"
         return (
             f"{self.collection} {self.id}: {self.field} is {self.carried!r}, "
             f"the table says {self.expected!r}"

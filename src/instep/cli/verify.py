@@ -93,10 +93,10 @@ def _show_differences(differences: Sequence[Difference], letters: Letters) -> No
     """Print them, those first that nothing explains."""
     table = Table("embedding", "field", "carried", "the table says", box=None, pad_edge=False)
     for difference in sorted(differences, key=lambda one: letters.why(one) is not None)[:_SHOWN]:
-        row = ["[red]should not be there[/]", "", "by the table"]
+        row = [f"[red]{difference.what}[/]", "", "by the table"]
         if difference.field is not None:
             values = (difference.carried, difference.expected)
-            row = [difference.field, *(escape(repr(value)) for value in values)]
+            row = [escape(difference.what), *(escape(repr(value)) for value in values)]
         table.add_row(escape(difference.id), *row)
         if reason := letters.why(difference):
             table.add_row(f"  [yellow]waits in the DLQ[/]: {escape(reason)}")
@@ -104,8 +104,9 @@ def _show_differences(differences: Sequence[Difference], letters: Letters) -> No
     left = len(differences) - _SHOWN
     if left > 0:
         answers.print(f"and {left:,} more (--json lists all)")
-    fields = Counter(each.field or "should not be there" for each in differences)
-    answers.print(", ".join(f"{field} {count:,}" for field, count in fields.most_common()))
+    fields = Counter(each.what for each in differences)
+    told = ", ".join(f"{field} {count:,}" for field, count in fields.most_common())
+    answers.print(told, markup=False)
     waiting = sum(letters.why(each) is not None for each in differences)
     if waiting:
         answers.print(f"{waiting:,} of {len(differences):,} differences wait in the DLQ")
