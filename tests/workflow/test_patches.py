@@ -1,9 +1,12 @@
 """Each patch of MiniStack shows here what it is for, and may go when the test passes without it."""
 
+import os
+import queue
 import statistics
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from timeit import default_timer
 
@@ -11,10 +14,19 @@ import pytest
 
 from instep.local import launcher, server
 from instep.local.launcher import LocalCloud
+from instep.local.metrics import log_lines
 from instep.local.target import Target
 from tests.support.cloud import HandMadeFunction
 
 LOGS_A_LINE = "def handle(event, context):\n    print('a line')\n"
+LOGS_AT_LENGTH = """
+import threading
+def work():
+    while True: sum(range(1000))
+threading.Thread(target=work, daemon=True).start()
+def handle(event, context):
+    print("\\n".join(f"{event['call']}.{line}" for line in range(4000)))
+"""
 
 
 def warm_call_seconds(state: Path) -> float:
@@ -62,3 +74,36 @@ def test_another_release_is_refused_until_it_was_read() -> None:
     assert done.returncode == 1
     assert "9.9.9" in done.stderr
     assert "make setup" in done.stderr
+
+
+def test_a_call_s_log_holds_what_it_wrote_however_busy_the_machine(tmp_path: Path) -> None:
+    cloud = LocalCloud.start(tmp_path / "state", tied=True)
+    try:
+        target = Target.of(cloud)
+        functions = [HandMadeFunction.deploy(target, f"busy{n}", LOGS_AT_LENGTH) for n in range(3)]
+        with ThreadPoolExecutor(len(functions)) as calls:
+            for call in range(3):
+                list(calls.map(lambda function, n=call: function.call(call=n), functions))
+                for function in functions:
+                    lines = log_lines(target.client("logs"), f"/aws/lambda/{function.name}")
+                    written = [f"{n}.{line}" for n in range(call + 1) for line in range(4000)]
+                    assert [line for line in lines if "." in line.split()[0]] == written
+    finally:
+        cloud.stop()
+
+
+def test_what_is_in_the_pipe_is_taken_though_nobody_has_pumped_yet() -> None:
+    reading, writing = os.pipe()
+    lines: queue.Queue[str] = queue.Queue(maxsize=3)
+    with os.fdopen(reading, "rb") as pipe:
+        output = server.Output(pipe, lines)
+        output.take()
+        assert lines.empty()
+        os.write(writing, b"one\r\ntwo\nthr")
+        output.take()
+        assert [lines.get_nowait() for _ in range(2)] == ["one", "two"]
+        os.write(writing, b"ee\n4\n5\n6\nno end")
+        os.close(writing)
+        output.pump()
+        assert pipe.closed
+    assert [lines.get_nowait() for _ in range(3)] == ["5", "6", "no end"], "the oldest went"

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 NAMESPACE = "EmbeddingWorkflow"
 
+_PAGE = 10_000  # the most that one call returns
+
 
 def metric_sums(lines: Iterable[str], namespace: str = NAMESPACE) -> Counter[str]:
     """Sum each metric of `namespace` over EMF lines; other lines are passed over."""
@@ -26,12 +28,26 @@ def metric_sums(lines: Iterable[str], namespace: str = NAMESPACE) -> Counter[str
 
 
 def log_lines(logs: "CloudWatchLogsClient", group: str) -> list[str]:
-    """Return the messages of a log group, oldest first; none when nothing was logged yet."""
-    try:
-        pages = list(logs.get_paginator("filter_log_events").paginate(logGroupName=group))
-    except logs.exceptions.ResourceNotFoundException:
-        return []
-    return [event["message"] for page in pages for event in page["events"]]
+    """Return the messages of a log group, oldest first; none when nothing was logged yet.
+
+    MiniStack's pages have no token of the next: what follows a full page is asked for by its time.
+    RuntimeError is raised when one millisecond fills a page.
+    """
+    lines: list[str] = []
+    since = 0
+    while True:
+        try:
+            found = logs.filter_log_events(logGroupName=group, startTime=since, limit=_PAGE)
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        events = found["events"]
+        if len(events) < _PAGE:
+            return lines + [event["message"] for event in events]
+        last = events[-1]["timestamp"]
+        if last == since:
+            raise RuntimeError(f"{group} has {_PAGE} lines of one millisecond: read it by streams")
+        lines += [event["message"] for event in events if event["timestamp"] < last]
+        since = last
 
 
 def _document(line: str) -> dict[str, Any] | None:

@@ -4,17 +4,30 @@ who started it. Run by path, so that it needs nothing but MiniStack's own import
 
 import argparse
 import os
+import queue
+import select
 import signal
 import socketserver
 import sys
 import threading
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import version
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, BinaryIO
 
 # What was read to write the patches below: another release is to be read again first.
 PATCHED_RELEASE = "1.5.33"
+
+
+def check_release() -> None:
+    """Leave, and say so, when another MiniStack is installed than the one that was read."""
+    installed = version("ministack")
+    if installed != PATCHED_RELEASE:
+        sys.exit(
+            f"ministack {installed} is installed, but the local cloud is written against "
+            f"{PATCHED_RELEASE}: run `make setup`, or read its core/lambda_runtime.py again"
+        )
 
 
 def send_small_answers_at_once() -> None:
@@ -23,14 +36,69 @@ def send_small_answers_at_once() -> None:
     It writes header and body apart, and the second waits 40 ms for the client's delayed
     acknowledgement: two thirds of a warm call (tests/workflow/test_patches.py measures it).
     """
-    installed = version("ministack")
-    if installed != PATCHED_RELEASE:
-        sys.exit(
-            f"ministack {installed} is installed, but the local cloud is written against "
-            f"{PATCHED_RELEASE}: run `make setup`, or read its core/lambda_runtime.py again"
-        )
     handler: Any = socketserver.StreamRequestHandler
     handler.disable_nagle_algorithm = True
+
+
+class Output:
+    """What a function writes to its pipe, kept as `lines`: taken as it comes, and to the last byte
+    when asked.
+    """
+
+    def __init__(self, pipe: BinaryIO, lines: "queue.Queue[str]") -> None:
+        self._pipe, self._lines = pipe, lines
+        self._turn = threading.Lock()
+        self._begun = b""  # a line whose end has not come
+        self._ended = False
+        self._poll = select.poll()
+        self._poll.register(pipe, select.POLLIN)
+
+    def pump(self) -> None:
+        """Take what comes until the function has closed its end."""
+        waiting = select.poll()
+        waiting.register(self._pipe, select.POLLIN)
+        while not self._ended:
+            waiting.poll()
+            self.take()
+        self._pipe.close()
+
+    def take(self) -> None:
+        """Take all that has been written."""
+        with self._turn:
+            while not self._ended and self._poll.poll(0):
+                written = os.read(self._pipe.fileno(), 1 << 16)
+                self._ended = not written
+                *whole, self._begun = (self._begun + written).split(b"\n")
+                if self._ended and self._begun:
+                    whole.append(self._begun)
+                for line in whole:
+                    self._keep(line.decode(errors="replace").rstrip("\r"))
+
+    def _keep(self, line: str) -> None:
+        if self._lines.full():  # the oldest goes: a full pipe would hold the function up
+            with suppress(queue.Empty):
+                self._lines.get_nowait()
+        self._lines.put_nowait(line)
+
+
+def log_what_a_call_wrote() -> None:
+    """Give each call's log all that the call wrote: it had written it before it answered.
+
+    MiniStack takes what comes within some milliseconds of the answer. On a busy machine the rest is
+    logged by the next call of that function, if there is one.
+    """
+    workers: Any = import_module("ministack.core.lambda_runtime").ProvidedWorker
+
+    def pump(worker: Any, pipe: BinaryIO, lines: "queue.Queue[str]") -> None:
+        worker.output = Output(pipe, lines)
+        worker.output.pump()
+
+    def taken(worker: Any, **_waits: float) -> str:
+        worker.output.take()
+        log: str = worker._drain_stderr()
+        return log
+
+    workers._pump_output, workers._drain_stderr_bounded = pump, taken
 
 
 def hurry_queues(speed: float) -> None:
@@ -67,7 +135,9 @@ def main() -> None:
     if options.lifeline is not None:
         die_with(options.lifeline)
     if not options.plain:
+        check_release()
         send_small_answers_at_once()
+        log_what_a_call_wrote()
     if options.queue_speed is not None:
         hurry_queues(options.queue_speed)
     import_module("ministack.app").main()  # reads its settings from the environment at import
