@@ -18,6 +18,7 @@ from benchmarks.prices import (
 from benchmarks.window import Window
 from benchmarks.wire_usage import CountingProxy, total
 from benchmarks.workflow_meter import machines
+from instep.local.metrics import log_lines
 
 _INGEST = "ingest"
 _GB = 1_000_000_000
@@ -68,17 +69,9 @@ class Meter:
 
     def _logged(self, function: str, window: Window) -> int:
         """Return the bytes of a function's log events, counted as CloudWatch Logs does."""
-        pages = self.app.target.client("logs").get_paginator("filter_log_events")
-        found = pages.paginate(
-            logGroupName=self.app.logs.group(function),
-            startTime=int(window.began * 1_000),
-            endTime=int(window.ended * 1_000),
-        )
-        return sum(
-            len(event["message"].encode()) + LOG_OVERHEAD_BYTES
-            for page in found
-            for event in page["events"]
-        )
+        logs, group = self.app.target.client("logs"), self.app.logs.group(function)
+        lines = log_lines(logs, group, window.began, window.ended)
+        return sum(len(line.encode()) + LOG_OVERHEAD_BYTES for line in lines)
 
 
 def _priced(used: Mapping[str, float], window: Window) -> dict[str, float]:

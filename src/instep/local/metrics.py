@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 NAMESPACE = "EmbeddingWorkflow"
 
 _PAGE = 10_000  # the most that one call returns
+_NEVER = 253_402_300_799.0  # the last second of the year 9999
 
 
 def metric_sums(lines: Iterable[str], namespace: str = NAMESPACE) -> Counter[str]:
@@ -27,17 +28,22 @@ def metric_sums(lines: Iterable[str], namespace: str = NAMESPACE) -> Counter[str
     return sums
 
 
-def log_lines(logs: "CloudWatchLogsClient", group: str) -> list[str]:
-    """Return the messages of a log group, oldest first; none when nothing was logged yet.
+def log_lines(
+    logs: "CloudWatchLogsClient", group: str, began: float = 0.0, ended: float = _NEVER
+) -> list[str]:
+    """Return the messages of a log group from one instant to another (epoch seconds), oldest first;
+    none when nothing was logged yet.
 
     MiniStack's pages have no token of the next: what follows a full page is asked for by its time.
     RuntimeError is raised when one millisecond fills a page.
     """
     lines: list[str] = []
-    since = 0
+    since, until = int(began * 1_000), int(ended * 1_000)
     while True:
         try:
-            found = logs.filter_log_events(logGroupName=group, startTime=since, limit=_PAGE)
+            found = logs.filter_log_events(
+                logGroupName=group, startTime=since, endTime=until, limit=_PAGE
+            )
         except logs.exceptions.ResourceNotFoundException:
             return []
         events = found["events"]
