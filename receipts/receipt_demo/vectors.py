@@ -6,15 +6,17 @@ word nobody has labelled, `unvalidated`.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from instep.embedding.local import unit_vectors
 from receipt_demo.items import image_key, line_key, word_key
-from receipt_demo.receipts import Line, Receipt, Word
+from receipt_demo.receipts import Receipt
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+_Read = TypeVar("_Read")
 
 
 @dataclass(frozen=True)
@@ -53,30 +55,37 @@ def _vectors(entries: Sequence[_Entry]) -> Vectors:
 
 
 def _lines(receipt: Receipt) -> Iterator[_Entry]:
-    for line in receipt.lines:
+    for line, beside in _beside([line.text for line in receipt.lines], receipt.lines):
         first, last = line.words[0], line.words[-1]
         geometry = {"x": first.x, "y": first.y, "width": round(last.x + last.width - first.x, 4)}
-        named = " ".join(word.text for word in line.words if not _is_figure(word))
         yield _Entry(
             f"{image_key(receipt)}#{line_key(receipt, line.line_id)}",
-            named or line.text,
+            beside,
             line.text,
             _own(receipt) | geometry | {"line_id": line.line_id, "text": line.text},
         )
 
 
 def _words(receipt: Receipt) -> Iterator[_Entry]:
-    for line in receipt.lines:
-        for word in line.words:
-            geometry = {"x": word.x, "y": word.y, "width": word.width}
-            where = {"line_id": word.line_id, "word_id": word.word_id, "text": word.text}
-            said = {"label_status": "unvalidated", "valid_labels": "", "invalid_labels": ""}
-            yield _Entry(
-                f"{image_key(receipt)}#{word_key(receipt, word)}",
-                _beside(line, word),
-                word.text,
-                _own(receipt) | geometry | where | said | {"confidence": word.confidence},
-            )
+    words = list(receipt.words)
+    for word, beside in _beside([word.text for word in words], words):
+        geometry = {"x": word.x, "y": word.y, "width": word.width}
+        where = {"line_id": word.line_id, "word_id": word.word_id, "text": word.text}
+        said = {"label_status": "unvalidated", "valid_labels": "", "invalid_labels": ""}
+        yield _Entry(
+            f"{image_key(receipt)}#{word_key(receipt, word)}",
+            beside,
+            word.text,
+            _own(receipt) | geometry | where | said | {"confidence": word.confidence},
+        )
+
+
+def _beside(texts: Sequence[str], read: Sequence[_Read]) -> Iterator[tuple[_Read, str]]:
+    """Yield what was read, in its order, with its text and those before and after it: MILK is WHOLE
+    MILK, and no two TAX are one vector.
+    """
+    for at, one in enumerate(read):
+        yield one, " ".join([texts[at], *texts[max(0, at - 1) : at + 2]])
 
 
 def _own(receipt: Receipt) -> dict[str, Any]:
@@ -86,15 +95,3 @@ def _own(receipt: Receipt) -> dict[str, Any]:
         "merchant_name": receipt.merchant.name.title(),
         "source": "demo",
     }
-
-
-def _beside(line: Line, word: Word) -> str:
-    """Return the word with its neighbours, so that MILK knows that it is WHOLE MILK."""
-    if _is_figure(word):
-        return word.text
-    near = line.words[max(0, word.word_id - 2) : word.word_id + 1]
-    return " ".join([word.text, *(each.text for each in near if not _is_figure(each))])
-
-
-def _is_figure(word: Word) -> bool:
-    return any(letter.isdigit() for letter in word.text)

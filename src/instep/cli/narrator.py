@@ -14,7 +14,7 @@ from instep.cli.following import follow_with_progress
 from instep.cli.letters import Letters
 from instep.cli.output import Refused, answers, bytes_text, remarks
 from instep.cli.session import Session
-from instep.cli.verify import show
+from instep.cli.verify import search_each, show
 from instep.cli.wait import under_way, wait_for_everything
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.manifest import Manifest
@@ -121,5 +121,7 @@ def verified(session: Session) -> bool:
     with chapter("verify: every embedding against the table"):
         with working("reading") as progress:
             reading = read_everything(session, list(session.domain.collections), progress)
-        show(reading, Letters())
+            progress("searching")
+            searched = search_each(session, reading)
+        show(reading, Letters(), searched)
     return reading.in_step

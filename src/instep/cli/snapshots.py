@@ -56,3 +56,13 @@ def metadata_of(session: Session, collection: str, at: str) -> dict[str, Mapping
             page = snapshot.collection.get(limit=_CHUNK, offset=offset, include=["metadatas"])
             found.update(zip(page["ids"], page["metadatas"] or [], strict=True))
     return {id_: metadata or {} for id_, metadata in found.items()}
+
+
+def unreachable(session: Session, collection: str, at: str, most: int) -> tuple[int, list[str]]:
+    """Look for up to `most` embeddings by their own vectors; return how many, and the ids of those
+    that were not found.
+    """
+    from instep.chroma import reach
+
+    with opened(session, collection, at) as snapshot:
+        return reach.unreachable(snapshot.collection, most)

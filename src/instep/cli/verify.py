@@ -3,7 +3,9 @@ independent reading.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated
 
 import typer
 from rich.markup import escape
@@ -13,16 +15,29 @@ from instep.cli.drift import Reading, read_everything
 from instep.cli.letters import Letters
 from instep.cli.options import DEFAULT_STACK, Aws, Collections, Json, Stack
 from instep.cli.output import Exit, answers, bytes_text, complain, print_json, remarks
-from instep.cli.session import open_session
+from instep.cli.session import Session, open_session
+from instep.cli.snapshots import unreachable
 from instep.domain import Difference
 
 EPILOG = "Example: [bold]instep verify products --json | jq .differences[0][/]"
 _SHOWN = 20
+_SEARCHES = 200
+
+
+@dataclass(frozen=True)
+class Searched:
+    """How many embeddings were looked for, and the ids of those no search found."""
+
+    asked: int
+    lost: Sequence[str]
 
 
 def verify(
     collection: Collections = None,
     *,
+    search: Annotated[
+        bool, typer.Option("--search", help=f"Look for {_SEARCHES} by their own vectors, too.")
+    ] = False,
     aws: Aws = False,
     stack: Stack = DEFAULT_STACK,
     as_json: Json = False,
@@ -36,22 +51,40 @@ def verify(
 
     Exits 4 instead of 1 when all that differs waits in the DLQ: a record of what the embedding
     belongs to lies there, with the reason that is shown. Up to 1,000 of its messages are looked at.
+
+    With `--search` an embedding that its own vector does not find is a no as well: Chroma's index
+    does not reach it (docs/mapping.md, "Many of one text").
     """
     session = open_session(aws=aws, stack=stack)
     chosen = session.chosen(collection)
     with remarks.status("reading") as line:
         reading = read_everything(session, chosen, line.update)
         letters = Letters.read(session) if reading.differences else Letters()
+        line.update("searching")
+        searched = search_each(session, reading) if search else {}
     if as_json:
-        print_json(as_document(reading, letters))
+        print_json(as_document(reading, letters, searched))
     else:
-        show(reading, letters)
+        show(reading, letters, searched)
+    if any(each.lost for each in searched.values()):
+        raise typer.Exit(Exit.NO)
     if not reading.in_step:
         lost = reading.damaged or not all(map(letters.why, reading.differences))
         raise typer.Exit(Exit.NO if lost else Exit.IN_DLQ)
 
 
-def as_document(reading: Reading, letters: Letters) -> dict[str, object]:
+def search_each(session: Session, reading: Reading) -> dict[str, Searched]:
+    """Look for some embeddings of each head that was read, by their own vectors."""
+    return {
+        collection: Searched(*unreachable(session, collection, version, _SEARCHES))
+        for collection, version in reading.versions.items()
+        if version is not None and collection not in reading.damaged
+    }
+
+
+def as_document(
+    reading: Reading, letters: Letters, searched: Mapping[str, Searched]
+) -> dict[str, object]:
     """Return the reading as `--json` prints it."""
     return {
         "in_step": reading.in_step,
@@ -64,10 +97,11 @@ def as_document(reading: Reading, letters: Letters) -> dict[str, object]:
             for difference in reading.differences
         ],
         "dlq": {"looked_at": letters.looked_at, "whole": letters.whole},
+        "searched": {collection: vars(each) for collection, each in searched.items()},
     }
 
 
-def show(reading: Reading, letters: Letters) -> None:
+def show(reading: Reading, letters: Letters, searched: Mapping[str, Searched]) -> None:
     """Print what was compared, and the first differences with a count by field."""
     for collection, compared in reading.compared.items():
         if collection in reading.damaged:
@@ -84,9 +118,22 @@ def show(reading: Reading, letters: Letters) -> None:
             f"  [dim]{checked.packs:,} packs, {bytes_text(checked.bytes)}: every page is what its "
             f"hash says[/]"
         )
+        if collection in searched:
+            _show_search(searched[collection])
     if not reading.differences:
         return
     _show_differences(reading.differences, letters)
+
+
+def _show_search(searched: Searched) -> None:
+    if not searched.lost:
+        answers.print(f"  [dim]{searched.asked:,} of them, searched for, are all found[/]")
+        return
+    answers.print(
+        f"  [red]{len(searched.lost):,} of {searched.asked:,}, searched for, are not found[/], "
+        f"such as {escape(searched.lost[0])}"
+    )
+    answers.print("  [dim]docs/mapping.md, 'Many of one text', says why, and what helps[/]")
 
 
 def _show_differences(differences: Sequence[Difference], letters: Letters) -> None:

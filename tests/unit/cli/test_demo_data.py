@@ -2,7 +2,14 @@
 
 import json
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
+import chromadb
+import numpy as np
+import pytest
+
+from instep.chroma.reach import unreachable
 from receipt_demo.afternoon import POISON, RENAMED_FROM, plan, remains_of
 from receipt_demo.items import items_of, run
 from receipt_demo.receipts import COUNT, generate
@@ -43,6 +50,20 @@ def test_every_line_and_word_has_an_item_and_an_embedding() -> None:
     for collection, vectors in vectors_of(some).items():
         assert set(vectors.ids) == set(wanted[collection])
         assert len(vectors.embeddings) == len(vectors.ids) == len(vectors.metadatas)
+
+
+@pytest.mark.parametrize("name", ["lines", "words"])
+def test_a_search_reaches_every_embedding_whatever_order_they_arrive_in(
+    tmp_path: Path, name: str
+) -> None:
+    vectors = vectors_of(RECEIPTS)[name].embeddings
+    order = np.random.default_rng().permutation(len(vectors))
+    client: Any = chromadb.PersistentClient(tmp_path)
+    collection = client.create_collection(name, embedding_function=None)
+    for chunk in np.array_split(order, 3):
+        collection.add(ids=[str(at) for at in chunk], embeddings=vectors[chunk])
+    assert unreachable(collection, 1_000)[1] == []
+    client.close()
 
 
 def test_the_afternoon_has_everything_it_tells_of() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from instep.cli.drift import Checked, Reading
 from instep.cli.letters import Letters
-from instep.cli.verify import show
+from instep.cli.verify import Searched, show
 from instep.domain import Difference
 
 
@@ -31,6 +31,7 @@ def test_what_is_missing_is_not_told_as_what_should_not_be_there(
             unembedded={},
         ),
         Letters(),
+        {"shelf": Searched(2, ["dear"])},
     )
     told = capsys.readouterr().out.splitlines()
     lost, ghost = (next(line for line in told if line.startswith(one)) for one in ("lost", "ghost"))
@@ -38,3 +39,4 @@ def test_what_is_missing_is_not_told_as_what_should_not_be_there(
     assert "should not be there" in ghost
     assert "is missing 1, should not be there 1, price[usd] 1" in told
     assert any(line.startswith("dear") and "price[usd]" in line for line in told)
+    assert "1 of 2, searched for, are not found, such as dear" in " ".join(told)
