@@ -59,9 +59,10 @@ class Instep:
         locks: tuple["DynamoDBClient", str],
         scratch: Path,
         traffic: Counted | None = None,
+        collection: str = COLLECTION,
     ) -> None:
         self.traffic: Counted = traffic or ClientTraffic(client)
-        self.store = SnapshotStore(Objects(client, bucket), COLLECTION)
+        self.store = SnapshotStore(Objects(client, bucket), collection)
         self._leases = LeaseTable(*locks, _LEASE)
         self._scratch = scratch
         self._warm = scratch / "warm"
@@ -113,7 +114,7 @@ class Instep:
                 workspace = opened.__enter__()
             try:
                 with watch.phase("apply"):
-                    write(workspace, wanted)
+                    write(workspace, wanted, self.store.collection)
                 with watch.phase("stage"):
                     return workspace.stage(_OWNER, token, None, {})
             finally:
@@ -125,7 +126,7 @@ class Instep:
     def _run(self, stage: Callable[[Stopwatch, int], Staged], root: Path) -> PublishedRun:
         """Stage under a lease and publish; `root` stays if it is the warm directory."""
         held_ms: list[float] = []
-        lease = self._leases.acquire(COLLECTION, _OWNER, uuid4().hex)
+        lease = self._leases.acquire(self.store.collection, _OWNER, uuid4().hex)
 
         def work(watch: Stopwatch) -> None:
             staged = stage(watch, lease.fencing_token)
@@ -141,7 +142,7 @@ class Instep:
         return PublishedRun(run, held_ms[0])
 
 
-def write(workspace: Workspace, wanted: Mapping[str, Wanted]) -> None:
+def write(workspace: Workspace, wanted: Mapping[str, Wanted], name: str = COLLECTION) -> None:
     """Read what is carried and write what differs: the apply step."""
-    collection = workspace.client.get_collection(COLLECTION, embedding_function=None)
+    collection = workspace.client.get_collection(name, embedding_function=None)
     apply(collection, difference(read(collection, ids=list(wanted)), wanted))

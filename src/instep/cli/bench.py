@@ -34,6 +34,7 @@ class Benchmark(StrEnum):
     HOSTILE = "hostile"
     READERS = "readers"
     SYNC = "sync"
+    SCALE = "scale"
 
 
 # The options of each, as its `run` names them.
@@ -53,6 +54,7 @@ TAKES = {
     Benchmark.HOSTILE: {"inputs", "seed"},
     Benchmark.READERS: {"seconds"},
     Benchmark.SYNC: {"size"},
+    Benchmark.SCALE: {"sizes"},
 }
 
 
@@ -103,7 +105,7 @@ def bench(
     `reader`: what opening the head, a query and a refresh take, beside plain chromadb on the same
     files and LanceDB. `readers`: threads and processes that read one directory while versions are
     published, and whether an answer is wrong. `sync`: a table that was there before, one in step,
-    one damaged, and one stopped.
+    one damaged, and one stopped. `scale`: what bounds a collection, and what shards give.
 
     Nothing leaves this machine. The first run of the others builds the collections under
     .build/bench: about a minute for 20,000 words, five or more for 80,000. LanceDB takes part in

@@ -6,11 +6,22 @@ Timings are not asserted here: a thousand words of eight floats say nothing abou
 import math
 import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 
-from benchmarks import delta_merge, drain_limit, growth, label_updates, pages, reader, reader_sync
+from benchmarks import (
+    delta_merge,
+    drain_limit,
+    growth,
+    label_updates,
+    pages,
+    reader,
+    reader_sync,
+    scale,
+)
 from benchmarks.report import Report
+from benchmarks.shard import Shard
 from benchmarks.source import source_directory
 from benchmarks.stage import Stage
 from benchmarks.workload import Workload
@@ -84,6 +95,22 @@ def test_growth(stage: Stage) -> None:
     assert report.targets.keys() <= report.figures.keys()
     assert report.figures["peak_memory_mb_1k"] > 20
     assert report.figures["predecessor_bytes_exponent"] > 0.5  # its cost follows the collection
+
+
+def test_scale(stage: Stage) -> None:
+    report = scale.run(stage, sizes=(600,), shards=(), shape=NARROW)
+    require_numbers(report)
+    assert all(value > 20 for key, value in report.figures.items() if key.endswith("memory_mb"))
+    assert report.figures["600_s3_mb"] > 0
+
+
+@pytest.mark.parametrize("of", [1, 4, 16])
+def test_every_word_is_in_one_shard(of: int, tmp_path: Path) -> None:
+    words = NARROW(1_000).words(0, 1_000)
+    shards = [Shard("http://127.0.0.1:1", tmp_path, "", NARROW(1_000), at, of) for at in range(of)]
+    held = [shard.mine(words).ids for shard in shards]
+    assert sorted(id_ for ids in held for id_ in ids) == sorted(words.ids)
+    assert max(map(len, held)) < 2 * 1_000 / of, "none carries much more than its share"
 
 
 def test_drain_limit(stage: Stage) -> None:
