@@ -76,6 +76,13 @@ class Instep:
         """Return HEAD's bytes, for `rewind`."""
         return self.store.objects.get(self.store.head_key).body
 
+    def manifest(self) -> Manifest:
+        """Return the head's; NothingChanged when nothing was published yet."""
+        head = self.store.head()
+        if head is None:
+            raise NothingChanged("there is no version yet")
+        return self.store.manifest(head.version)
+
     def rewind(self, head: bytes) -> None:
         """Let HEAD be these bytes again, so that the next run starts from where others started."""
         self.store.objects.put(self.store.head_key, head)

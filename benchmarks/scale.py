@@ -56,12 +56,9 @@ def _of(stage: Stage, workload: Workload, count: int) -> Figures:
         figures |= _spell(f"{name}_{act}", side_by_side(shards, act))
     kilobytes, stored = [], 0
     for shard in shards:
-        store = shard.writer().store
-        head = store.head()
-        if head is not None:
-            manifest = store.manifest(head.version)
-            kilobytes.append(len(manifest.to_bytes()) / 1_024)
-            stored += sum(pack.bytes for pack in manifest.pack_refs().values())
+        manifest = shard.writer().manifest()
+        kilobytes.append(len(manifest.to_bytes()) / 1_024)
+        stored += sum(pack.bytes for pack in manifest.pack_refs().values())
     figures[f"{name}_manifest_kb"] = round(max(kilobytes), 1)
     figures[f"{name}_s3_mb"] = round(stored / (1 << 20), 1)
     return figures

@@ -35,6 +35,7 @@ class Benchmark(StrEnum):
     READERS = "readers"
     SYNC = "sync"
     SCALE = "scale"
+    VERSIONS = "versions"
 
 
 # The options of each, as its `run` names them.
@@ -55,6 +56,7 @@ TAKES = {
     Benchmark.READERS: {"seconds"},
     Benchmark.SYNC: {"size"},
     Benchmark.SCALE: {"sizes"},
+    Benchmark.VERSIONS: {"size", "rounds"},
 }
 
 
@@ -106,6 +108,7 @@ def bench(
     files and LanceDB. `readers`: threads and processes that read one directory while versions are
     published, and whether an answer is wrong. `sync`: a table that was there before, one in step,
     one damaged, and one stopped. `scale`: what bounds a collection, and what shards give.
+    `versions`: a manifest after 10,000 of them.
 
     Nothing leaves this machine. The first run of the others builds the collections under
     .build/bench: about a minute for 20,000 words, five or more for 80,000. LanceDB takes part in

@@ -19,6 +19,7 @@ from benchmarks import (
     reader,
     reader_sync,
     scale,
+    versions,
 )
 from benchmarks.report import Report
 from benchmarks.shard import Shard
@@ -102,6 +103,13 @@ def test_scale(stage: Stage) -> None:
     require_numbers(report)
     assert all(value > 20 for key, value in report.figures.items() if key.endswith("memory_mb"))
     assert report.figures["600_s3_mb"] > 0
+
+
+def test_versions(stage: Stage) -> None:
+    report = versions.run(stage, rounds=50, size=200, shape=NARROW)
+    require_numbers(report)
+    assert report.targets.keys() <= report.figures.keys()
+    assert report.figures["folds"] >= 1, "a chain of more than 48 is folded"
 
 
 @pytest.mark.parametrize("of", [1, 4, 16])
