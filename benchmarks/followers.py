@@ -20,6 +20,10 @@ from instep.snapshot.copy.reader import Snapshot, open_snapshot
 
 SHARED: Final = 0.7  # of the threads; the others open a snapshot of their own, read, and close it
 _CLOSES: Final = 0.01  # of the turns in which a thread replaces the shared snapshot
+# Seconds between two turns, in the mean. Readers that never pause keep all processors, and leave
+# the writer too few versions a second to be wrong about.
+_SHARED_PAUSE: Final = 0.5
+_OWN_PAUSE: Final = 4.0
 
 Answer = tuple[str, str, int, int]
 """The snapshot's version before the call and after it, the round read, and how many words."""
@@ -69,6 +73,8 @@ class Followers:
                     self._read_shared(random)
                 else:
                     self._read_own(random)
+                pause = _SHARED_PAUSE if shares else _OWN_PAUSE
+                self._over.wait(random.expovariate(1 / pause))
             except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
                 if not (isinstance(error, ValueError) and "closed" in str(error)):
                     self._note(self._told.errors, f"{type(error).__name__}: {error}"[:200])
