@@ -140,10 +140,14 @@ def ask(question: str, *, yes: bool) -> None:
     """Go on if `yes` or a person says so; status 1 at a no, Refused where nobody can be asked."""
     if yes:
         return
-    if not (remarks.is_terminal and sys.stdin.isatty()):
+    if not _somebody_is_there():
         raise Refused("nobody is there to say yes: give --yes to do it")
     if not typer.confirm(question, err=True):
         say_no("nothing was done")
+
+
+def _somebody_is_there() -> bool:
+    return remarks.is_terminal and sys.stdin.isatty()
 
 
 def plain_table(

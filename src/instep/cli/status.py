@@ -39,6 +39,10 @@ def show(standing: Standing) -> None:
     if heads:
         answers.print()
     show_freshness(heads, standing.at)
+    for each in standing.collections:
+        if each.leased_by is not None and each.leased_until is not None:
+            holder = _holder(each.leased_by, each.leased_until, standing.at)
+            answers.print(f"{each.collection}: leased by {holder}", soft_wrap=True)
     inbox = standing.inbox
     answers.print(
         f"\ninbox: {inbox.visible:,} waiting, {inbox.in_flight:,} in flight, "
@@ -64,20 +68,16 @@ def show_dead_letters(standing: Standing) -> None:
 
 def _collections(standing: Standing) -> Table:
     numbers = ("embeddings", "size", "age")
-    table = plain_table("collection", "version", *numbers, "lease", right=numbers)
+    table = plain_table(
+        "collection", "version", *numbers, "lease", right=numbers, whole=["version"]
+    )
     for each in standing.collections:
         age = "" if each.created_at is None else age_text(standing.at - each.created_at)
         version = each.version or "[dim]none yet[/]"
         size = bytes_text(each.bytes) if each.version else ""
-        lease = _lease(each.leased_by, each.leased_until, standing.at)
+        lease = "[dim]free[/]" if each.leased_by is None else "held"
         table.add_row(each.collection, version, f"{each.embeddings:,}", size, age, lease)
     return table
-
-
-def _lease(owner: str | None, until: datetime | None, at: datetime) -> str:
-    if owner is None or until is None:
-        return "[dim]free[/]"
-    return _holder(owner, until, at)
 
 
 def _runner(runner: RunnerState, at: datetime) -> str:

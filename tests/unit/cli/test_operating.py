@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from instep.aws.objects import Objects
+from instep.cli import output
 from instep.cli.history import Version, what_changed
 from instep.snapshot.copy.store import SnapshotStore
 from tests.support.aws import BUCKET
@@ -134,3 +135,28 @@ def test_a_sweep_in_doubt_is_a_sentence(cli: Cli, versions: list[str]) -> None:
     assert result.exit_code == 3
     assert "HEAD is missing" in result.stderr
     assert len(list(store.versions())) == 2
+
+
+CHANGING = [["rollback", "words", NOBODY], ["sweep"], ["import", "words"]]
+
+
+@pytest.mark.parametrize("command", CHANGING, ids=" ".join)
+def test_what_changes_an_account_is_not_done_where_nobody_says_yes(
+    command: list[str], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = cli.run(*command)
+    assert refused.exit_code == 3
+    assert "give --yes" in refused.stderr
+    monkeypatch.setattr(output, "_somebody_is_there", lambda: True)
+    declined = cli.run(*command, given="n\n")
+    assert declined.exit_code == 1
+    assert "nothing was done" in declined.stderr
+    assert cli.run(*command, given="").exit_code == 130  # Ctrl-C, or Ctrl-D
+
+
+def test_who_says_yes_at_the_question_goes_on(
+    cli: Cli, versions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "_somebody_is_there", lambda: True)
+    assert cli.run("rollback", "words", versions[0], given="y\n").exit_code == 0
+    assert texts(cli) == {"MILK"}
