@@ -10,6 +10,6 @@ from instep.binding import load_domain
 from stacks.compaction_stack import CompactionStack
 
 app = App(analytics_reporting=False)
-config = Config.from_context(app.node.try_get_context)
+config = Config.from_context(app.node.try_get_context, app.node.get_all_context())
 CompactionStack(app, config.name, config=config, domain=load_domain())
 app.synth()

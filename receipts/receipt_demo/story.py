@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from instep.cli.filling import delete_items, put_items
+from instep.cli.hits import hits_table
 from instep.cli.narrator import Watcher, chapter, published, show_versions, verified, working
 from instep.cli.output import answers
-from instep.cli.query import hits_table, nearest
+from instep.cli.searching import nearest
 from instep.cli.session import Session
 from instep.cli.snapshots import opened
 from instep.cli.standing import read_standing

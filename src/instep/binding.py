@@ -12,7 +12,6 @@ from typing import Any
 from instep.app import APP_FILE, app_folder, context_of
 from instep.domain import Domain
 from instep.errors import ConfigurationMissing
-from instep.mapping.domain import load
 
 
 def load_domain(folder: Path | None = None) -> Domain:
@@ -24,6 +23,21 @@ def load_domain(folder: Path | None = None) -> Domain:
     return domain_named(context_of(app).get("domain"), app)
 
 
+def collection_names(folder: Path | None = None) -> list[str]:
+    """Return the names of the collections of the domain that `load_domain` would load.
+
+    A mapping is read for it, and what embeds is left alone. ConfigurationMissing as above;
+    MappingRejected.
+    """
+    app = folder or app_folder()
+    named = context_of(app).get("domain")
+    if not (isinstance(named, str) and named.endswith(".toml") and (app / named).is_file()):
+        return list(load_domain(app).collections)
+    from instep.mapping.reading import read_file
+
+    return list(read_file(app / named).collections)
+
+
 def domain_named(named: object, app: Path) -> Domain:
     """Return the domain of this name in an app; ConfigurationMissing as above."""
     if not isinstance(named, str):
@@ -31,8 +45,12 @@ def domain_named(named: object, app: Path) -> Domain:
             f'{app / APP_FILE} names no domain: set "domain" in its context to "instep.toml", or '
             f'to "package:ATTRIBUTE"'
         )
-    found: Domain = load(app / named) if named.endswith(".toml") else imported(named, app)
-    return found
+    if not named.endswith(".toml"):
+        found: Domain = imported(named, app)
+        return found
+    from instep.mapping.domain import load  # numpy, which a domain in Python may do without
+
+    return load(app / named)
 
 
 def imported(named: str, app: Path) -> Any:

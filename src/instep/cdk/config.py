@@ -1,8 +1,10 @@
 """The few knobs of a deployment, typed: cdk.json's context, or `cdk deploy -c KEY=VALUE`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, get_args
+
+from instep.cdk.context_keys import misspelt
 
 Architecture: TypeAlias = Literal["arm64", "x86_64"]
 StorageMode: TypeAlias = Literal["s3", "efs", "auto"]
@@ -64,11 +66,20 @@ class Config:
     """Buckets of other stacks that embedding deltas may be read from."""
 
     @classmethod
-    def from_context(cls, get: Callable[[str], Any]) -> "Config":
-        """Read each knob with `get(key)`; ConfigRejected names a key of no accepted form.
+    def keys(cls) -> frozenset[str]:
+        """Return the keys of the context that mean something to us."""
+        return frozenset({"domain", "demo", *(_in_context(one.name) for one in fields(cls))})
+
+    @classmethod
+    def from_context(cls, get: Callable[[str], Any], given: Iterable[str] = ()) -> "Config":
+        """Read each knob with `get(key)`; ConfigRejected names a key of no accepted form, and one
+        of those `given` that is spelled much like a knob and is none.
 
         A value given on the command line arrives as a string, one of cdk.json as JSON.
         """
+        for key in given:
+            if meant := misspelt(key, cls.keys()):
+                raise ConfigRejected(f"there is no key {key!r}: did you mean {meant}?")
         table, stream = get("entityTableName") or None, get("entityTableStreamArn") or None
         if (table is None) != (stream is None):
             raise ConfigRejected(
@@ -93,6 +104,11 @@ class Config:
             retain_data=_flag("retainData", get("retainData"), default=True),
             delta_buckets=_names(get("deltaBuckets")),
         )
+
+
+def _in_context(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.title() for part in rest)
 
 
 def _one_of(key: str, value: Any, choices: Any) -> Any:

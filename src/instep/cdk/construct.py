@@ -48,7 +48,9 @@ class Instep(Construct):
         folders: Packages | None = None,
     ) -> None:
         super().__init__(scope, id_)
-        config = config or Config.from_context(self.node.try_get_context)
+        config = config or Config.from_context(
+            self.node.try_get_context, self.node.get_all_context()
+        )
         bus = events.EventBus.from_event_bus_name(self, "Bus", "default")
         storage = Storage(self, "Storage", config=config, domain=domain, table=table)
         queues = Queues(self, "Queues")

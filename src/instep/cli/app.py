@@ -9,12 +9,12 @@ import inspect
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 import typer
 
 from instep import __version__
-from instep.cli.friendly import FriendlyGroup
+from instep.cli.friendly import DEBUG, FriendlyGroup
 from instep.cli.output import EXIT_HELP
 
 _PANELS: Final = {
@@ -33,12 +33,15 @@ class _TableOfContents(FriendlyGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command's name, the command itself, and what follows it."""
         name, listed, rest = super().resolve_command(ctx, args)
-        return name, listed and _loaded(str(listed.name)), rest
+        if listed is None:
+            return name, None, rest
+        command = _loaded(str(listed.name))
+        command.params += [one for one in self.params if "--debug" in one.opts]
+        return name, command, rest
 
 
 _SETTINGS: Final[dict[str, Any]] = {
     "rich_markup_mode": "rich",
-    "add_completion": False,
     "pretty_exceptions_enable": False,
     "context_settings": {"help_option_names": ["-h", "--help"]},
 }
@@ -50,6 +53,24 @@ app = typer.Typer(
     no_args_is_help=True,
     **_SETTINGS,
 )
+
+
+def _note_debug(ctx: typer.Context, wanted: bool) -> None:
+    if wanted:
+        ctx.meta[DEBUG] = True
+
+
+Debug: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--debug",
+        is_eager=True,
+        callback=_note_debug,
+        expose_value=False,
+        envvar="INSTEP_DEBUG",
+        help="Show where an error happened, too.",
+    ),
+]
 
 
 def _print_version(wanted: bool) -> None:
@@ -66,6 +87,7 @@ def _instep(
             "--version", is_eager=True, callback=_print_version, help="Print the version."
         ),
     ] = False,
+    _debug: Debug = False,
 ) -> None: ...
 
 
@@ -86,7 +108,7 @@ def _loaded(name: str) -> Any:
     inside = _name_in_code(name)
     module = import_module(f"instep.cli.{inside}")
     function = getattr(module, inside)
-    alone = typer.Typer(**_SETTINGS)
+    alone = typer.Typer(add_completion=False, **_SETTINGS)
     text = _flowing(inspect.cleandoc(function.__doc__))
     alone.command(name, help=text, epilog=module.EPILOG)(function)
     return typer.main.get_command(alone)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from instep.cli.deploying import knobs_of
+from instep.cli.knobs import knobs_of
 from instep.cli.options import Context, Json
-from instep.cli.output import Refused, answers, remarks
+from instep.cli.output import answers, remarks
 
 if TYPE_CHECKING:
     from benchmarks.report import Report
@@ -141,16 +141,18 @@ def bench(
 def _require_taken(name: Benchmark, options: dict[str, object]) -> None:
     for option in options.keys() - TAKES[name]:
         flag = {"sizes": "size", "rates": "rate"}.get(option, option)
-        raise Refused(f"{name.value} takes no --{flag}")
+        raise typer.BadParameter(f"{name.value} takes no --{flag}")
 
 
 def _sizes(name: Benchmark, sizes: list[int]) -> dict[str, object]:
     if "sizes" in TAKES[name]:
         if name is Benchmark.GROWTH and len(set(sizes)) < 2:
-            raise Refused("growth fits a slope: give --size at least twice, each another size")
+            raise typer.BadParameter(
+                "growth fits a slope: give --size at least twice, each another size"
+            )
         return {"sizes": sizes}
     if len(sizes) > 1:
-        raise Refused(f"{name.value} takes one --size")
+        raise typer.BadParameter(f"{name.value} takes one --size")
     return {"size": sizes[0]}
 
 

@@ -16,7 +16,6 @@ from instep.cli.filling import read_items
 from instep.cli.narrator import chapter
 from instep.cli.output import Exit, Refused, answers, remarks
 from instep.cli.session import Session
-from instep.cli.telling import Telling
 from instep.local.launcher import LocalCloud
 from instep.local.target import Target
 
@@ -78,6 +77,8 @@ def _story() -> Tell:
 
 
 def _tell_plainly(session: Session) -> bool:
+    from instep.cli.telling import Telling  # chromadb, which --help need not wait for
+
     story, items = Telling(session), app_folder() / _ITEMS
     if items.is_file():
         story.change(f"the items of {_ITEMS} arrive", put=read_items(items))

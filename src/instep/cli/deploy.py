@@ -1,12 +1,8 @@
 """`instep deploy`: bootstrap where needed and deploy, to the local cloud or to an account."""
 
-from typing import Annotated
-
-import typer
-
 from instep.cli.deploying import deploy_with_progress
-from instep.cli.options import Aws, Context
-from instep.cli.output import Refused, answers, remarks
+from instep.cli.options import Aws, Context, Yes
+from instep.cli.output import answers, ask
 from instep.cli.session import find_target
 
 EPILOG = "Example: [bold]instep deploy --aws -c scheduleMinutes=15[/]"
@@ -15,9 +11,7 @@ EPILOG = "Example: [bold]instep deploy --aws -c scheduleMinutes=15[/]"
 def deploy(
     *,
     aws: Aws = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask before deploying to an account.")
-    ] = False,
+    yes: Yes = False,
     context: Context = None,
 ) -> None:
     """Deploy the app: to the running local cloud, or with `--aws` to the account shown.
@@ -25,10 +19,7 @@ def deploy(
     The account and region come from the usual AWS environment (AWS_PROFILE, AWS_REGION, ...).
     """
     target = find_target(aws=aws)
-    if aws and not yes:
-        if not remarks.is_terminal:
-            raise Refused("nobody is there to say yes: give --yes to deploy to this account")
-        typer.confirm("Deploy to this account?", abort=True, err=True)
+    ask("Deploy to this account?", yes=yes or not aws)
     deployment = deploy_with_progress(target, context or ())
     for name, value in deployment.variables().items():
         answers.print(f"{name}={value}", soft_wrap=True)

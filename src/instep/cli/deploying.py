@@ -1,11 +1,16 @@
 """A deployment on the terminal: one line that moves while the CDK works, and how long it took."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from time import monotonic
+from typing import Any
 
 from rich.markup import escape
 
-from instep.cli.output import Refused, answers, remarks
+from instep.app import app_folder, context_of
+from instep.binding import collection_names
+from instep.cdk.config import Config
+from instep.cli.knobs import knobs_of
+from instep.cli.output import answers, remarks
 from instep.local.deploy import Deployment, deploy
 from instep.local.target import Target
 
@@ -15,9 +20,11 @@ _WIDTH = 90
 def deploy_with_progress(target: Target, context: Iterable[str] = ()) -> Deployment:
     """Deploy with cdk.json's context and `context` (KEY=VALUE each) over it.
 
-    Refused for a context entry of another form; DeployFailed names the step that failed.
+    ConfigRejected, ConfigurationMissing or MappingRejected before anything is done;
+    DeployFailed names the step that failed.
     """
     knobs = knobs_of(context)
+    _require_deployable(context_of(app_folder()) | knobs)
     began = monotonic()
     with remarks.status(
         "synthesizing and deploying (the first time also builds the layer)"
@@ -32,13 +39,8 @@ def deploy_with_progress(target: Target, context: Iterable[str] = ()) -> Deploym
     return deployment
 
 
-def knobs_of(context: Iterable[str]) -> dict[str, str]:
-    """Return context given as KEY=VALUE each; Refused for an entry of another form."""
-    return dict(_pair(entry) for entry in context)
-
-
-def _pair(entry: str) -> tuple[str, str]:
-    key, equals, value = entry.partition("=")
-    if not (key and equals):
-        raise Refused(f"-c takes KEY=VALUE, not {entry!r}")
-    return key, value
+def _require_deployable(context: Mapping[str, Any]) -> None:
+    """Say here what synthesis would say by a traceback, and a minute later."""
+    Config.from_context(context.get, context)
+    if "domain" in context:
+        collection_names()

@@ -13,7 +13,8 @@ def down() -> None:
     """
     cloud = LocalCloud.running()
     if cloud is None:
-        answers.print("nothing runs here")
+        left = LocalCloud.clear()
+        answers.print("nothing runs here" + ("; what was left of it is removed" if left else ""))
         return
     cloud.stop()
     answers.print(f"[green]down[/]: {cloud.endpoint} is stopped, its files are removed")

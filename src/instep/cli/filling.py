@@ -7,8 +7,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from boto3.dynamodb.types import TypeSerializer
-
 from instep.batched import batched
 
 if TYPE_CHECKING:
@@ -29,6 +27,8 @@ def read_items(file: Path) -> list[dict[str, Any]]:
 
 def in_dynamodb_json(item: Mapping[str, Any]) -> Item:
     """Return an item as DynamoDB's client takes it. Fractions are Decimals: it takes no float."""
+    from boto3.dynamodb.types import TypeSerializer  # boto3, which --help need not wait for
+
     serialize = TypeSerializer().serialize
     return {name: serialize(value) for name, value in item.items()}
 

@@ -1,21 +1,18 @@
-"""An execution on the terminal, a state at a time, each with the time it took."""
+"""An execution on the terminal, a state at a time, each with the time it took; each cause once."""
 
-import json
 from collections import defaultdict, deque
-from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
 from instep.cli.output import answers, remarks
 from instep.cli.session import Session
+from instep.flow.causes import cause_text
 from instep.local.executions import Outcome, Step, follow
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-_CAUSE_WIDTH = 400
 _AT_ONCE = 0.005  # seconds: a Choice or Pass state, not work
 
 
@@ -37,45 +34,60 @@ class StateTimes:
         return (step.at - began).total_seconds()
 
 
-def follow_with_progress(
-    session: Session, arn: str, timeout: float, also: Callable[[Step], None] = lambda _: None
-) -> Outcome:
+class Telling:
+    """Prints what happens in one execution."""
+
+    def __init__(self) -> None:
+        self._times = StateTimes()
+        self._told: set[str] = set()
+
+    def step(self, step: Step) -> None:
+        """Print a step that ended: what failed with its reason, and a reason only once."""
+        seconds = self._times.seconds(step)
+        if step.what == "entered":
+            return
+        took = "" if seconds is None else f"{seconds:6.2f} s"
+        where = f"[dim]{escape(step.collection)}[/]" if step.collection else ""
+        if step.what == "failed":
+            why = f"[red]{escape(self._why(step.error, step.cause))}[/]"
+            answers.print(f"  [red]✗[/] {step.state:<20} {took} {where} {why}", soft_wrap=True)
+        elif seconds is not None and seconds < _AT_ONCE:
+            answers.print(f"  [dim]· {step.state}[/]")
+        else:
+            answers.print(f"  [green]✓[/] {step.state:<20} {took} {where}")
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Print how it ended, and why unless a step has said it."""
+        took = f"after {(outcome.stopped - outcome.started).total_seconds():.2f} s"
+        if outcome.rejected:
+            records = f"{outcome.rejected:,} record{'' if outcome.rejected == 1 else 's'}"
+            answers.print(f"  [red]rejected {records}[/] {took}: in the DLQ")
+            return
+        colour = "green" if outcome.succeeded else "red"
+        answers.print(f"  [{colour}]{outcome.status.lower()}[/] {took}")
+        if outcome.error:
+            why = self._why(outcome.error, outcome.cause)
+            answers.print(f"  [red]{escape(why)}[/]", soft_wrap=True)
+
+    def _why(self, error: str | None, cause: str | None) -> str:
+        why = cause_text(error, cause)
+        if why in self._told:
+            return f"{error}, as above"
+        self._told.add(why)
+        return why
+
+
+def follow_with_progress(session: Session, arn: str, timeout: float) -> Outcome:
     """Print each state as it ends, and how the execution ended; StillRunning after `timeout` s."""
-    times = StateTimes()
+    telling = Telling()
     answers.print(f"[bold]{escape(arn.rpartition(':')[2])}[/]")
     with remarks.status("started") as line:
 
         def report(step: Step) -> None:
-            seconds = times.seconds(step)
-            also(step)
+            telling.step(step)
             if step.what == "entered":
                 line.update(f"{step.state} {step.collection or ''}")
-            else:
-                _print_step(step, seconds)
 
         outcome = follow(session.stepfunctions, arn, report, timeout)
-    took = (outcome.stopped - outcome.started).total_seconds()
-    colour = "green" if outcome.succeeded else "red"
-    answers.print(f"  [{colour}]{outcome.status.lower()}[/] after {took:.2f} s")
-    if outcome.error:
-        answers.print(f"  [red]{escape(outcome.error)}[/]: {escape(outcome.cause or '')}")
+    telling.outcome(outcome)
     return outcome
-
-
-def _print_step(step: Step, seconds: float | None) -> None:
-    took = "" if seconds is None else f"{seconds:6.2f} s"
-    where = f"[dim]{step.collection}[/]" if step.collection else ""
-    if step.what == "failed":
-        answers.print(f"  [red]✗[/] {step.state:<20} {took} {where} [red]{escape(_why(step))}[/]")
-    elif seconds is not None and seconds < _AT_ONCE:
-        answers.print(f"  [dim]· {step.state}[/]")
-    else:
-        answers.print(f"  [green]✓[/] {step.state:<20} {took} {where}")
-
-
-def _why(step: Step) -> str:
-    """Name the error and its message: a function's cause is a JSON object around it."""
-    cause = step.cause or ""
-    with suppress(ValueError, TypeError, KeyError):
-        cause = str(json.loads(cause)["errorMessage"])
-    return f"{step.error}: {cause[:_CAUSE_WIDTH]}"

@@ -1,18 +1,23 @@
-"""Expected errors end a command with their message and a status, never with a traceback."""
+"""Whatever ends a command ends it with a sentence and a status; a traceback only with --debug."""
 
-from typing import Any
+import traceback
+from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
 
+from instep.cli.advice import advised
 from instep.cli.extras import extra_of
-from instep.cli.output import Exit, Refused, complain
+from instep.cli.output import Exit, Refused, complain, nobody_reads, remarks
+
+DEBUG: Final = "instep.debug"  # in a context's `meta`, which a command shares with the group
 
 
 def expected() -> tuple[type[Exception], ...]:
     """Return what a command may end with. Called once something was raised: it loads boto3."""
     from botocore.exceptions import BotoCoreError, ClientError
 
+    from instep.cdk.config import ConfigRejected
     from instep.cdk.node import NodeMissing
     from instep.errors import CompactionError
     from instep.local.deploy import DeployFailed, NotDeployed
@@ -26,6 +31,7 @@ def expected() -> tuple[type[Exception], ...]:
         CloudNotStarted,
         CloudRunning,
         CompactionError,
+        ConfigRejected,
         DeployFailed,
         EndpointNotLocal,
         NodeMissing,
@@ -36,20 +42,42 @@ def expected() -> tuple[type[Exception], ...]:
 
 
 class FriendlyGroup(TyperGroup):
-    """The group of all commands: it turns an expected error into a sentence and status 3."""
+    """The group of all commands: it turns an error into a sentence and a status."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort):
+        except typer.Exit:
             raise
-        except ModuleNotFoundError as error:
-            advice = extra_of(error)
-            if advice is None:
-                raise
-            complain("not installed", advice)
+        except typer.Abort as error:  # Ctrl-C, or the end of input, where something was asked
+            raise typer.Exit(Exit.INTERRUPTED) from error
+        except BrokenPipeError:
+            nobody_reads()
+        except Exception as error:
+            if hasattr(error, "format_message"):  # Typer's own, of a wrong call
+                _say_usage(error)
+                raise typer.Exit(Exit.USAGE) from error
+            if ctx.meta.get(DEBUG):
+                traceback.print_exception(error)
+            complain(*_said(error))
             raise typer.Exit(Exit.REFUSED) from error
-        except expected() as error:
-            complain(type(error).__name__, str(error))
-            raise typer.Exit(Exit.REFUSED) from error
+
+
+def _say_usage(error: Any) -> None:
+    if error.ctx is not None:
+        remarks.print(error.ctx.get_usage(), markup=False, soft_wrap=True)
+    complain("wrong call", f"{error.format_message().rstrip('.')} (--help says more)")
+
+
+def _said(error: Exception) -> tuple[str, str]:
+    """Return what a person reads of an error: its kind, and what to do."""
+    if isinstance(error, ModuleNotFoundError) and (advice := extra_of(error)):
+        return "not installed", advice
+    if isinstance(error, expected()):
+        return type(error).__name__, advised(error)
+    if isinstance(error, OSError) and error.strerror:
+        about = f"{error.filename}: " if error.filename is not None else ""
+        return "not possible", f"{about}{error.strerror}"
+    kind = f"{type(error).__name__}: {error}".rstrip(": ")
+    return "unexpected", f"{kind}: this is a fault of ours; --debug shows where it happened"

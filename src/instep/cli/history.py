@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
 from rich.markup import escape
-from rich.table import Table
 
 from instep.cli.options import DEFAULT_STACK, Aws, Collection, Json, Stack
-from instep.cli.output import answers, bytes_text, print_json, remarks
+from instep.cli.output import answers, bytes_text, plain_table, print_json, remarks
 from instep.cli.session import open_session
 from instep.snapshot.copy.inventory import read_versions, version_files
 from instep.snapshot.copy.store import SnapshotStore
@@ -83,15 +82,8 @@ def read_history(store: SnapshotStore) -> list[Version]:
 
 def show(versions: list[Version]) -> None:
     """Print the versions as people read them."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("", "version", "changed", "embeddings", "sent", "by"):
-        number = heading in {"embeddings", "sent"}
-        table.add_column(
-            heading,
-            header_style="dim",
-            no_wrap=heading == "version",
-            justify="right" if number else "left",
-        )
+    headings = ("", "version", "changed", "embeddings", "sent", "by")
+    table = plain_table(*headings, right=("embeddings", "sent"), whole=("", "version"))
     for one in versions[:_SHOWN]:
         colour = {"head": "green", "unreadable": "red", "staged": "dim"}.get(one.state, "default")
         table.add_row(

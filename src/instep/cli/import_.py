@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from instep.aws.objects import Objects
-from instep.cli.options import DEFAULT_STACK, Aws, Collection, Json, Stack
-from instep.cli.output import Refused, answers, bytes_text, print_json, remarks
+from instep.cli.options import DEFAULT_STACK, Aws, Collection, Json, Stack, Yes
+from instep.cli.output import Refused, answers, ask, bytes_text, print_json, remarks
 from instep.cli.rollback import who
 from instep.cli.session import Session, open_session
 from instep.snapshot.copy.store import SnapshotStore
@@ -47,6 +47,7 @@ def import_(
         ),
     ] = False,
     aws: Aws = False,
+    yes: Yes = False,
     stack: Stack = DEFAULT_STACK,
     as_json: Json = False,
 ) -> None:
@@ -59,6 +60,7 @@ def import_(
     than the table: `instep verify` lists what differs, a change of each item brings it.
     """
     session = open_session(aws=aws, stack=stack)
+    ask(f"Publish what is imported as the head of {collection}?", yes=yes or not aws)
     with remarks.status(f"importing {collection}") as line:
 
         def progress(done: int, total: int) -> None:

@@ -6,13 +6,10 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Final
 
-from rich.rule import Rule
-from rich.table import Table
-
 from instep.cli.drift import Progress, read_everything
 from instep.cli.following import follow_with_progress
 from instep.cli.letters import Letters
-from instep.cli.output import Refused, answers, bytes_text, remarks
+from instep.cli.output import Refused, answers, bytes_text, headline, plain_table, remarks
 from instep.cli.session import Session
 from instep.cli.verify import search_each, show
 from instep.cli.wait import under_way, wait_for_everything
@@ -29,7 +26,7 @@ _QUIET_POLLS: Final = 6  # about a second without work: the stream has delivered
 def chapter(title: str) -> Iterator[None]:
     """Head a part of the story, and say how long it took."""
     answers.print()
-    answers.print(Rule(f"[bold]{title}[/]", align="left", style="cyan"))
+    headline(title)
     began = monotonic()
     yield
     answers.print(f"[dim]{monotonic() - began:.1f} s[/]")
@@ -107,9 +104,7 @@ def shipped(version: Manifest) -> tuple[int, int]:
 
 def show_versions(versions: Sequence[Manifest]) -> None:
     """Print what versions shipped, beside what the predecessor moved: the whole snapshot."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("collection", "version", "embeddings", "moved by the run", "whole snapshot"):
-        table.add_column(heading, header_style="dim", no_wrap=True)
+    table = plain_table("collection", "version", "embeddings", "moved by the run", "whole snapshot")
     for one in versions:
         brought, whole = map(bytes_text, shipped(one))
         table.add_row(one.collection, one.version, f"{one.facts.embeddings:,}", brought, whole)

@@ -1,18 +1,91 @@
 """Where a command speaks: answers on stdout, progress and complaints on stderr; JSON on demand."""
 
 import json
-from collections.abc import Callable, Iterator
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any, Final, NoReturn
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions, RenderableType
+from rich.rule import Rule
+from rich.status import Status
+from rich.table import Table
 from rich.text import Text
 
-answers: Final = Console(highlight=False)
-remarks: Final = Console(stderr=True, highlight=False)
+_UNBOUNDED: Final = 100_000  # columns: in a pipe nothing is wrapped or cut
+_RULE: Final = 80
+
+
+class _Stream(Console):
+    """A standard stream: as wide as the terminal, and as wide as its lines where there is none."""
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """The width and height that what is printed has."""
+        size = super().size
+        return size if self.is_terminal else ConsoleDimensions(_UNBOUNDED, size.height)
+
+    @size.setter
+    def size(self, size: tuple[int, int]) -> None:
+        self._width, self._height = size
+
+    def on_broken_pipe(self) -> None:
+        """End as programs do whose reader has seen enough."""
+        nobody_reads()
+
+
+class _Remarks(_Stream):
+    """What is said beside the answers; its moving lines exist on a terminal alone."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.lines: list[Status] = []
+
+    def status(self, status: RenderableType, **settings: Any) -> Status:
+        """Return a moving line, for a `with`."""
+        return _Line(status, console=self, **settings)
+
+    @contextmanager
+    def lifted(self) -> Iterator[None]:
+        """Take the moving lines away while something else is printed on the same terminal."""
+        lines = list(self.lines) if self.is_terminal else []
+        for line in reversed(lines):
+            line.stop()
+        try:
+            yield
+        finally:
+            for line in lines:
+                line.start()
+
+
+class _Line(Status):
+    """A moving line that `lifted` knows of."""
+
+    def start(self) -> None:
+        remarks.lines.append(self)
+        super().start()
+
+    def stop(self) -> None:
+        super().stop()
+        if self in remarks.lines:
+            remarks.lines.remove(self)
+
+
+class _Answers(_Stream):
+    """What was asked for."""
+
+    def print(self, *objects: Any, **settings: Any) -> None:
+        """Print, above the moving line if there is one."""
+        with remarks.lifted():
+            super().print(*objects, **settings)
+
+
+remarks: Final = _Remarks(stderr=True, highlight=False)
+answers: Final = _Answers(highlight=False)
 
 
 class Exit(IntEnum):
@@ -22,20 +95,31 @@ class Exit(IntEnum):
     NO = 1
     USAGE = 2
     REFUSED = 3
+    """It could not be done, or not be found out; an error of ours, too."""
     IN_DLQ = 4
     """Not in step, but nothing is lost: all that differs waits in the DLQ with its reason."""
+    INTERRUPTED = 130
+    """By Ctrl-C, as shells number it."""
+    NOBODY_READS = 141
+    """What was written to is closed (`| head`), as shells number it."""
 
 
 EXIT_HELP: Final = (
     "[bold]Exit status[/]: 0 done, the answer is yes; 1 the answer is no (drift, damage, still "
-    "missing, a run failed); 2 wrong usage; 3 it could not be done (no local cloud, not deployed, "
-    "AWS said no): the message says why and what to do; 4 the answer is no, but all that is "
-    "missing waits in the DLQ with its reason."
+    "missing, a run failed or rejected records); 2 wrong usage; 3 it could not be done or found "
+    "out (no local cloud, not deployed, AWS said no): the message says why and what to do; 4 the "
+    "answer is no, but all that is missing waits in the DLQ with its reason; 130 interrupted."
 )
 
 
 class Refused(Exception):
     """A command cannot do what was asked; the message says why and what to do instead."""
+
+
+def nobody_reads() -> NoReturn:
+    """Leave without a word: there is nobody to read it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(Exit.NOBODY_READS)
 
 
 def say_no(message: str) -> NoReturn:
@@ -50,6 +134,46 @@ def complain(title: str, message: str) -> None:
     In one line, which the terminal may wrap: a command in it is there to be copied.
     """
     remarks.print(Text.assemble((f"{title}: ", "bold red"), message), soft_wrap=True)
+
+
+def ask(question: str, *, yes: bool) -> None:
+    """Go on if `yes` or a person says so; status 1 at a no, Refused where nobody can be asked."""
+    if yes:
+        return
+    if not _somebody_is_there():
+        raise Refused("nobody is there to say yes: give --yes to do it")
+    if not typer.confirm(question, err=True):
+        say_no("nothing was done")
+
+
+def _somebody_is_there() -> bool:
+    return remarks.is_terminal and sys.stdin.isatty()
+
+
+def plain_table(
+    *headings: str, right: Sequence[str] = (), whole: Sequence[str] = (), title: str | None = None
+) -> Table:
+    """Return a table without lines. A cell is folded where the terminal is narrow, never cut.
+
+    Numbers, in the columns `right`, keep together; so do the columns `whole`.
+    """
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+    for heading in headings:
+        justify: Any = "right" if heading in right else "left"
+        together = heading in right or heading in whole
+        table.add_column(
+            heading, header_style="dim", justify=justify, no_wrap=together, overflow="fold"
+        )
+    return table
+
+
+def headline(text: str) -> None:
+    """Head a part of what follows; across the terminal, and not endless in a pipe."""
+    answers.print(Rule(f"[bold]{text}[/]", align="left", style="cyan"), width=_rule_width())
+
+
+def _rule_width() -> int:
+    return answers.width if answers.is_terminal else _RULE
 
 
 def print_json(document: Any) -> None:

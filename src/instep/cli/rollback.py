@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from instep.cli.options import DEFAULT_STACK, Aws, Collection, Json, Stack
-from instep.cli.output import answers, print_json, remarks
+from instep.cli.options import DEFAULT_STACK, Aws, Collection, Json, Stack, Yes
+from instep.cli.output import answers, ask, print_json, remarks
 from instep.cli.session import open_session
 from instep.snapshot.acts.rollback import RolledBack
 from instep.snapshot.acts.rollback import rollback as roll_back
@@ -24,6 +24,7 @@ def rollback(
     ],
     *,
     aws: Aws = False,
+    yes: Yes = False,
     stack: Stack = DEFAULT_STACK,
     as_json: Json = False,
 ) -> None:
@@ -33,6 +34,7 @@ def rollback(
     table said since that version is missing then, until its items change or are sent again.
     """
     session = open_session(aws=aws, stack=stack)
+    ask(f"Have readers of {collection} see {version} again?", yes=yes or not aws)
     store = SnapshotStore(session.objects, collection)
     with remarks.status(f"going back to {version}"):
         done = roll_back(store, version, who())

@@ -50,9 +50,16 @@ class Session:
 
         return load_domain()
 
+    @cached_property
+    def collections(self) -> list[str]:
+        """The names of the collections; with them alone, the domain need not be loaded."""
+        from instep.binding import collection_names
+
+        return collection_names()
+
     def chosen(self, collection: str | None) -> list[str]:
         """Return the one collection that was asked for, or all."""
-        return list(self.domain.collections) if collection is None else [collection]
+        return self.collections if collection is None else [collection]
 
     @cached_property
     def dynamodb(self) -> "DynamoDBClient":

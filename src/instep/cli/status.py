@@ -8,7 +8,7 @@ from rich.table import Table
 
 from instep.cli.freshness import show_freshness
 from instep.cli.options import DEFAULT_STACK, Aws, Json, Stack
-from instep.cli.output import age_text, answers, bytes_text, print_json, remarks
+from instep.cli.output import age_text, answers, bytes_text, plain_table, print_json, remarks
 from instep.cli.session import open_session
 from instep.cli.standing import Standing, read_standing
 from instep.flow.runner import RunnerState
@@ -25,7 +25,7 @@ def status(*, aws: Aws = False, stack: Stack = DEFAULT_STACK, as_json: Json = Fa
     """
     session = open_session(aws=aws, stack=stack)
     with remarks.status("looking"):
-        standing = read_standing(session, list(session.domain.collections))
+        standing = read_standing(session, session.collections)
     if as_json:
         print_json(asdict(standing))
     else:
@@ -39,6 +39,10 @@ def show(standing: Standing) -> None:
     if heads:
         answers.print()
     show_freshness(heads, standing.at)
+    for each in standing.collections:
+        if each.leased_by is not None and each.leased_until is not None:
+            holder = _holder(each.leased_by, each.leased_until, standing.at)
+            answers.print(f"{each.collection}: leased by {holder}", soft_wrap=True)
     inbox = standing.inbox
     answers.print(
         f"\ninbox: {inbox.visible:,} waiting, {inbox.in_flight:,} in flight, "
@@ -63,25 +67,17 @@ def show_dead_letters(standing: Standing) -> None:
 
 
 def _collections(standing: Standing) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("collection", "version", "embeddings", "size", "age", "lease"):
-        numeric = heading in {"embeddings", "size", "age"}
-        table.add_column(
-            heading, header_style="dim", justify="right" if numeric else "left", no_wrap=True
-        )
+    numbers = ("embeddings", "size", "age")
+    table = plain_table(
+        "collection", "version", *numbers, "lease", right=numbers, whole=["version"]
+    )
     for each in standing.collections:
         age = "" if each.created_at is None else age_text(standing.at - each.created_at)
         version = each.version or "[dim]none yet[/]"
         size = bytes_text(each.bytes) if each.version else ""
-        lease = _lease(each.leased_by, each.leased_until, standing.at)
+        lease = "[dim]free[/]" if each.leased_by is None else "held"
         table.add_row(each.collection, version, f"{each.embeddings:,}", size, age, lease)
     return table
-
-
-def _lease(owner: str | None, until: datetime | None, at: datetime) -> str:
-    if owner is None or until is None:
-        return "[dim]free[/]"
-    return _holder(owner, until, at)
 
 
 def _runner(runner: RunnerState, at: datetime) -> str:
@@ -98,9 +94,8 @@ def _holder(name: str, until: datetime, at: datetime) -> str:
 
 
 def _executions(standing: Standing) -> Table:
-    table = Table(box=None, pad_edge=False, title="\nlast executions", title_justify="left")
-    for heading in ("started", "took", "outcome", "why"):
-        table.add_column(heading, header_style="dim", no_wrap=heading != "why")
+    facts = ("started", "took", "outcome")
+    table = plain_table(*facts, "why", whole=facts, title="\nlast executions")
     for run in standing.executions:
         ok = {"SUCCEEDED": "green", "RUNNING": "yellow"}.get(run.status, "red")
         took = "" if run.stopped is None else f"{(run.stopped - run.started).total_seconds():.1f} s"

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from instep.cli.options import DEFAULT_STACK, Aws, Collections, Json, Stack
-from instep.cli.output import answers, bytes_text, print_json, remarks
+from instep.cli.options import DEFAULT_STACK, Aws, Collections, Json, Stack, Yes
+from instep.cli.output import answers, ask, bytes_text, print_json, remarks
 from instep.cli.session import Session, open_session
 from instep.snapshot.acts.retention import Retention
 from instep.snapshot.acts.sweep import Swept
@@ -24,6 +24,7 @@ def sweep(
         bool, typer.Option("--dry-run", help="Say what would go, and delete nothing.")
     ] = False,
     aws: Aws = False,
+    yes: Yes = False,
     stack: Stack = DEFAULT_STACK,
     as_json: Json = False,
 ) -> None:
@@ -34,6 +35,7 @@ def sweep(
     """
     session = open_session(aws=aws, stack=stack)
     chosen = session.chosen(collection)
+    ask(f"Delete old versions of {', '.join(chosen)}?", yes=yes or dry_run or not aws)
     swept = [_sweep(session, name, dry_run=dry_run) for name in chosen]
     if as_json:
         print_json({"dry_run": dry_run, "collections": [asdict(one) for one in swept]})

@@ -17,9 +17,10 @@ from rich.markup import escape
 
 from instep.cli.filling import delete_items, in_dynamodb_json, put_items
 from instep.cli.history import counts_text
+from instep.cli.hits import hits_table
 from instep.cli.narrator import Watcher, chapter, published, shipped, verified
 from instep.cli.output import answers, bytes_text
-from instep.cli.query import hits_table, nearest
+from instep.cli.searching import nearest
 from instep.cli.session import Session
 from instep.cli.snapshots import opened
 

@@ -9,12 +9,11 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from instep.cli.drift import Reading, read_everything
 from instep.cli.letters import Letters
 from instep.cli.options import DEFAULT_STACK, Aws, Collections, Json, Stack
-from instep.cli.output import Exit, answers, bytes_text, complain, print_json, remarks
+from instep.cli.output import Exit, answers, bytes_text, complain, plain_table, print_json, remarks
 from instep.cli.session import Session, open_session
 from instep.cli.snapshots import unreachable
 from instep.domain import Difference
@@ -138,7 +137,7 @@ def _show_search(searched: Searched) -> None:
 
 def _show_differences(differences: Sequence[Difference], letters: Letters) -> None:
     """Print them, those first that nothing explains."""
-    table = Table("embedding", "field", "carried", "the table says", box=None, pad_edge=False)
+    table = plain_table("embedding", "field", "carried", "the table says")
     for difference in sorted(differences, key=lambda one: letters.why(one) is not None)[:_SHOWN]:
         row = [f"[red]{difference.what}[/]", "", "by the table"]
         if difference.field is not None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from instep.flow.causes import cause_text
 from instep.flow.lease import Lease
 from instep.flow.parking import BatchRef, ResultRef
 from instep.flow.settlement import Fate
@@ -235,7 +236,7 @@ class CollectionOutcome:
     def from_payload(cls, payload: Payload) -> "CollectionOutcome":
         """Read an item's output."""
         error = payload.get("error") or payload.get("conflict") or {}
-        reason = f"{error.get('Error', '')}: {error.get('Cause', '')}" if error else ""
+        reason = cause_text(error.get("Error", ""), error.get("Cause", "")) if error else ""
         fate = Fate(payload["outcome"]["status"])
         result = payload["staged"].get("result") if fate is Fate.APPLIED else None
         return cls(

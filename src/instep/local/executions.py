@@ -43,7 +43,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an execution ended; `error` and `cause` only when it failed."""
+    """How an execution ended; `error` and `cause` only when it failed.
+
+    `rejected` counts the records that it put into the DLQ; one that failed says so in its cause.
+    """
 
     arn: str
     status: str
@@ -51,6 +54,7 @@ class Outcome:
     stopped: datetime
     error: str | None
     cause: str | None
+    rejected: int = 0
 
     @property
     def succeeded(self) -> bool:
@@ -86,6 +90,7 @@ def follow(
                 found["stopDate"],
                 found.get("error"),
                 found.get("cause"),
+                _rejected(found.get("output")),
             )
         pause.wait(_POLL_SECONDS)
     raise StillRunning(f"{arn} did not end within {timeout:g} s: `instep status` shows it")
@@ -177,9 +182,20 @@ def called(states: Mapping[str, Any], entered: str, function_arn: str) -> str | 
 
 
 def _collection(payload: str | None) -> str | None:
+    found = _object(payload).get("collection")
+    return found if isinstance(found, str) else None
+
+
+def _rejected(output: str | None) -> int:
+    """Return what the runner's tally says, where there is one: that of a sync has none."""
+    tally = _object(output).get("tally")
+    found = tally.get("rejected") if isinstance(tally, dict) else None
+    return found if isinstance(found, int) else 0
+
+
+def _object(payload: str | None) -> Mapping[str, Any]:
     try:
         document = json.loads(payload or "null")
     except ValueError:
-        return None
-    found = document.get("collection") if isinstance(document, dict) else None
-    return found if isinstance(found, str) else None
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -98,12 +98,31 @@ class LocalCloud:
     @classmethod
     def running(cls, state: Path | None = None) -> "LocalCloud | None":
         """Return the cloud that runs from `state` (the app's own), or None when none does."""
+        cloud = cls._recorded(state or state_folder())
+        return cloud if cloud is not None and cloud.alive else None
+
+    @classmethod
+    def clear(cls, state: Path | None = None) -> bool:
+        """Remove what a cloud left that was killed: its functions, its files; whether any was left.
+
+        Its number is nobody else's while a process of its group lives, so whoever has it now is
+        left alone.
+        """
         state = state or state_folder()
+        found = cls._recorded(state)
+        if found is not None and not _start_time(found.pid):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(found.pid, signal.SIGKILL)
+        was_there = state.exists()
+        shutil.rmtree(state, ignore_errors=True)
+        return was_there
+
+    @classmethod
+    def _recorded(cls, state: Path) -> "LocalCloud | None":
         try:
-            cloud = cls(**json.loads((state / _RECORD).read_text()))
+            return cls(**json.loads((state / _RECORD).read_text()))
         except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):
             return None
-        return cloud if cloud.alive else None
 
     @property
     def alive(self) -> bool:

@@ -63,7 +63,7 @@ def test_without_options_the_published_workload_is_measured(asked: dict[str, Any
 )
 def test_sizes_that_make_no_sense_are_refused(arguments: list[str], answer: str) -> None:
     result = CliRunner().invoke(app, ["bench", *arguments])
-    assert result.exit_code == 3
+    assert result.exit_code == 2
     assert answer in result.stderr
 
 
@@ -92,7 +92,7 @@ def test_an_option_that_a_benchmark_would_ignore_is_refused(
     arguments: list[str], answer: str
 ) -> None:
     result = CliRunner().invoke(app, ["bench", *arguments])
-    assert result.exit_code == 3
+    assert result.exit_code == 2
     assert answer in result.stderr
 
 

@@ -47,9 +47,9 @@ class Cli:
         """Run a command with `--aws`, which here means moto."""
         return CliRunner().invoke(app, [*arguments, "--aws"], input=given)
 
-    def json(self, *arguments: str) -> Any:
+    def json(self, *arguments: str, given: str | None = None) -> Any:
         """Run a command with `--json` and return the document it printed."""
-        return json.loads(self.run(*arguments, "--json").stdout)
+        return json.loads(self.run(*arguments, "--json", given=given).stdout)
 
     def put(self, *items: Mapping[str, Any]) -> None:
         """Put items into the table."""

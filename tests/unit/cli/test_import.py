@@ -20,16 +20,16 @@ def theirs(tmp_path: Path) -> Path:
 @pytest.mark.domain("predecessors-snapshots")
 def test_the_pointer_s_snapshot_becomes_the_first_version(cli: Cli, theirs: Path) -> None:
     upload(cli.made.s3, theirs)
-    result = cli.run("import", "words")
+    result = cli.run("import", "words", "--yes")
     assert result.exit_code == 0, result.output
     assert "5 embeddings" in result.stdout
     assert "the index was built anew; its md5 was right" in " ".join(result.stdout.split())
     (version,) = cli.json("history", "words")["versions"]
     assert (version["state"], version["changed"]["imported"]) == ("head", ID)
-    again = cli.run("import", "words")
+    again = cli.run("import", "words", "--yes")
     assert again.exit_code == 3
     assert "--on-head" in again.stderr
-    trusting = cli.json("import", "words", "--on-head", "--trust-index")
+    trusting = cli.json("import", "words", "--on-head", "--trust-index", "--yes")
     assert (trusting["embeddings"], trusting["index_kept"]) == (5, True)
     assert len(cli.json("history", "words")["versions"]) == 2
 
@@ -45,7 +45,7 @@ def test_imported_words_are_found_by_their_receipt(
         collection.add(ids=ids, embeddings=[[1.0, 0.0], [0.0, 1.0]], metadatas=metadatas)
 
     upload(cli.made.s3, write_directory(tmp_path / "theirs", add))
-    assert cli.run("import", "words", *trust).exit_code == 0
+    assert cli.run("import", "words", *trust, "--yes").exit_code == 0
     pulled = tmp_path / "pulled"
     assert cli.run("pull", "words", str(pulled)).exit_code == 0
     with opened(pulled, "words") as words:
@@ -56,7 +56,7 @@ def test_imported_words_are_found_by_their_receipt(
 def test_one_of_another_bucket_by_its_id(cli: Cli, theirs: Path) -> None:
     upload(cli.made.s3, theirs, form="loose", bucket=DELTAS)
     put(cli.made.s3, POINTER, b"nothing that counts", bucket=DELTAS)
-    done = cli.json("import", "words", "--from", f"s3://{DELTAS}", "--id", ID)
+    done = cli.json("import", "words", "--from", f"s3://{DELTAS}", "--id", ID, "--yes")
     assert (done["id"], done["hash_checked"]) == (ID, False)
 
 
@@ -70,6 +70,6 @@ def test_one_of_another_bucket_by_its_id(cli: Cli, theirs: Path) -> None:
     ],
 )
 def test_what_is_not_there_is_a_sentence(cli: Cli, arguments: list[str], said: str) -> None:
-    result = cli.run("import", "words", *arguments)
+    result = cli.run("import", "words", *arguments, "--yes")
     assert result.exit_code == 3
     assert said in " ".join(result.stderr.split())

@@ -7,7 +7,7 @@ from typing import Any
 import chromadb
 import pytest
 
-from instep.cli.query import nearest
+from instep.cli.searching import nearest
 from instep.embedding.local import unit_vectors
 
 TEXTS = ["WHOLE MILK", "UNLEADED FUEL"]

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from instep.aws.objects import Objects
+from instep.cli import output
 from instep.cli.history import Version, what_changed
 from instep.snapshot.copy.store import SnapshotStore
 from tests.support.aws import BUCKET
@@ -75,7 +76,7 @@ def test_what_a_version_changed(note: dict[str, object], folded: bool, said: str
 def test_rollback_brings_the_content_back_and_says_what_is_missing_then(
     cli: Cli, versions: list[str]
 ) -> None:
-    result = cli.run("rollback", "words", versions[0])
+    result = cli.run("rollback", "words", versions[0], "--yes")
     assert result.exit_code == 0, result.output
     assert "instep verify words" in result.stdout
     assert f"instep rollback words {versions[1]}" in " ".join(result.stdout.split())
@@ -85,7 +86,7 @@ def test_rollback_brings_the_content_back_and_says_what_is_missing_then(
     assert told[0]["changed"] == {"rollback_to": versions[0]}
     assert "@" in told[0]["writer"]
     assert told[0]["bytes"] == 0
-    undone = cli.json("rollback", "words", versions[1])
+    undone = cli.json("rollback", "words", versions[1], "--yes")
     assert undone["replaced"] == told[0]["version"]
     assert texts(cli) == {"BREAD"}
 
@@ -96,12 +97,12 @@ def test_what_cannot_be_gone_back_to_is_a_sentence(cli: Cli, versions: list[str]
         (NOBODY, "no such version"),
         ("../HEAD", "no version's id"),
     ]:
-        result = cli.run("rollback", "words", version)
+        result = cli.run("rollback", "words", version, "--yes")
         assert result.exit_code == 3, result.output
         told = " ".join(result.stderr.split())
         assert said in told
         assert "instep history words" in told
-    assert cli.run("rollback", "lines", versions[0]).exit_code == 3
+    assert cli.run("rollback", "lines", versions[0], "--yes").exit_code == 3
 
 
 def test_a_dry_sweep_deletes_nothing_and_a_sweep_what_it_said(
@@ -114,13 +115,13 @@ def test_a_dry_sweep_deletes_nothing_and_a_sweep_what_it_said(
     assert said["dry_run"] is True
     assert said["collections"][0]["versions"] == [versions[0]]
     assert len(cli.json("history", "words")["versions"]) == 2
-    result = cli.run("sweep")
+    result = cli.run("sweep", "--yes")
     assert result.exit_code == 0, result.output
     assert "words: deleted 1 versions" in result.stdout
     assert "lines: deleted 0 versions" in result.stdout
     assert [one["version"] for one in cli.json("history", "words")["versions"]] == [versions[1]]
     assert texts(cli) == {"BREAD"}
-    gone = cli.run("rollback", "words", versions[0])
+    gone = cli.run("rollback", "words", versions[0], "--yes")
     assert gone.exit_code == 3
     assert "was swept" in gone.stderr
 
@@ -130,7 +131,32 @@ def test_a_sweep_in_doubt_is_a_sentence(cli: Cli, versions: list[str]) -> None:
     store = store_of(cli)
     store.objects.delete([store.head_key])
     cli.made.age_objects(timedelta(days=30))
-    result = cli.run("sweep", "words")
+    result = cli.run("sweep", "words", "--yes")
     assert result.exit_code == 3
     assert "HEAD is missing" in result.stderr
     assert len(list(store.versions())) == 2
+
+
+CHANGING = [["rollback", "words", NOBODY], ["sweep"], ["import", "words"]]
+
+
+@pytest.mark.parametrize("command", CHANGING, ids=" ".join)
+def test_what_changes_an_account_is_not_done_where_nobody_says_yes(
+    command: list[str], cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = cli.run(*command)
+    assert refused.exit_code == 3
+    assert "give --yes" in refused.stderr
+    monkeypatch.setattr(output, "_somebody_is_there", lambda: True)
+    declined = cli.run(*command, given="n\n")
+    assert declined.exit_code == 1
+    assert "nothing was done" in declined.stderr
+    assert cli.run(*command, given="").exit_code == 130  # Ctrl-C, or Ctrl-D
+
+
+def test_who_says_yes_at_the_question_goes_on(
+    cli: Cli, versions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "_somebody_is_there", lambda: True)
+    assert cli.run("rollback", "words", versions[0], given="y\n").exit_code == 0
+    assert texts(cli) == {"MILK"}

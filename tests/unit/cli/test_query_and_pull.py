@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import chromadb
+import pytest
 
 import instep
+from instep.cli.output import Refused
+from instep.cli.query import read_vector
 from tests.unit.cli.conftest import Cli
 
 MILK = {"text": "MILK", "merchant_name": "Corner [Pantry]", "valid_labels_array": ["PRODUCT_NAME"]}
@@ -34,16 +37,41 @@ def test_a_filter_and_a_version(cli: Cli) -> None:
 def test_what_cannot_be_asked_is_refused(cli: Cli) -> None:
     cli.publish("lines", {"a": {"text": "x"}}, width=8)
     cli.publish("words", {"a": MILK})
-    for arguments, said in [
-        (["lines", "x"], "8 floats"),
-        (["words", "x", "--where", "{"], "not JSON"),
-        (["words", "x", "--where", "[]"], "takes an object"),
-        (["words", "x", "--where", '{"$nonsense": 1}'], "--where"),
-        (["words", "x", "--at", "nonsense"], "nonsense"),
+    for arguments, status, said in [
+        (["lines", "x"], 3, "8 floats"),
+        (["words", "x", "--where", "{"], 2, "not JSON"),
+        (["words", "x", "--where", "[]"], 2, "takes an object"),
+        (["words", "x", "--where", '{"$nonsense": 1}'], 3, "--where"),
+        (["words", "x", "--at", "nonsense"], 3, "nonsense"),
+        (["words", ""], 2, "nothing to look for"),
+        (["words"], 2, "give one of TEXT, --like ID and --vector FILE"),
+        (["words", "x", "--like", "a"], 2, "give one of TEXT"),
+        (["words", "--like", "nobody"], 3, "no embedding 'nobody'"),
     ]:
         result = cli.run("query", *arguments)
-        assert result.exit_code == 3, (arguments, result.output, result.exception)
+        assert result.exit_code == status, (arguments, result.output, result.exception)
         assert said in " ".join(result.stderr.split())
+
+
+def test_an_embedding_or_a_vector_finds_what_is_near_without_a_model(
+    cli: Cli, tmp_path: Path
+) -> None:
+    """Of another width than the local model's, which therefore cannot have been asked."""
+    cli.publish("words", {"a": MILK, "b": BREAD}, width=8)
+    near = cli.json("query", "words", "--like", "b")["hits"]
+    assert {hit["id"]: hit["similarity"] for hit in near} == {"a": 1.0, "b": 1.0}
+    vector = tmp_path / "vector.json"
+    vector.write_text("[-1, 0, 0, 0, 0, 0, 0, 0]")
+    far = cli.json("query", "words", "--vector", str(vector), "-n", "1")["hits"]
+    assert [hit["similarity"] for hit in far] == [-1.0]
+
+
+@pytest.mark.parametrize("text", ["[1, NaN]", "[]", '["a"]', "[true]", "{}", "1", "[1"])
+def test_a_file_that_holds_no_vector_is_refused(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "vector.json"
+    file.write_text(text)
+    with pytest.raises(Refused, match=r"vector\.json is"):
+        read_vector(file)
 
 
 def test_query_before_the_first_version_is_a_sentence(cli: Cli) -> None:
