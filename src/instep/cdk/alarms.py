@@ -8,7 +8,6 @@ The calls of AcquireLock and UploadSnapshot are in no sum of errors: they raise 
 waits for (LockBusy, SnapshotConflict), and what is broken in them ends the run red.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -188,7 +187,7 @@ def _functions(signals: Signals) -> list[Alarm]:
         ),
         Alarm(
             "sweep-fails",
-            "Old versions of a collection are not swept: storage grows, and what was deleted stays.",
+            "Old versions are not swept: storage grows, and what was deleted stays.",
             signals.of_function("Errors", "sweep_versions", period=hour),
             1,
         ),
@@ -237,8 +236,3 @@ def _minutes_between_starts(config: Config) -> int:
     """Return the longest that messages wait for somebody to look, while all is well."""
     longest = max(config.schedule_minutes, ceil(config.round_seconds / 60))
     return min(longest, LONGEST_PERIOD_MINUTES)
-
-
-def names(listed: Sequence[Alarm]) -> list[str]:
-    """Return the alarms' names."""
-    return [alarm.name for alarm in listed]

@@ -54,7 +54,7 @@ def complain(title: str, message: str) -> None:
 
 def print_json(document: Any) -> None:
     """Print one JSON document on stdout, plain, so that it can be piped."""
-    typer.echo(json.dumps(document, indent=2, default=_plain, ensure_ascii=False))
+    typer.echo(json.dumps(document, indent=2, default=plain, ensure_ascii=False))
 
 
 @contextmanager
@@ -83,7 +83,8 @@ def age_text(age: timedelta) -> str:
     return f"{seconds} s"
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
+    """Return what JSON has no form for as text; TypeError for what is none of ours."""
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} is not JSON")

@@ -5,14 +5,14 @@ done here: a value a period from what was measured in it, and ALARM when all of 
 breach. Where nothing was measured nothing breaches (the alarms say `notBreaching`, all of them).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from instep.clock import Clock, utc_now
 from instep.local.metric_math import Value, evaluate
 
-_STATISTICS: Final = {"Sum": sum, "Maximum": max, "Minimum": min}
+_STATISTICS: Final[Mapping[str, Callable[[list[float]], float]]] = {"Sum": sum, "Maximum": max}
 _RETURNED: Final = "returned"
 
 
@@ -162,4 +162,4 @@ def _resolved(value: Any, physical: Mapping[str, str]) -> str:
 
 def _statistic(query: Query, values: Iterable[float]) -> Value:
     found = list(values)
-    return float(_STATISTICS[query.statistic](found)) if found else None
+    return _STATISTICS[query.statistic](found) if found else None

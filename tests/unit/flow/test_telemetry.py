@@ -87,9 +87,8 @@ def test_a_gauge_has_its_collection_for_a_dimension_and_its_last_value(
     for one in gauges:
         described = one["_aws"]["CloudWatchMetrics"][0]
         assert described["Namespace"] == "EmbeddingWorkflow"
-        assert [set(names) - {"service", "stack"} for names in described["Dimensions"]] == [
-            {"collection"}
-        ]
+        (names,) = described["Dimensions"]
+        assert set(names) - {"service"} == {"stack", "collection"}
         assert described["Metrics"] == [{"Name": "SnapshotLagMaxMs", "Unit": "Count"}]
     works(EVENT, Context("acquire_lock"))
     assert len(read(capsys.readouterr().out)) == 1
