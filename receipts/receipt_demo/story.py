@@ -11,7 +11,7 @@ from instep.cli.searching import nearest
 from instep.cli.session import Session
 from instep.cli.snapshots import opened
 from instep.cli.standing import read_standing
-from instep.cli.status import show_dead_letters
+from instep.cli.status import dead_letters
 from receipt_demo.afternoon import (
     POISON,
     RENAMED_FROM,
@@ -119,4 +119,4 @@ class Story:
 
     def _poison(self) -> None:
         with chapter("the message nobody could read lies in the DLQ, with its reason"):
-            show_dead_letters(read_standing(self._session, list(self._session.domain.collections)))
+            answers.print(dead_letters(read_standing(self._session, self._session.collections)))

@@ -46,6 +46,10 @@ def test_values_of_the_command_line_are_strings() -> None:
         ("localCloud", "maybe"),
         ("retainData", 1),
         ("fileSystem", "perhaps"),
+        ("alarmEmail", "ops"),
+        ("alarmEmail", "a@b.c d@e.f"),
+        ("monthlyBudgetUsd", "much"),
+        ("monthlyBudgetUsd", 0),
     ],
 )
 def test_a_wrong_value_is_named(key: str, value: object) -> None:

@@ -66,6 +66,25 @@ def test_nag_finds_nothing(app: Synthesized) -> None:
     assert app.findings == ()
 
 
+def told_of_alarms_and_of_the_budget(app: Synthesized) -> None:
+    """By mail, and by the topic that alarms speak to; both may publish, for this account."""
+    (topic,) = app.resources("AWS::SNS::Topic")
+    mail = app.one("AWS::SNS::Subscription")
+    assert (mail["Protocol"], mail["Endpoint"]) == ("email", "ops@example.com")
+    assert mail["TopicArn"] == {"Ref": topic}
+    budget = app.one("AWS::Budgets::Budget")
+    assert budget["Budget"]["BudgetLimit"] == {"Amount": 50, "Unit": "USD"}
+    told = budget["NotificationsWithSubscribers"]
+    assert [each["Notification"]["Threshold"] for each in told] == [80, 100]
+    assert all(each["Subscribers"][0]["Address"] == {"Ref": topic} for each in told)
+    policy = app.one("AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
+    (allowed,) = (each for each in policy if each["Effect"] == "Allow")
+    services = {"cloudwatch.amazonaws.com", "budgets.amazonaws.com"}
+    assert set(allowed["Principal"]["Service"]) == services
+    account = {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    assert allowed["Condition"] == {"StringEquals": account}
+
+
 def test_nag_finds_nothing_with_foreign_deltas_and_an_existing_table(
     packages: Packages, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -75,8 +94,11 @@ def test_nag_finds_nothing_with_foreign_deltas_and_an_existing_table(
         deltaBuckets="embeddings-a, embeddings-b",
         entityTableName="Receipts",
         entityTableStreamArn="arn:aws:dynamodb:us-east-1:123456789012:table/Receipts/stream/2026",
+        alarmEmail="ops@example.com",
+        monthlyBudgetUsd="50",
     )
     assert variant.findings == ()
+    told_of_alarms_and_of_the_budget(variant)
     text = json.dumps(variant.template)
     assert ":s3:::embeddings-a/*" in text
     assert ":s3:::embeddings-b/*" in text

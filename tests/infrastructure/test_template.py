@@ -171,6 +171,7 @@ def test_a_function_gets_only_the_names_it_reads(app: Synthesized) -> None:
         "LOCK_TABLE_NAME",
         "LOCK_DURATION_MINUTES",
         "LOG_LEVEL",
+        "STACK_NAME",
     }
 
 
@@ -260,8 +261,10 @@ def test_an_existing_table_is_used_and_none_created(
 def without_code(app: Synthesized) -> dict[str, Any]:
     """Return the resources less what a function is made of: runtime, code and layers."""
     resources: dict[str, Any] = json.loads(json.dumps(app.template["Resources"]))
-    for resource in resources.values():
+    for name, resource in resources.items():
         properties = resource.get("Properties", {})
+        if name.startswith("Watching"):
+            resource.pop("Condition", None)  # in the template, not on the local cloud
         if resource["Type"] == "AWS::Lambda::Function":
             del properties["Runtime"], properties["Code"]
             properties.pop("Layers", None)
@@ -270,11 +273,27 @@ def without_code(app: Synthesized) -> dict[str, Any]:
     return {name: one for name, one in resources.items() if one["Type"] != layers}
 
 
+def not_deployed(app: Synthesized) -> set[str]:
+    """What stands under a condition; the only one there is is false everywhere."""
+    conditions = app.template.get("Conditions", {})
+    never = {
+        name
+        for name, one in conditions.items()
+        if one == {"Fn::Equals": [{"Ref": "AWS::AccountId"}, "an account of AWS"]}
+    }
+    resources = app.template["Resources"].items()
+    return {name for name, resource in resources if resource.get("Condition") in never}
+
+
 def test_the_local_switch_changes_runtime_and_layers_only(
     app: Synthesized, packages: Packages, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     local = synthesize(packages, tmp_path_factory.mktemp("cdk.out"), localCloud="true")
     assert without_code(local) == without_code(app)
+    assert not_deployed(local) == {
+        name for name in local.template["Resources"] if name.startswith("Watching")
+    }
+    assert not_deployed(app) == set()
     assert len(app.resources("AWS::Lambda::LayerVersion")) == 2
     for function in local.resources("AWS::Lambda::Function").values():
         assert function["Runtime"] == "provided.al2023"

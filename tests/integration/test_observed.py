@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from instep.aws.objects import Objects
+from instep.clock import utc_now
 from instep.errors import LeaseLost, StorageUnavailable
 from instep.lambda_.telemetry import logger, tracer
 from instep.snapshot.copy.store import SnapshotStore
@@ -22,7 +23,7 @@ from tests.support.pipeline import Pipeline
 
 CONTRACT = (ROOT / "docs" / "domain.md").read_text()
 OURS = [ROOT / "src" / "instep", *(ROOT / "receipts").glob("receipt_*")]
-BOUNDED = {"service", "collection"}
+BOUNDED = {"service", "stack", "collection"}
 
 
 @pytest.fixture
@@ -58,16 +59,15 @@ def measured(captured: str) -> dict[str, float]:
     return sums
 
 
-def gauged(captured: str) -> dict[str, dict[str, float]]:
-    """The metrics of each collection; of several values the last."""
-    return {
-        emf["collection"]: {
-            metric["Name"]: emf[metric["Name"]][-1]
-            for metric in emf["_aws"]["CloudWatchMetrics"][0]["Metrics"]
-        }
-        for emf in emf_lines(captured)
-        if "collection" in emf
-    }
+def gauged(captured: str, kind: str = "SnapshotLag") -> dict[str, dict[str, float]]:
+    """The metrics of this kind of each collection; of several values the last."""
+    found: dict[str, dict[str, float]] = {}
+    for emf in emf_lines(captured):
+        for metric in emf["_aws"]["CloudWatchMetrics"][0]["Metrics"]:
+            if "collection" in emf and metric["Name"].startswith(kind):
+                of_collection = found.setdefault(emf["collection"], {})
+                of_collection[metric["Name"]] = emf[metric["Name"]][-1]
+    return found
 
 
 @pytest.mark.domain("log-messages")
@@ -115,9 +115,8 @@ def test_a_run_is_measured_in_the_contracts_names(
     arrive(pipeline)
     pipeline.run()
     found = measured(capsys.readouterr().out)
-    assert {
-        name: found[name] for name in found if "Duration" not in name and "Time" not in name
-    } == {
+    vary = ("Duration", "Time", "Behind", "Memory", "Bytes")
+    assert {name: found[name] for name in found if not any(part in name for part in vary)} == {
         "StreamRecordsReceived": 9,
         "StreamRecordsProcessed": 9,
         "StreamRecordsSkipped": 0,
@@ -130,11 +129,13 @@ def test_a_run_is_measured_in_the_contracts_names(
         "CompactionDeltaMergeError": 0,
         "CompactionDeltaMergeCount": 2,
         "CompactionDeltasMergedCount": 5,
+        "CompactionVersionsPublished": 2,
         "CompactionLambdaSuccess": 12,  # the last finds the inbox empty
     }
     assert {"CompactionLockDuration", "CompactionLockWaitTime", "ProcessingDurationMs"} <= set(
         found
     )
+    assert found["CompactionBytesPublished"] > 0
 
 
 @pytest.mark.domain("emf", "our-metric-names")
@@ -162,6 +163,41 @@ def test_the_lag_of_a_round_is_measured_by_collection_and_is_what_head_says(
     assert run.outcomes == [{"lines": "applied", "words": "applied"}]
     assert gauged(capsys.readouterr().out) == {}
     assert {name: head_of(pipeline, name) for name in found} == heads
+
+
+@pytest.mark.domain("our-metric-names")
+def test_a_look_tells_how_old_the_oldest_change_is_that_is_still_to_be_applied(
+    pipeline: Pipeline, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And tells it again, older, when the work on it failed."""
+    records = [dict(record) for record in arrive(pipeline)]
+    pipeline.aws.sqs.purge_queue(QueueUrl=pipeline.aws.inbox_url)
+    made = utc_now().timestamp() - 600
+    for record in records:
+        record["dynamodb"] = {**record["dynamodb"], "ApproximateCreationDateTime": made}
+    pipeline.ingest(records)
+
+    def down(*_: Any, **__: Any) -> Any:
+        raise StorageUnavailable("S3 is down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("instep.snapshot.copy.store.SnapshotStore.head", down)
+        assert not pipeline.run().succeeded
+    first = capsys.readouterr().out
+    told = gauged(first, "HeadBehind")
+    assert set(told) == {"lines", "words"}
+    assert all(600 <= each["HeadBehindSeconds"] < 660 for each in told.values())
+    pipeline.aws.outlast_visibility()
+    pipeline.run()
+    again = capsys.readouterr().out
+    assert all(
+        each["HeadBehindSeconds"] >= told[name]["HeadBehindSeconds"]
+        for name, each in gauged(again, "HeadBehind").items()
+    )
+    assert measured(again)["HeadBehindSeconds"] >= 600
+    assert measured(again)["CompactionVersionsPublished"] == 2
+    pipeline.run()
+    assert "HeadBehindSeconds" not in measured(capsys.readouterr().out), "nothing waits any more"
 
 
 def head_of(pipeline: Pipeline, collection: str) -> Head:
@@ -239,7 +275,7 @@ def sources() -> Iterator[Path]:
 @pytest.mark.domain("metric-names", "our-metric-names")
 def test_every_metric_of_the_contract_is_counted_and_no_other() -> None:
     rows = re.findall(r'<a id="(?:our-)?metric-names"></a>(.*?)\n- ', CONTRACT, re.DOTALL)
-    names = r"\b(?:Compaction|Stream|Messages|SQS|Processing|Snapshot)\w+"
+    names = r"\b(?:Compaction|Stream|Messages|SQS|Processing|Snapshot|Head|Peak)\w+"
     promised = {name for row in rows for name in re.findall(names, row)}
     text = "\n".join(path.read_text() for path in sources())
     assert {name for name in promised if f'"{name}"' not in text} == set()

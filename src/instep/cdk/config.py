@@ -64,6 +64,10 @@ class Config:
     """Deleting the stack leaves buckets and tables behind, and the tables are protected."""
     delta_buckets: tuple[str, ...]
     """Buckets of other stacks that embedding deltas may be read from."""
+    alarm_email: str | None
+    """Who is told of alarms, beside whoever subscribes to their topic."""
+    monthly_budget_usd: int | None
+    """Dollars a month from which the account's cost is told of; None: no budget."""
 
     @classmethod
     def keys(cls) -> frozenset[str]:
@@ -103,6 +107,8 @@ class Config:
             local_cloud=local,
             retain_data=_flag("retainData", get("retainData"), default=True),
             delta_buckets=_names(get("deltaBuckets")),
+            alarm_email=_address(get("alarmEmail")),
+            monthly_budget_usd=_dollars(get("monthlyBudgetUsd")),
         )
 
 
@@ -154,3 +160,16 @@ def _file_system(mode: StorageMode, value: Any) -> bool:
 def _names(value: Any) -> tuple[str, ...]:
     listed = value.split(",") if isinstance(value, str) else list(value or [])
     return tuple(name.strip() for name in listed if name.strip())
+
+
+def _address(value: Any) -> str | None:
+    if not value:
+        return None
+    name, _, host = str(value).partition("@")
+    if not name or "." not in host or any(letter.isspace() for letter in str(value)):
+        raise ConfigRejected(f"alarmEmail is {value!r}: give one address, such as ops@example.com")
+    return str(value)
+
+
+def _dollars(value: Any) -> int | None:
+    return None if value in (None, "") else _whole("monthlyBudgetUsd", value)

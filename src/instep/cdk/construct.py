@@ -5,7 +5,7 @@ what a person needs to know of the result.
 from collections.abc import Sequence
 from pathlib import Path
 
-from aws_cdk import CfnOutput, Duration
+from aws_cdk import CfnOutput, Duration, Stack
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_events as events
 from constructs import Construct
@@ -17,9 +17,11 @@ from instep.cdk.functions import Functions
 from instep.cdk.ingest import Queues, StreamIngest
 from instep.cdk.packages import Packages, build_packages
 from instep.cdk.shared_cache import SharedCache
+from instep.cdk.signals import Signals
 from instep.cdk.storage import Storage
 from instep.cdk.sweeping import Sweeping
 from instep.cdk.triggers import Triggers
+from instep.cdk.watching import Watching
 from instep.cdk.workflow import Workflow
 from instep.domain import Domain
 
@@ -67,7 +69,7 @@ class Instep(Construct):
             bus=bus,
             cache=SharedCache(self, "SharedCache") if config.file_system else None,
         )
-        StreamIngest(
+        ingest = StreamIngest(
             self,
             "Ingest",
             config=config,
@@ -83,7 +85,18 @@ class Instep(Construct):
             bus=bus,
             every=Duration.minutes(config.schedule_minutes),
         )
-        Sweeping(self, "Sweeping", platform=platform, storage=storage)
+        sweeping = Sweeping(self, "Sweeping", platform=platform, storage=storage)
+        signals = Signals(
+            stack=Stack.of(self).stack_name,
+            collections=list(domain.collections),
+            queues=queues,
+            ingest=ingest,
+            functions=functions,
+            sweep=sweeping.function,
+            runner=workflow.machine,
+            round=workflow.round,
+        )
+        self.watching = Watching(self, "Watching", config=config, signals=signals)
         self.table, self.bucket, self.machine = storage.entities, storage.bucket, workflow.machine
         self._tell("DynamodbTableName", storage.entities.table_name, "The table that is mirrored")
         self._tell("ChromadbBucket", storage.bucket.bucket_name, "Snapshots of the collections")

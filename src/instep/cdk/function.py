@@ -6,7 +6,7 @@ The switch between AWS's managed runtime and the local cloud's bootstrap is `Pla
 import os
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Duration, RemovalPolicy, Size
+from aws_cdk import Duration, RemovalPolicy, Size, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -95,7 +95,7 @@ class WorkflowFunction(Construct):
             vpc=cache.vpc if cache else None,
             security_groups=[cache.security_group] if cache else None,
             tracing=lambda_.Tracing.ACTIVE,
-            environment={**environment, **platform.environment, **_telemetry(name)},
+            environment={**environment, **platform.environment, **_telemetry(self, name)},
         )
         self.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [group.log_group_arn])
         accept(self.role, "AwsSolutions-IAM5[Resource::*]", TAKES_NO_RESOURCE)
@@ -109,9 +109,10 @@ class WorkflowFunction(Construct):
         )
 
 
-def _telemetry(name: str) -> dict[str, str]:
+def _telemetry(scope: Construct, name: str) -> dict[str, str]:
     return {
         "LOG_LEVEL": "INFO",
+        "STACK_NAME": Stack.of(scope).stack_name,
         "POWERTOOLS_SERVICE_NAME": name,
         "POWERTOOLS_METRICS_NAMESPACE": "EmbeddingWorkflow",
     }

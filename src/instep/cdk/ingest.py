@@ -72,7 +72,7 @@ class StreamIngest(Construct):
         stream = table.table_stream_arn
         assert stream is not None  # noqa: S101 - both tables of storage.py have one
         access = self._grant(function, stream)
-        mapping = lambda_.CfnEventSourceMapping(
+        self.mapping = mapping = lambda_.CfnEventSourceMapping(
             self,
             "Stream",
             function_name=function.function_arn,
@@ -92,6 +92,9 @@ class StreamIngest(Construct):
                 )
             ),
             filter_criteria=_filters(domain),
+            metrics_config=lambda_.CfnEventSourceMapping.MetricsConfigProperty(
+                metrics=["EventCount"]  # else nothing counts what is given up
+            ),
         )
         mapping.node.add_dependency(access)  # Lambda checks the rights as it makes the mapping
 

@@ -21,7 +21,7 @@ _PANELS: Final = {
     "Begin": ("init", "check"),
     "The local cloud": ("demo", "up", "down", "env"),
     "Run and wait": ("deploy", "run", "sync", "wait"),
-    "Look": ("status", "history", "query", "pull", "mcp", "verify"),
+    "Look": ("status", "watch", "history", "query", "pull", "mcp", "verify"),
     "Operate": ("rollback", "sweep", "import"),
     "Measure": ("bench",) if find_spec("benchmarks") else (),  # they lie in the repository alone
 }

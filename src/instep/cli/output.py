@@ -178,7 +178,7 @@ def _rule_width() -> int:
 
 def print_json(document: Any) -> None:
     """Print one JSON document on stdout, plain, so that it can be piped."""
-    typer.echo(json.dumps(document, indent=2, default=_plain, ensure_ascii=False))
+    typer.echo(json.dumps(document, indent=2, default=plain, ensure_ascii=False))
 
 
 @contextmanager
@@ -207,7 +207,8 @@ def age_text(age: timedelta) -> str:
     return f"{seconds} s"
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
+    """Return what JSON has no form for as text; TypeError for what is none of ours."""
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} is not JSON")

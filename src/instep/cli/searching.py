@@ -56,9 +56,10 @@ def nearest_to(
             f"{len(asked)}: give one of its own model with --vector FILE, or an embedding of it "
             f"with --like ID"
         )
+    queries: Any = [asked]
     try:
         found: Any = collection.query(
-            query_embeddings=[asked],
+            query_embeddings=queries,
             n_results=min(_SEARCHED, collection.count()),
             where=dict(where) if where else None,
             include=["metadatas", "documents", "embeddings"],

@@ -56,7 +56,10 @@ class Execution:
 
 @dataclass(frozen=True)
 class Standing:
-    """All of it, at the instant `at`. `dlq` counts; `dead_letters` are the first of them."""
+    """All of it, at the instant `at`. `dlq` counts; `dead_letters` are the first of them.
+
+    `alarms` are those that speak now, by their pages in docs/runbook.md; none on the local cloud.
+    """
 
     at: datetime
     collections: Sequence[CollectionStanding]
@@ -65,10 +68,16 @@ class Standing:
     dlq: int
     dead_letters: Sequence[DeadLetter]
     executions: Sequence[Execution]
+    alarms: Sequence[str] = ()
 
 
-def read_standing(session: Session, collections: Sequence[str], clock: Clock = utc_now) -> Standing:
-    """Ask each service once. StorageUnavailable or SnapshotCorrupt when a head cannot be read."""
+def read_standing(
+    session: Session, collections: Sequence[str], stack: str = "", clock: Clock = utc_now
+) -> Standing:
+    """Ask each service once; for its alarms, if the name of the `stack` is given.
+
+    StorageUnavailable or SnapshotCorrupt when a head cannot be read.
+    """
     deployment = session.deployment
     return Standing(
         at=clock(),
@@ -78,6 +87,7 @@ def read_standing(session: Session, collections: Sequence[str], clock: Clock = u
         dlq=_count(session, deployment.dlq_url),
         dead_letters=dead_letters(session.target, deployment.dlq_url),
         executions=executions(session, _EXECUTIONS),
+        alarms=_speaking(session, stack) if stack and not session.target.local else (),
     )
 
 
@@ -113,6 +123,17 @@ def executions(session: Session, limit: int, *, running: bool = False) -> list[E
             )
         )
     return sorted(found, key=lambda execution: execution.started, reverse=True)
+
+
+def _speaking(session: Session, stack: str) -> list[str]:
+    """Return the alarms of the stack that are in ALARM."""
+    pages = session.target.client("cloudwatch").get_paginator("describe_alarms")
+    prefix = f"{stack}-"
+    listed = [
+        alarm for page in pages.paginate(AlarmNamePrefix=prefix) for alarm in page["MetricAlarms"]
+    ]
+    speaking = [alarm for alarm in listed if alarm["StateValue"] == "ALARM"]
+    return [alarm["AlarmName"].removeprefix(prefix) for alarm in speaking]
 
 
 def _collection(session: Session, name: str) -> CollectionStanding:

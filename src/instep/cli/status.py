@@ -1,16 +1,29 @@
-"""`instep status`: a collection a line, what waits, what lies in the DLQ and why, the last runs."""
+"""`instep status`: in step, how far behind, what failed; and whether that needs a person."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
+import typer
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from instep.cli.freshness import show_freshness
+from instep.cli.freshness import freshness_text
 from instep.cli.options import DEFAULT_STACK, Aws, Json, Stack
-from instep.cli.output import age_text, answers, bytes_text, plain_table, print_json, remarks
+from instep.cli.output import (
+    Exit,
+    age_text,
+    answers,
+    bytes_text,
+    plain_table,
+    print_json,
+    remarks,
+)
 from instep.cli.session import open_session
 from instep.cli.standing import Standing, read_standing
+from instep.cli.trouble import Trouble, troubles
 from instep.flow.runner import RunnerState
 
 EPILOG = "Example: [bold]instep status --json | jq .inbox.visible[/]"
@@ -20,50 +33,80 @@ _SHOWN_LETTERS = 8
 def status(*, aws: Aws = False, stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
     """Show version, embeddings, freshness and lease of each collection, who drains, what waits.
 
+    Exits 1 when something needs a person: the DLQ holds messages, messages wait and nobody drains,
+    the last run ended red, a run publishes nothing, an alarm speaks; each with its page of
+    docs/runbook.md.
+
     Looking changes nothing: messages of the DLQ are peeked at and handed back. Counts of queues
     are SQS's own, which may lag by a moment.
     """
     session = open_session(aws=aws, stack=stack)
     with remarks.status("looking"):
-        standing = read_standing(session, session.collections)
+        standing = read_standing(session, session.collections, stack)
     if as_json:
-        print_json(asdict(standing))
+        print_json(document(standing))
     else:
-        show(standing)
+        answers.print(screen(standing))
+    if troubles(standing):
+        raise typer.Exit(Exit.NO)
 
 
-def show(standing: Standing) -> None:
-    """Print the standing as people read it."""
-    answers.print(_collections(standing))
-    heads = {each.collection: each.freshness for each in standing.collections if each.version}
+def document(standing: Standing) -> dict[str, Any]:
+    """Return the standing as JSON has it, with what needs a person."""
+    return asdict(standing) | {"troubles": [asdict(each) for each in troubles(standing)]}
+
+
+def screen(standing: Standing) -> RenderableType:
+    """Return the standing as people read it, what needs them last."""
+    return Group(*_parts(standing))
+
+
+def _parts(standing: Standing) -> Iterator[RenderableType]:
+    yield _collections(standing)
+    heads = [each for each in standing.collections if each.version]
     if heads:
-        answers.print()
-    show_freshness(heads, standing.at)
+        yield ""
+    for each in heads:
+        yield f"{each.collection}: {freshness_text(each.freshness, standing.at)}"
     for each in standing.collections:
         if each.leased_by is not None and each.leased_until is not None:
             holder = _holder(each.leased_by, each.leased_until, standing.at)
-            answers.print(f"{each.collection}: leased by {holder}", soft_wrap=True)
+            yield f"{each.collection}: leased by {holder}"
     inbox = standing.inbox
-    answers.print(
+    yield (
         f"\ninbox: {inbox.visible:,} waiting, {inbox.in_flight:,} in flight, "
         f"{inbox.delayed:,} delayed"
     )
-    answers.print(f"runner: {_runner(standing.runner, standing.at)}")
-    show_dead_letters(standing)
+    yield f"runner: {_runner(standing.runner, standing.at)}"
+    yield from _dead_letters(standing)
     if standing.executions:
-        answers.print(_executions(standing))
+        yield _executions(standing)
+    yield from _needs(troubles(standing))
 
 
-def show_dead_letters(standing: Standing) -> None:
-    """Print how many messages lie in the DLQ, and the first of them with their reasons."""
+def _needs(found: Sequence[Trouble]) -> Iterator[RenderableType]:
+    if not found:
+        yield "\n[green]nothing needs a person[/]"
+        return
+    yield "\n[red]needs a person:[/]"
+    for trouble in found:
+        yield f"  {escape(str(trouble))}"
+
+
+def dead_letters(standing: Standing) -> RenderableType:
+    """Return how many messages lie in the DLQ, and the first of them with their reasons."""
+    return Group(*_dead_letters(standing))
+
+
+def _dead_letters(standing: Standing) -> Iterator[RenderableType]:
     colour = "red" if standing.dlq else "green"
-    answers.print(f"DLQ: [{colour}]{standing.dlq:,}[/]")
+    yield f"DLQ: [{colour}]{standing.dlq:,}[/]"
     for letter in standing.dead_letters[:_SHOWN_LETTERS]:
         where = f" ({letter.collection})" if letter.collection else ""
-        answers.print(f"  [red]{escape(letter.reason)}[/]{where}")
-        answers.print(f"    [dim]{escape(letter.what)}[/]")
+        yield f"  [red]{escape(letter.reason)}[/]{where}"
+        yield f"    [dim]{escape(letter.what)}[/]"
     if standing.dlq > _SHOWN_LETTERS:
-        answers.print("  ... (--json lists more)")
+        yield "  ... (--json lists more)"
 
 
 def _collections(standing: Standing) -> Table:

@@ -24,6 +24,11 @@ CLIENT: Final = Config(
 )
 
 
+def stack_name() -> str:
+    """Return the stack's name, which tells its metrics from another's; "none" outside of one."""
+    return os.environ.get("STACK_NAME", "none")
+
+
 def entity_table() -> str:
     """Return the name of the table that is mirrored."""
     return _required("DYNAMODB_TABLE_NAME")

@@ -18,6 +18,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from instep.errors import CompactionError
+from instep.lambda_.settings import stack_name
 from instep.memory import peak_memory_mb
 
 Payload = dict[str, Any]
@@ -37,6 +38,7 @@ class Counts:
         self._counts: Counter[str] = Counter()
         self._gauges: dict[str, dict[str, int]] = defaultdict(dict)
         self._embedded = EmbeddedMetrics(namespace=_NAMESPACE)
+        self._embedded.set_default_dimensions(stack=stack_name())
 
     def count(self, name: str, value: int = 1) -> None:
         """Add `value` to the metric `name`."""
@@ -58,6 +60,7 @@ class Counts:
         self._embedded.flush_metrics()
         for collection, values in gauges.items():
             of_collection = EphemeralMetrics(namespace=_NAMESPACE)
+            of_collection.add_dimension("stack", stack_name())
             of_collection.add_dimension("collection", collection)
             for name, value in values.items():
                 of_collection.add_metric(name=name, unit=MetricUnit.Count, value=value)
@@ -84,8 +87,10 @@ def observed(function: str) -> Callable[[Handler], Handler]:
                 outcome = "CompactionLambdaSuccess"
                 return answer
             finally:
-                took = round((perf_counter() - started) * 1000)
-                logger.info("Call ended", extra={"ms": took, "peak_memory_mb": peak_memory_mb()})
+                took, peak = round((perf_counter() - started) * 1000), peak_memory_mb()
+                logger.info("Call ended", extra={"ms": took, "peak_memory_mb": peak})
+                given = int(context.memory_limit_in_mb)
+                metrics.count("PeakMemoryPercent", round(100 * peak / given))
                 metrics.count("CompactionLambdaExecutionTime", took)
                 metrics.count(outcome)
                 metrics.flush()

@@ -18,7 +18,7 @@ def metric_sums(lines: Iterable[str], namespace: str = NAMESPACE) -> Counter[str
     """Sum each metric of `namespace` over EMF lines; other lines are passed over."""
     sums: Counter[str] = Counter()
     for line in lines:
-        document = _document(line)
+        document = emf_document(line)
         if document is None:
             continue
         for directive in document["_aws"].get("CloudWatchMetrics", []):
@@ -32,31 +32,40 @@ def log_lines(
     logs: "CloudWatchLogsClient", group: str, began: float = 0.0, ended: float = _NEVER
 ) -> list[str]:
     """Return the messages of a log group from one instant to another (epoch seconds), oldest first;
-    none when nothing was logged yet.
+    none when nothing was logged yet. RuntimeError as in `log_events`.
+    """
+    return [message for _, message in log_events(logs, group, began, ended)]
+
+
+def log_events(
+    logs: "CloudWatchLogsClient", group: str, began: float = 0.0, ended: float = _NEVER
+) -> list[tuple[float, str]]:
+    """Return when each message was logged (epoch seconds), and the message.
 
     MiniStack's pages have no token of the next: what follows a full page is asked for by its time.
     RuntimeError is raised when one millisecond fills a page.
     """
-    lines: list[str] = []
+    found: list[tuple[float, str]] = []
     since, until = int(began * 1_000), int(ended * 1_000)
     while True:
         try:
-            found = logs.filter_log_events(
+            page = logs.filter_log_events(
                 logGroupName=group, startTime=since, endTime=until, limit=_PAGE
             )
         except logs.exceptions.ResourceNotFoundException:
             return []
-        events = found["events"]
-        if len(events) < _PAGE:
-            return lines + [event["message"] for event in events]
-        last = events[-1]["timestamp"]
+        events = [(event["timestamp"], event["message"]) for event in page["events"]]
+        last = events[-1][0] if len(events) == _PAGE else None
+        found += [(at / 1_000, message) for at, message in events if last is None or at < last]
+        if last is None:
+            return found
         if last == since:
             raise RuntimeError(f"{group} has {_PAGE} lines of one millisecond: read it by streams")
-        lines += [event["message"] for event in events if event["timestamp"] < last]
         since = last
 
 
-def _document(line: str) -> dict[str, Any] | None:
+def emf_document(line: str) -> dict[str, Any] | None:
+    """Return a line of metrics as what it holds, None for any other line."""
     if '"_aws"' not in line:
         return None
     try:

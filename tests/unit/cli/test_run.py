@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -54,7 +55,11 @@ def poisoned(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
     for reason in ("no [KEYS]", "no [KEYS]", "no image"):
         inbox.reject([Rejection({}, reason)], name)
     inbox.reject([Rejection({}, "of yesterday")], "another")
-    monkeypatch.setattr(run_module, "start", lambda *given: start(*given, name=name))
+
+    def named(client: Any, machine: str, given: str = "{}") -> str:
+        return start(client, machine, given, name=name)
+
+    monkeypatch.setattr(run_module, "start", named)
     return cli
 
 

@@ -83,7 +83,7 @@ def test_status(cli: Cli, screen: Screen, width: int | None) -> None:
     require_fits(shown, width)
     assert REASON in " ".join(words(shown).split())
     assert version in words(shown)
-    assert f"words: leased by {OWNER} for" in words(shown)
+    assert f"words: leased by {OWNER} for" in " ".join(words(shown).split())
     assert "DLQ: 1" in words(shown)
 
 

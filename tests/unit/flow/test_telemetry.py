@@ -61,11 +61,12 @@ def test_counts_are_one_line_a_call_of_the_data_contracts_namespace(
     (metric,) = read(capsys.readouterr().out)
     described = metric["_aws"]["CloudWatchMetrics"][0]
     assert described["Namespace"] == "EmbeddingWorkflow"
-    assert {name for names in described["Dimensions"] for name in names} <= {"service"}
+    assert {name for names in described["Dimensions"] for name in names} <= {"service", "stack"}
     assert {one["Unit"] for one in described["Metrics"]} == {"Count"}
     assert metric["CompactionStreamMessage"] == [1005.0]
     assert metric["CompactionLambdaSuccess"] == [1.0]
     assert metric["CompactionLambdaExecutionTime"][0] >= 0
+    assert 0 < metric["PeakMemoryPercent"][0] < 100  # of the 1,769 MB that the context says
 
 
 @pytest.mark.domain("emf")
@@ -86,7 +87,8 @@ def test_a_gauge_has_its_collection_for_a_dimension_and_its_last_value(
     for one in gauges:
         described = one["_aws"]["CloudWatchMetrics"][0]
         assert described["Namespace"] == "EmbeddingWorkflow"
-        assert [set(names) - {"service"} for names in described["Dimensions"]] == [{"collection"}]
+        (names,) = described["Dimensions"]
+        assert set(names) - {"service"} == {"stack", "collection"}
         assert described["Metrics"] == [{"Name": "SnapshotLagMaxMs", "Unit": "Count"}]
     works(EVENT, Context("acquire_lock"))
     assert len(read(capsys.readouterr().out)) == 1

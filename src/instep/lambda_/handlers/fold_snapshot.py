@@ -58,6 +58,7 @@ def fold_head(store: SnapshotStore, request: FoldRequest, leases: LeaseTable) ->
         return FoldAnswer(None)
     published = publish(store, staged, request.lease, leases)
     metrics.count("CompactionFolded")
+    metrics.count("CompactionBytesPublished", staged.bytes)
     logger.info(
         "Snapshot folded",
         extra={

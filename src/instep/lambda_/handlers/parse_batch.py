@@ -3,9 +3,9 @@
 Who drains, and when that ends, is lambda_/looking.py's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from instep.aws.objects import Objects
 from instep.clock import utc_now
 from instep.domain import Domain
+from instep.flow.batch import Entry
 from instep.flow.envelope import Delivery, Record
 from instep.flow.inbox import Inbox
 from instep.flow.pace import Pace
@@ -77,6 +78,7 @@ class Parsing:
     ) -> ParseAnswer:
         """Reject poison, park the rest, and let go of deliveries with nothing left to do."""
         intake = take_in(records, deliveries, self.domain, metrics)
+        behind(intake.batches, utc_now())
         rejected = self.inbox.reject(intake.poison, answer.execution)
         folder = f"batches/{answer.execution}/{answer.tally.looks}"
         reference: BatchRef | None = None
@@ -98,3 +100,20 @@ class Parsing:
         alarming = deaths or tally.stuck  # something may have taken too long
         small = max(counts.values()) <= SMALL and not alarming
         return replace(answer, next=Next.WORK if small else Next.LARGE)
+
+
+def behind(batches: Mapping[str, Sequence[Entry]], now: datetime) -> None:
+    """Say for each collection how old its oldest change is that is still to be applied (s).
+
+    What fails or is deferred comes back and is told again, older: so it is seen, too, that no
+    version is published. A sync's signals say no time and count for nothing.
+    """
+    oldest = 0
+    for collection, entries in batches.items():
+        made = [entry.since for entry in entries if entry.since is not None]
+        if made:
+            age = max(0, round((now - datetime.fromisoformat(min(made))).total_seconds()))
+            metrics.gauge("HeadBehindSeconds", age, collection)
+            oldest = max(oldest, age)
+    if batches:
+        metrics.count("HeadBehindSeconds", oldest)

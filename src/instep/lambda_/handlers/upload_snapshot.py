@@ -33,6 +33,8 @@ def handler() -> Handler:
                 logger.warning("Failed to acquire lock for snapshot upload")
                 metrics.count("CompactionLockValidationFailed")
                 raise
+        metrics.count("CompactionVersionsPublished")
+        metrics.count("CompactionBytesPublished", staged.bytes)
         report(request.collection, published)
         return {"version": published.version, "held_ms": published.held_ms, "fold": published.fold}
 

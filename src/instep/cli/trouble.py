@@ -1,0 +1,78 @@
+"""What needs a person, by how a deployment stands: each with its page of the runbook.
+
+One look knows less than alarms that watch for minutes: what is under way is no trouble, and an
+alarm that speaks is one whatever the look shows.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from instep.cli.standing import Execution, Standing
+from instep.flow.runner import DEATHS
+
+RUNBOOK: Final = "docs/runbook.md"
+BEHIND: Final = timedelta(minutes=15)  # as the alarm of that name has it
+
+_ENDED_BADLY: Final = {
+    "FAILED": "executions-failed",
+    "TIMED_OUT": "executions-timed-out",
+    "ABORTED": "executions-aborted",
+}
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One thing, in a sentence; `page` is its section of the runbook."""
+
+    page: str
+    what: str
+
+    def __str__(self) -> str:
+        """The sentence, and where it says what to do."""
+        return f"{self.what} ({RUNBOOK}#{self.page})"
+
+
+def troubles(standing: Standing) -> list[Trouble]:
+    """Return what needs a person, each page once; empty: nothing does."""
+    found = {trouble.page: trouble for trouble in (*_seen(standing), *_told(standing))}
+    return list(found.values())
+
+
+def _seen(standing: Standing) -> Iterator[Trouble]:
+    if standing.dlq:
+        messages = "message" if standing.dlq == 1 else "messages"
+        yield Trouble("dlq-holds-messages", f"the DLQ holds {standing.dlq:,} {messages}")
+    inbox, runner = standing.inbox, standing.runner
+    running = [run for run in standing.executions if run.status == "RUNNING"]
+    if runner.deaths >= DEATHS:
+        yield Trouble("nothing-runs", f"{runner.deaths} runners in a row died; nobody follows")
+    elif inbox.visible and not running and not runner.is_live(standing.at):
+        who = "nobody drains" if runner.runner is None else f"the runner {runner.runner} is dead"
+        yield Trouble("nothing-runs", f"{inbox.visible:,} messages wait and {who}")
+    if not inbox.visible + inbox.in_flight + inbox.delayed:
+        return
+    last = next((run for run in standing.executions if run.stopped is not None), None)
+    if last is not None and last.status in _ENDED_BADLY:
+        yield Trouble(_ENDED_BADLY[last.status], _how_it_ended(last))
+    if running and _makes_no_version(standing, running[0]):
+        yield Trouble("head-behind", f"{running[0].name} runs and publishes nothing")
+
+
+def _told(standing: Standing) -> Iterator[Trouble]:
+    """What one look cannot see; and of what it has seen, in its own words alone."""
+    seen = {trouble.page for trouble in _seen(standing)}
+    for name in standing.alarms:
+        if name not in seen:
+            yield Trouble(name, f"the alarm {name} speaks")
+
+
+def _how_it_ended(run: Execution) -> str:
+    why = f": {run.error}" if run.error else ""
+    return f"the last run {run.status.lower().replace('_', ' ')}{why}, and messages wait"
+
+
+def _makes_no_version(standing: Standing, run: Execution) -> bool:
+    made = [each.created_at for each in standing.collections if each.created_at is not None]
+    return standing.at - max([run.started, *made]) > BEHIND

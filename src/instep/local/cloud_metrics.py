@@ -1,0 +1,161 @@
+"""What CloudWatch would have measured of a deployment, read from the local cloud's services.
+
+A function's own metrics are the EMF lines of its log; AWS/Lambda's are told by the platform's lines
+around them, AWS/States' by the executions' ends, AWS/SQS' by looking at the queues each time that
+one asks. A call is seen when it has ended, as its log is. Nothing here measures the stream's
+IteratorAge, what an event source mapping gives up, or a throttled call: they have no values.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from instep.clock import Clock, utc_now
+from instep.local.alarms import Metric
+from instep.local.metrics import emf_document, log_events
+from instep.local.target import Target
+
+_REPORT: Final = re.compile(r"^REPORT RequestId: \S+\tDuration: ([\d.]+) ms")
+_DONE: Final = "CompactionLambdaSuccess"
+_ENDS: Final = {
+    "ExecutionsSucceeded": "SUCCEEDED",
+    "ExecutionsFailed": "FAILED",
+    "ExecutionsTimedOut": "TIMED_OUT",
+    "ExecutionsAborted": "ABORTED",
+}
+_LONGEST_CALL: Final = 15 * 60.0
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a function that ended: when (epoch seconds), and whether well."""
+
+    began: float
+    ended: float
+    well: bool
+
+
+@dataclass
+class CloudMetrics:
+    """A MetricSource of the stack's resources; looks at the queues are remembered for its life."""
+
+    target: Target
+    stack: str
+    clock: Clock = utc_now
+    _looks: dict[Metric, list[tuple[float, float]]] = field(default_factory=dict)
+
+    def values(self, metric: Metric, began: float, ended: float) -> Iterator[float]:
+        """Yield what was measured between two instants (epoch seconds)."""
+        match metric.namespace:
+            case "AWS/SQS":
+                return self._of_queue(metric, began, ended)
+            case "AWS/States":
+                return self._of_machine(metric, began, ended)
+            case "AWS/Lambda":
+                return self._of_function(metric, began, ended)
+        return self._own(metric, began, ended)
+
+    # -- queues
+
+    def _of_queue(self, metric: Metric, began: float, ended: float) -> Iterator[float]:
+        looks = self._looks.setdefault(metric, [])
+        looks.append((self.clock().timestamp(), self._look(metric)))
+        return iter([value for at, value in looks if began <= at <= ended + 1])
+
+    def _look(self, metric: Metric) -> float:
+        sqs = self.target.client("sqs")
+        url = sqs.get_queue_url(QueueName=dict(metric.dimensions)["QueueName"])["QueueUrl"]
+        if metric.name == "ApproximateAgeOfOldestMessage":
+            return self._oldest(sqs, url)
+        answer = sqs.get_queue_attributes(
+            QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"]
+        )
+        return float(answer["Attributes"]["ApproximateNumberOfMessages"])
+
+    def _oldest(self, sqs: Any, url: str) -> float:
+        """Seconds that the oldest of some ten visible messages has waited."""
+        found = sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=0,
+            MessageSystemAttributeNames=["SentTimestamp"],
+        )
+        sent = [int(one["Attributes"]["SentTimestamp"]) for one in found.get("Messages", [])]
+        return self.clock().timestamp() - min(sent) / 1_000 if sent else 0.0
+
+    # -- machines
+
+    def _of_machine(self, metric: Metric, began: float, ended: float) -> Iterator[float]:
+        machine = dict(metric.dimensions)["StateMachineArn"]
+        pages = self.target.client("stepfunctions").get_paginator("list_executions")
+        for page in pages.paginate(stateMachineArn=machine):
+            for run in page["executions"]:
+                at = run["startDate"] if metric.name == "ExecutionsStarted" else run.get("stopDate")
+                of_this = run["status"] == _ENDS.get(metric.name, run["status"])
+                if at is not None and of_this and began <= at.timestamp() <= ended:
+                    yield 1.0
+
+    # -- functions
+
+    @cached_property
+    def _functions(self) -> dict[str, dict[str, Any]]:
+        """The stack's functions by name: `service`, and the log `group`."""
+        pages = self.target.client("lambda").get_paginator("list_functions").paginate()
+        found = {}
+        for function in (one for page in pages for one in page["Functions"]):
+            variables = function.get("Environment", {}).get("Variables", {})
+            if variables.get("STACK_NAME") == self.stack:
+                usual = f"/aws/lambda/{function['FunctionName']}"
+                found[function["FunctionName"]] = {
+                    "service": variables["POWERTOOLS_SERVICE_NAME"],
+                    "group": function.get("LoggingConfig", {}).get("LogGroup", usual),
+                }
+        return found
+
+    def _of_function(self, metric: Metric, began: float, ended: float) -> Iterator[float]:
+        name = dict(metric.dimensions).get("FunctionName")
+        if name is None:
+            return
+        for call in self._calls(self._functions[name]["group"], began):
+            if metric.name == "ConcurrentExecutions" and call.began <= ended:
+                yield 1.0
+            elif began <= call.ended <= ended:
+                if metric.name == "Errors":
+                    yield 0.0 if call.well else 1.0
+                elif metric.name == "Invocations":
+                    yield 1.0
+                elif metric.name == "Duration":
+                    yield 1_000 * (call.ended - call.began)
+
+    def _calls(self, group: str, since: float) -> Iterator[Call]:
+        """Yield the calls that ended since; a call's lines are one after another."""
+        well = False
+        for at, line in log_events(self.target.client("logs"), group, since):
+            well = well or f'"{_DONE}":[' in line
+            report = _REPORT.match(line)
+            if report is not None:
+                yield Call(at - float(report[1]) / 1_000, at, well)
+                well = False
+
+    def _own(self, metric: Metric, began: float, ended: float) -> Iterator[float]:
+        dimensions = dict(metric.dimensions)
+        groups = [
+            each["group"]
+            for each in self._functions.values()
+            if each["service"] == dimensions["service"]
+        ]
+        for group in groups:
+            for _, line in log_events(self.target.client("logs"), group, began, ended):
+                document = emf_document(line)
+                if document is not None and _tells(document, metric.name, dimensions):
+                    yield from map(float, document[metric.name])
+
+
+def _tells(document: dict[str, Any], name: str, dimensions: dict[str, str]) -> bool:
+    """Say whether an EMF line has a value of this very metric."""
+    (described,) = document["_aws"]["CloudWatchMetrics"]
+    exact = [set(each) == set(dimensions) for each in described["Dimensions"]]
+    same = all(document.get(key) == value for key, value in dimensions.items())
+    return name in document and any(exact) and same
