@@ -6,7 +6,7 @@ are left out here (that they are there is asserted on the template).
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -124,14 +124,15 @@ def test_a_reader_with_the_stacks_policy_opens_a_snapshot_and_may_do_nothing_els
     s3 = Target(environ, local=True).client("s3")
     with open_snapshot(Objects(s3, bucket), "words") as snapshot:
         assert snapshot.collection.count() > 0
-    strict.target.client("s3").put_object(Bucket=bucket, Key="batches/one", Body=b"{}")
-    for refused in (
+    refused: list[Callable[[], object]] = [
         lambda: s3.put_object(Bucket=bucket, Key="words/HEAD", Body=b"{}"),
         lambda: s3.delete_object(Bucket=bucket, Key="words/HEAD"),
         lambda: s3.get_object(Bucket=bucket, Key="batches/one"),
-    ):
+    ]
+    strict.target.client("s3").put_object(Bucket=bucket, Key="batches/one", Body=b"{}")
+    for call in refused:
         with pytest.raises(ClientError, match="AccessDenied"):
-            refused()
+            call()
 
 
 def test_policies_are_really_evaluated(strict: DeployedApp) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from instep.cli.deploying import deploy_with_progress
+from instep.cli.deploying import deploy_to_account, deploy_with_progress
 from instep.cli.options import Aws, Context
 from instep.cli.output import Refused, answers, remarks
 from instep.cli.session import find_target
@@ -22,13 +22,16 @@ def deploy(
 ) -> None:
     """Deploy the app: to the running local cloud, or with `--aws` to the account shown.
 
-    The account and region come from the usual AWS environment (AWS_PROFILE, AWS_REGION, ...).
+    The account and region come from the usual AWS environment (AWS_PROFILE, AWS_REGION, ...). What
+    the account may lack is said, and what changes in rights is shown, before anything is touched.
     """
     target = find_target(aws=aws)
-    if aws and not yes:
-        if not remarks.is_terminal:
-            raise Refused("nobody is there to say yes: give --yes to deploy to this account")
-        typer.confirm("Deploy to this account?", abort=True, err=True)
-    deployment = deploy_with_progress(target, context or ())
+    if aws and not yes and not remarks.is_terminal:
+        raise Refused("nobody is there to say yes: give --yes to deploy to this account")
+    deployment = (
+        deploy_to_account(target, context or (), yes=yes)
+        if aws
+        else deploy_with_progress(target, context or ())
+    )
     for name, value in deployment.variables().items():
         answers.print(f"{name}={value}", soft_wrap=True)

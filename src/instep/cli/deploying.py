@@ -1,40 +1,96 @@
-"""A deployment on the terminal: one line that moves while the CDK works, and how long it took."""
+"""A deployment on the terminal: what might keep it from working, what it changes in rights where
+that is an account's, one line that moves while the CDK works, and how long it took.
+"""
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic
 
+import typer
 from rich.markup import escape
 
+from instep.app import app_folder, context_of, stack_name
 from instep.cli.output import Refused, answers, remarks
-from instep.local.deploy import Deployment, deploy
+from instep.cli.preflight import check_table, remarks_on
+from instep.local.deploy import (
+    Deployment,
+    bootstrap,
+    changes_of_rights,
+    deploy,
+    deploy_assembly,
+    is_bootstrapped,
+    synthesize,
+)
 from instep.local.target import Target
 
 _WIDTH = 90
 
 
 def deploy_with_progress(target: Target, context: Iterable[str] = ()) -> Deployment:
-    """Deploy with cdk.json's context and `context` (KEY=VALUE each) over it.
+    """Deploy to the local cloud, with cdk.json's context and `context` (KEY=VALUE each) over it.
 
-    Refused for a context entry of another form; DeployFailed names the step that failed.
+    Refused for a context entry of another form, or a table that cannot be followed; DeployFailed
+    names the step that failed.
     """
     knobs = knobs_of(context)
+    check_table(target, context_of(app_folder()) | knobs)
     began = monotonic()
-    with remarks.status(
-        "synthesizing and deploying (the first time also builds the layer)"
-    ) as line:
-
-        def report(printed: str) -> None:
-            if printed.strip():
-                line.update(f"deploying  [dim]{escape(printed.strip()[:_WIDTH])}[/]")
-
+    with _moving("synthesizing and deploying (the first time also builds the layer)") as report:
         deployment = deploy(target, knobs, report)
-    answers.print(f"[green]deployed[/] with the CDK CLI in {monotonic() - began:.1f} s")
+    _say_deployed(began)
+    return deployment
+
+
+def deploy_to_account(target: Target, context: Iterable[str] = (), *, yes: bool) -> Deployment:
+    """Deploy to an account, after all checks, and after showing what changes in rights.
+
+    Nothing in the account is touched before a person, or `yes`, has agreed. Raises as above;
+    typer.Abort when the person says no.
+    """
+    knobs = knobs_of(context)
+    whole = {"name": stack_name(), **context_of(app_folder()), **knobs}
+    stack = str(whole["name"])
+    check_table(target, whole)
+    with tempfile.TemporaryDirectory(prefix="instep-cdk-") as scratch:
+        with _moving("synthesizing (the first time also builds the layer)") as report:
+            assembly = synthesize(Path(scratch) / "cdk.out", knobs, report)
+            changes = changes_of_rights(target, assembly, stack)
+        for one in remarks_on(target, whole, assembly):
+            remarks.print(f"[yellow]note[/]: {escape(one)}", soft_wrap=True)
+        if not is_bootstrapped(target):
+            remarks.print("[yellow]note[/]: CDK's bucket and roles (CDKToolkit) are made first")
+        remarks.print(changes, markup=False, soft_wrap=True)
+        if not yes:
+            typer.confirm("Deploy to this account?", abort=True, err=True)
+        began = monotonic()
+        with _moving("deploying") as report:
+            bootstrap(target, report)
+            deployment = deploy_assembly(target, assembly, stack, report)
+    _say_deployed(began)
     return deployment
 
 
 def knobs_of(context: Iterable[str]) -> dict[str, str]:
     """Return context given as KEY=VALUE each; Refused for an entry of another form."""
     return dict(_pair(entry) for entry in context)
+
+
+@contextmanager
+def _moving(what: str) -> Iterator[Callable[[str], None]]:
+    """Show one line that moves, and yield what moves it."""
+    with remarks.status(what) as line:
+
+        def report(printed: str) -> None:
+            if printed.strip():
+                line.update(f"deploying  [dim]{escape(printed.strip()[:_WIDTH])}[/]")
+
+        yield report
+
+
+def _say_deployed(began: float) -> None:
+    answers.print(f"[green]deployed[/] with the CDK CLI in {monotonic() - began:.1f} s")
 
 
 def _pair(entry: str) -> tuple[str, str]:

@@ -1,12 +1,17 @@
-"""A stack that keeps nothing leaves nothing, whatever was written into it meanwhile."""
+"""What a deployment and a destruction say beforehand is what they do; a stack that keeps nothing
+leaves nothing, whatever was written into it meanwhile.
+"""
 
+import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from instep.app import DEFAULT_STACK
 from instep.cli.app import app as command_line
-from instep.local.deploy import deploy
+from instep.local.deploy import changes_of_rights, deploy
 from instep.local.target import Target
 from tests.support.deployed import DeployedApp
 from tests.support.inventory import inventory
@@ -50,3 +55,15 @@ def test_a_stack_that_keeps_nothing_leaves_nothing(
     assert done.exit_code == 0, done.output
     assert inventory(target) == before
     assert "nothing is left" in destroy(environ, "--yes").stderr
+
+
+def test_what_a_deployment_would_change_in_rights_is_shown_before_it(
+    target: Target, deployed: DeployedApp, assembly: Path, tmp_path: Path
+) -> None:
+    assert deployed
+    changed = shutil.copytree(assembly, tmp_path / "cdk.out")
+    path = changed / f"{DEFAULT_STACK}.template.json"
+    path.write_text(path.read_text().replace('"states:StartSyncExecution"', '"states:DeleteAll"'))
+    shown = changes_of_rights(target, changed, DEFAULT_STACK)
+    assert "states:DeleteAll" in shown
+    assert "states:StartSyncExecution" in shown  # what goes, too
