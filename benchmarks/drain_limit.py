@@ -91,6 +91,7 @@ class _Place:
             "INBOX_QUEUE_URL": inbox,
             "DLQ_URL": dlq,
             "EVENT_BUS_NAME": "default",
+            "STACK_NAME": "Instep",
         }
         return cls(stage, sqs, Objects(s3, name), Inbox(sqs, inbox, dlq), variables)
 

@@ -26,7 +26,10 @@ class CompactionStack(Stack):
         folders: Packages | None = None,
     ) -> None:
         super().__init__(
-            scope, id_, description="Keeps ChromaDB collections on S3 in step with a table."
+            scope,
+            id_,
+            description="Keeps ChromaDB collections on S3 in step with a table.",
+            termination_protection=config.retain_data,
         )
         Instep(
             self,

@@ -42,6 +42,7 @@ FED: Final[Mapping[str, tuple[ChromaDBCollection, ...]]] = {
 """Which collections an entity feeds."""
 
 _LONGEST_PREFIX: Final = 1093  # bytes: `s3://`, a bucket of 63, `/` and a key of 1024
+_SET_THE_STREAM: Final = "set the stream to NEW_AND_OLD_IMAGES, then run `instep sync`"
 _LONG: Final = 1100  # characters; a longer value is queued as what shows that it differs
 
 
@@ -221,9 +222,11 @@ def _fields(
     if new is not None and not isinstance(new, Mapping):
         raise RecordRejected("`dynamodb.NewImage` is no object")
     if event_name == "INSERT":
+        if new is None and entity_type == "COMPACTION_RUN":  # where its delta lies, no key says
+            raise RecordRejected(f"INSERT of a run without its image: {_SET_THE_STREAM}")
         return None, read_fields(entity_type, new or {})
     if not isinstance(old, Mapping) or new is None:
-        raise RecordRejected("MODIFY without both images: set the stream to NEW_AND_OLD_IMAGES")
+        raise RecordRejected(f"MODIFY without both images: {_SET_THE_STREAM}")
     return read_fields(entity_type, old), read_fields(entity_type, new)
 
 

@@ -85,10 +85,14 @@ def told_of_alarms_and_of_the_budget(app: Synthesized) -> None:
     assert allowed["Condition"] == {"StringEquals": account}
 
 
-def test_nag_finds_nothing_with_foreign_deltas_and_an_existing_table(
-    packages: Packages, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    variant = synthesize(
+TABLE_KEY = "arn:aws:kms:us-east-1:123456789012:key/0e7a1c52-0000-4000-8000-00000000000a"
+DATA_KEY = "arn:aws:kms:us-east-1:123456789012:key/0e7a1c52-0000-4000-8000-00000000000b"
+
+
+@pytest.fixture(scope="module")
+def variant(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    """Everything by configuration: others' deltas, an existing table, the customer's own keys."""
+    return synthesize(
         packages,
         tmp_path_factory.mktemp("cdk.out"),
         deltaBuckets="embeddings-a, embeddings-b",
@@ -96,7 +100,14 @@ def test_nag_finds_nothing_with_foreign_deltas_and_an_existing_table(
         entityTableStreamArn="arn:aws:dynamodb:us-east-1:123456789012:table/Receipts/stream/2026",
         alarmEmail="ops@example.com",
         monthlyBudgetUsd="50",
+        entityTableKeyArn=TABLE_KEY,
+        encryptionKeyArn=DATA_KEY,
     )
+
+
+def test_nag_finds_nothing_with_foreign_deltas_an_existing_table_and_keys(
+    variant: Synthesized,
+) -> None:
     assert variant.findings == ()
     told_of_alarms_and_of_the_budget(variant)
     text = json.dumps(variant.template)
@@ -285,3 +296,66 @@ def test_a_trigger_may_start_this_machine_and_nothing_else(app: Synthesized) -> 
     ]
     assert starters
     assert all(resources == [{"Ref": machine_of(app, "STANDARD")}] for resources in starters)
+
+
+@pytest.mark.parametrize(
+    ("function", "keys"),
+    [
+        ("AcquireLock", set()),
+        ("SyncTable", {TABLE_KEY, DATA_KEY}),
+        ("SettleBatch", {TABLE_KEY, DATA_KEY}),
+        ("ApplyUpdates", {TABLE_KEY, DATA_KEY}),
+        ("Ingest", {TABLE_KEY, DATA_KEY}),
+        ("ParseBatch", {DATA_KEY}),
+        ("UploadSnapshot", {DATA_KEY}),
+    ],
+)
+def test_who_uses_what_a_customers_key_encrypts_may_use_the_key(
+    variant: Synthesized, function: str, keys: set[str]
+) -> None:
+    polling = variant.one("AWS::IAM::Policy", "IngestPolling")["PolicyDocument"]["Statement"]
+    own = [
+        (actions, resources)
+        for name, actions, resources in allowed(variant)
+        if name.startswith(f"Functions{function}Role")
+    ]
+    if function == "Ingest":
+        own += [(set(listed(one["Action"])), listed(one["Resource"])) for one in polling]
+    used = {
+        resource
+        for actions, resources in own
+        if actions & {"kms:Decrypt", "kms:GenerateDataKey"}
+        for resource in resources
+    }
+    assert used == keys
+
+
+def test_buckets_and_queues_are_encrypted_by_the_customers_key(variant: Synthesized) -> None:
+    for bucket in variant.resources("AWS::S3::Bucket").values():
+        (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"] == DATA_KEY
+        assert rule["BucketKeyEnabled"] is True
+    for queue in variant.resources("AWS::SQS::Queue").values():
+        assert queue["KmsMasterKeyId"] == DATA_KEY
+    (statements,) = (
+        one["PolicyDocument"]["Statement"]
+        for one in variant.resources("AWS::IAM::ManagedPolicy").values()
+    )
+    assert {"Action": "kms:Decrypt", "Effect": "Allow", "Resource": DATA_KEY} in statements
+
+
+@pytest.mark.parametrize("service", ["states", "events", "scheduler"])
+def test_a_service_takes_a_role_only_for_this_account_and_what_is_in_it(
+    app: Synthesized, service: str
+) -> None:
+    """Lambda is not asked: for functions' roles it documents neither key."""
+    taken = [
+        statement["Condition"]
+        for role in app.resources("AWS::IAM::Role").values()
+        for statement in role["AssumeRolePolicyDocument"]["Statement"]
+        if statement["Principal"]["Service"] == f"{service}.amazonaws.com"
+    ]
+    assert taken
+    for condition in taken:
+        assert condition["StringEquals"]["aws:SourceAccount"] == {"Ref": "AWS::AccountId"}
+        assert "aws:SourceArn" in json.dumps(condition)

@@ -46,6 +46,8 @@ def test_outputs_are_what_the_command_line_reads(app: Synthesized) -> None:
         "DlqUrl",
         "EventBusName",
         "LockTableName",
+        "FailuresBucket",
+        "ReaderPolicyArn",
         "KeepVersions",
         "KeepDays",
     }
@@ -63,13 +65,12 @@ def test_the_snapshots_bucket(app: Synthesized) -> None:
     assert "NoncurrentVersionExpiration" in rules["overwritten"]
 
 
-@pytest.mark.parametrize("queue", ["Inbox", "Dlq"])
-def test_queues_are_encrypted_and_keep_messages_as_long_as_sqs_can(
-    app: Synthesized, queue: str
-) -> None:
-    properties = app.one("AWS::SQS::Queue", queue)
-    assert properties["SqsManagedSseEnabled"] is True
-    assert properties["MessageRetentionPeriod"] == 14 * 86400
+def test_queues_are_encrypted_and_the_dlq_outlives_the_inbox(app: Synthesized) -> None:
+    """SQS counts a message's age from its first sending, also of one that it has given up on."""
+    inbox, dlq = (app.one("AWS::SQS::Queue", name) for name in ("Inbox", "Dlq"))
+    assert inbox["SqsManagedSseEnabled"] is dlq["SqsManagedSseEnabled"] is True
+    assert dlq["MessageRetentionPeriod"] == 14 * 86400  # the longest there is
+    assert inbox["MessageRetentionPeriod"] == 7 * 86400
 
 
 @pytest.mark.domain("wrong-count")
@@ -130,6 +131,10 @@ def test_what_ingest_cannot_pass_is_kept_whole(app: Synthesized) -> None:
         "Fn::GetAtt": [failures, "Arn"]
     }
     assert mapping["BisectBatchOnFunctionError"] is True
+    assert mapping["MaximumRetryAttempts"] == -1  # tries may be over in minutes: age ends them
+    (rule,) = app.one("AWS::S3::Bucket", "Failures")["LifecycleConfiguration"]["Rules"]
+    assert rule["ExpirationInDays"] == 90
+    assert app.template["Outputs"]["FailuresBucket"]["Value"] == {"Ref": failures}
     assert mapping["MaximumRecordAgeInSeconds"] < 24 * 3600  # the stream's own memory
     assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (1000, 1)
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
@@ -145,15 +150,31 @@ def test_the_stream_is_filtered_by_the_parsers_own_patterns(app: Synthesized) ->
 def test_data_outlives_the_stack_unless_told_otherwise(
     app: Synthesized, packages: Packages, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
+    """A first deployment that fails leaves nothing: a protected table would keep it from that."""
+    kinds = ("AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::SQS::Queue")
+
     def policies(one: Synthesized) -> set[str]:
-        kinds = ("AWS::S3::Bucket", "AWS::DynamoDB::Table")
         found = one.template["Resources"].values()
         return {resource["DeletionPolicy"] for resource in found if resource["Type"] in kinds}
 
-    assert policies(app) == {"Retain"}
+    def protected(one: Synthesized) -> bool:
+        manifest = json.loads(one.path.with_name("manifest.json").read_text())
+        found = manifest["artifacts"]["Instep"]["properties"].get("terminationProtection", False)
+        assert isinstance(found, bool)
+        return found
+
+    assert policies(app) == {"RetainExceptOnCreate"}
+    assert protected(app)
+    assert not any(
+        table.get("DeletionProtectionEnabled")
+        for table in app.resources("AWS::DynamoDB::Table").values()
+    )
     brief = synthesize(packages, tmp_path_factory.mktemp("cdk.out"), retainData="false")
     assert policies(brief) == {"Delete"}
-    assert not brief.one("AWS::DynamoDB::Table", "Locks").get("DeletionProtectionEnabled")
+    assert not protected(brief)
+    assert len(brief.resources("Custom::S3AutoDeleteObjects")) == 2  # Failures and Snapshots
+    assert brief.findings == ()
+    lint(brief)
 
 
 def test_every_function_is_traced_and_logs_for_a_stated_time(app: Synthesized) -> None:
@@ -182,6 +203,9 @@ def test_two_events_and_a_schedule_start_the_machine_with_nothing(app: Synthesiz
     heard = {rule["EventPattern"]["detail-type"][0] for rule in rules}
     assert heard == {"Compaction Requested", "Stream Batch Queued"}
     assert all(rule["EventPattern"]["source"] == ["instep"] for rule in rules)
+    assert all(rule["EventPattern"]["detail"] == {"stack": ["Instep"]} for rule in rules)
+    parse = app.one("AWS::Lambda::Function", "ParseBatch")["Environment"]["Variables"]
+    assert parse["STACK_NAME"] == "Instep"  # what it announces is heard by this stack alone
     assert all(rule["Targets"][0]["Input"] == "{}" for rule in rules)
     schedule = app.one("AWS::Scheduler::Schedule", "Backstop")
     assert schedule["ScheduleExpression"] == "rate(5 minutes)"

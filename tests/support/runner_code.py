@@ -226,7 +226,7 @@ class Functions:
         pause = timedelta(seconds=self.pace.seconds)
         table = self._runner.RunnerTable(_Table(tape), "locks", pause, tape.clock)
         runner = _Role(table, tape)
-        starter = self._starter.Starter(runner, _Bus(tape), "bus")
+        starter = self._starter.Starter(runner, _Bus(tape), "bus", "Instep")
         try:
             match call:
                 case Ingest():

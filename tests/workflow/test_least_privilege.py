@@ -6,14 +6,17 @@ are left out here (that they are there is asserted on the template).
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from instep.app import DEFAULT_STACK
+from instep.aws.objects import Objects
 from instep.local.deploy import bootstrap, deploy_assembly
 from instep.local.target import Target
+from instep.snapshot.copy.reader import open_snapshot
 from tests.support.cloud import faulty_cloud
 from tests.support.deployed import DeployedApp
 from tests.support.receipts import Receipt
@@ -100,6 +103,36 @@ def test_the_daily_sweep_as_its_schedules_start_it(strict: DeployedApp) -> None:
         said = json.loads(answer["Payload"].read())
         assert "FunctionError" not in answer, said
         assert said == {**json.loads(one["Input"]), "versions": 0, "packs": 0, "bytes": 0}
+
+
+def test_a_reader_with_the_stacks_policy_opens_a_snapshot_and_may_do_nothing_else(
+    strict: DeployedApp,
+) -> None:
+    outputs = strict.target.client("cloudformation").describe_stacks(StackName=DEFAULT_STACK)
+    (policy,) = (
+        one["OutputValue"]
+        for one in outputs["Stacks"][0]["Outputs"]
+        if one["OutputKey"] == "ReaderPolicyArn"
+    )
+    iam, bucket = strict.target.client("iam"), strict.deployment.chromadb_bucket
+    iam.create_user(UserName="reader")
+    iam.attach_user_policy(UserName="reader", PolicyArn=policy)
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    environ = dict(strict.target.environ)
+    environ["AWS_ACCESS_KEY_ID"] = key["AccessKeyId"]
+    environ["AWS_SECRET_ACCESS_KEY"] = key["SecretAccessKey"]
+    s3 = Target(environ, local=True).client("s3")
+    with open_snapshot(Objects(s3, bucket), "words") as snapshot:
+        assert snapshot.collection.count() > 0
+    refused: list[Callable[[], object]] = [
+        lambda: s3.put_object(Bucket=bucket, Key="words/HEAD", Body=b"{}"),
+        lambda: s3.delete_object(Bucket=bucket, Key="words/HEAD"),
+        lambda: s3.get_object(Bucket=bucket, Key="batches/one"),
+    ]
+    strict.target.client("s3").put_object(Bucket=bucket, Key="batches/one", Body=b"{}")
+    for call in refused:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            call()
 
 
 def test_policies_are_really_evaluated(strict: DeployedApp) -> None:

@@ -17,6 +17,7 @@ from instep.local.guard import ENDPOINT
 from instep.local.target import Target
 from instep.snapshot.copy.reader import open_snapshot
 from tests.support.deployed import DeployedApp
+from tests.support.inventory import inventory
 
 PRODUCTS = {"SOCKS": ("Wool Socks", 9.5), "MUG": ("Enamel Mug", 12.0), "LAMP": ("Desk Lamp", 48.0)}
 
@@ -32,7 +33,7 @@ def product(key: str, name: str, price: float) -> dict[str, dict[str, object]]:
     }
 
 
-def test_a_new_app_takes_in_a_table_and_is_in_step(
+def test_a_new_app_takes_in_a_table_is_in_step_and_goes_but_for_its_data(
     target: Target, deployed: DeployedApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert deployed  # bootstrapped
@@ -45,6 +46,7 @@ def test_a_new_app_takes_in_a_table_and_is_in_step(
 
     run("init", str(folder))
     monkeypatch.chdir(folder)
+    before = inventory(target)
     session = Session(target, deploy(target))
     for name, value in target.environ.items():
         if name.startswith("AWS_"):
@@ -63,3 +65,9 @@ def test_a_new_app_takes_in_a_table_and_is_in_step(
         cheap = snapshot.collection.get(where=below)
     assert found["ids"] == [["PRODUCT#SOCKS"]]
     assert set(cheap["ids"]) == {"PRODUCT#SOCKS", "PRODUCT#MUG"}
+    said = run("destroy", "--yes", *stack)
+    left = inventory(target) - before
+    assert {kind for kind, _ in left} == {"Buckets", "TableNames", "QueueUrls"}
+    assert len(left) == 6  # snapshots and failures, the items and the leases, inbox and DLQ
+    for _, name in left:
+        assert said.count(name) == 2  # it says that it stays, and how it is deleted

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from instep.app import DEFAULT_STACK
 from tests.support.cloud import eventually
 from tests.support.deployed import DeployedApp
 from tests.support.items import record
@@ -46,7 +47,8 @@ def by_schedule(app: DeployedApp, records: list[dict[str, Any]]) -> None:
 def by_event(app: DeployedApp, records: list[dict[str, Any]]) -> None:
     app.send(*records)
     with app.triggers():
-        entry = {"Source": "instep", "DetailType": "Compaction Requested", "Detail": "{}"}
+        detail = json.dumps({"stack": DEFAULT_STACK})
+        entry = {"Source": "instep", "DetailType": "Compaction Requested", "Detail": detail}
         sent = app.target.client("events").put_events(Entries=[entry])
         assert sent["FailedEntryCount"] == 0
         app.drained()

@@ -8,13 +8,15 @@ from instep.cdk import Instep  # first: it brings the Node that aws_cdk starts
 from aws_cdk import App, Stack  # isort: skip
 
 from instep.binding import load_domain
+from instep.cdk.config import Config
 
 
 def main() -> None:
     """Synthesize the stack."""
     app = App(analytics_reporting=False)
-    stack = Stack(app, app.node.get_context("name"))
-    Instep(stack, "Instep", domain=load_domain())
+    config = Config.from_context(app.node.try_get_context)
+    stack = Stack(app, config.name, termination_protection=config.retain_data)
+    Instep(stack, "Instep", domain=load_domain(), config=config)
     app.synth()
 
 

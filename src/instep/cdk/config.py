@@ -1,5 +1,6 @@
 """The few knobs of a deployment, typed: cdk.json's context, or `cdk deploy -c KEY=VALUE`."""
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, get_args
@@ -41,6 +42,10 @@ class Config:
     """An existing table to mirror; None: the app creates one."""
     entity_table_stream_arn: str | None
     """Stream (NEW_AND_OLD_IMAGES) of the existing table."""
+    entity_table_key_arn: str | None
+    """The customer's KMS key that encrypts the existing table; None: one of AWS's."""
+    encryption_key_arn: str | None
+    """A customer's KMS key for buckets and queues; None: those that S3 and SQS manage."""
     storage_mode: StorageMode
     """Where packs come from; S3 is the truth in every mode."""
     file_system: bool
@@ -61,7 +66,8 @@ class Config:
     local_cloud: bool
     """The one switch: functions start by our bootstrap, with a layer for this machine."""
     retain_data: bool
-    """Deleting the stack leaves buckets and tables behind, and the tables are protected."""
+    """Deleting the stack is refused at first, and leaves buckets, tables and queues behind; a first
+    deployment that fails leaves none. False: all of it goes with the stack, objects included."""
     delta_buckets: tuple[str, ...]
     """Buckets of other stacks that embedding deltas may be read from."""
     alarm_email: str | None
@@ -90,12 +96,17 @@ class Config:
                 "an existing table needs both entityTableName and entityTableStreamArn "
                 "(aws dynamodb describe-table shows LatestStreamArn)"
             )
+        table_key = _key_arn("entityTableKeyArn", get("entityTableKeyArn"))
+        if table_key and not table:
+            raise ConfigRejected("entityTableKeyArn is the key of an existing table: name that too")
         local = _flag("localCloud", get("localCloud"), default=False)
         mode = _one_of("storageMode", get("storageMode") or "s3", StorageMode)
         return cls(
             name=str(get("name") or "Instep"),
             entity_table_name=table,
             entity_table_stream_arn=stream,
+            entity_table_key_arn=table_key,
+            encryption_key_arn=_key_arn("encryptionKeyArn", get("encryptionKeyArn")),
             storage_mode=mode,
             file_system=_file_system(mode, get("fileSystem")) and not local,
             schedule_minutes=_whole("scheduleMinutes", _given(get("scheduleMinutes"), 5)),
@@ -121,6 +132,15 @@ def _one_of(key: str, value: Any, choices: Any) -> Any:
     if value not in get_args(choices):
         raise ConfigRejected(f"{key} is {value!r}: choose one of {', '.join(get_args(choices))}")
     return value
+
+
+def _key_arn(key: str, value: Any) -> str | None:
+    if value and not re.fullmatch(r"arn:[^:]+:kms:[^:]+:\d{12}:key/[\w-]+", str(value)):
+        raise ConfigRejected(
+            f"{key} is {value!r}: give the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID "
+            f"(aws kms describe-key shows it; an alias has no rights of its own)"
+        )
+    return str(value) if value else None
 
 
 def _whole(key: str, value: Any, least: int = 1) -> int:

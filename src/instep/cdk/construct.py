@@ -15,7 +15,9 @@ from instep.cdk.config import Config
 from instep.cdk.function import Platform
 from instep.cdk.functions import Functions
 from instep.cdk.ingest import Queues, StreamIngest
+from instep.cdk.keys import Keys
 from instep.cdk.packages import Packages, build_packages
+from instep.cdk.readers import Readers
 from instep.cdk.shared_cache import SharedCache
 from instep.cdk.signals import Signals
 from instep.cdk.storage import Storage
@@ -54,12 +56,15 @@ class Instep(Construct):
             self.node.try_get_context, self.node.get_all_context()
         )
         bus = events.EventBus.from_event_bus_name(self, "Bus", "default")
-        storage = Storage(self, "Storage", config=config, domain=domain, table=table)
-        queues = Queues(self, "Queues")
+        keys = Keys(self, "Keys", config=config)
+        storage = Storage(self, "Storage", config=config, domain=domain, keys=keys, table=table)
+        queues = Queues(self, "Queues", config=config, keys=keys)
         if folders is None:
             named = str(self.node.try_get_context("domain"))
             folders = build_packages(config, Code(Path.cwd(), named, packages, handlers))
-        platform = Platform(self, "Platform", config=config, packages=folders, domain=domain)
+        platform = Platform(
+            self, "Platform", config=config, packages=folders, domain=domain, keys=keys
+        )
         functions = Functions(
             self,
             "Functions",
@@ -76,6 +81,7 @@ class Instep(Construct):
             table=storage.entities,
             function=functions.ingest,
             domain=domain,
+            keys=keys,
         )
         workflow = Workflow(self, "Workflow", config=config, functions=functions)
         Triggers(
@@ -97,12 +103,15 @@ class Instep(Construct):
             round=workflow.round,
         )
         self.watching = Watching(self, "Watching", config=config, signals=signals)
+        readers = Readers(self, "Readers", storage=storage, domain=domain, keys=keys)
         self.table, self.bucket, self.machine = storage.entities, storage.bucket, workflow.machine
         self._tell("DynamodbTableName", storage.entities.table_name, "The table that is mirrored")
         self._tell("ChromadbBucket", storage.bucket.bucket_name, "Snapshots of the collections")
         self._tell("StateMachineArn", workflow.machine.state_machine_arn, "Start it with {}")
         self._tell("InboxQueueUrl", queues.inbox.queue_url, "Changes that wait for a run")
         self._tell("DlqUrl", queues.dlq.queue_url, "Poison, each with its reason")
+        self._tell("FailuresBucket", ingest.failures.bucket_name, "Records ingest could not pass")
+        self._tell("ReaderPolicyArn", readers.policy.managed_policy_arn, "Attach it to readers")
         self._tell("EventBusName", bus.event_bus_name, "Where Compaction Requested is heard")
         self._tell("LockTableName", storage.locks.table_name, "A collection's lease an item")
         self._tell("KeepVersions", str(config.keep_versions), "Versions that no sweep deletes")

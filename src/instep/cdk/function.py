@@ -13,6 +13,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from instep.cdk.config import LOG_RETENTION, Config
+from instep.cdk.keys import Keys
 from instep.cdk.layer import Layers
 from instep.cdk.nag import accept
 from instep.cdk.packages import RUNTIME_PYTHON, Packages
@@ -39,10 +40,17 @@ class Platform(Construct):
     """
 
     def __init__(
-        self, scope: Construct, id_: str, *, config: Config, packages: Packages, domain: Domain
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        config: Config,
+        packages: Packages,
+        domain: Domain,
+        keys: Keys,
     ) -> None:
         super().__init__(scope, id_)
-        self.config, self.domain = config, domain
+        self.config, self.domain, self.keys = config, domain, keys
         self.code = packages.functions
         self.architecture = ARCHITECTURES[config.architecture]
         self.runtime = lambda_.Runtime(f"python{RUNTIME_PYTHON}", lambda_.RuntimeFamily.PYTHON)
@@ -73,6 +81,7 @@ class WorkflowFunction(Construct):
         cache: SharedCache | None = None,
     ) -> None:
         super().__init__(scope, id_)
+        self._keys = platform.keys
         group = logs.LogGroup(
             self, "Log", retention=retention(platform.config), removal_policy=RemovalPolicy.DESTROY
         )
@@ -102,11 +111,20 @@ class WorkflowFunction(Construct):
         if not platform.config.local_cloud:
             accept(self.function, "AwsSolutions-L1", NOT_THE_NEWEST)
 
-    def allow(self, actions: Sequence[str], resources: Sequence[str]) -> None:
-        """Let the function do `actions` on these resources and nothing else."""
+    def allow(
+        self,
+        actions: Sequence[str],
+        resources: Sequence[str],
+        conditions: Mapping[str, object] | None = None,
+    ) -> None:
+        """Let the function do `actions` on these resources and nothing else, and use their keys."""
         self.role.add_to_policy(
-            iam.PolicyStatement(actions=list(actions), resources=list(resources))
+            iam.PolicyStatement(
+                actions=list(actions), resources=list(resources), conditions=conditions
+            )
         )
+        for right in self._keys.rights(actions, resources):
+            self.role.add_to_policy(right)
 
 
 def _telemetry(scope: Construct, name: str) -> dict[str, str]:

@@ -15,12 +15,10 @@ IO_BOUND = 512  # 53 to 66 MB needed; with less, loading boto3 makes a cold star
 ONE_CORE = 1769  # a single thread runs no faster with more
 
 LEASE = ["LOCK_TABLE_NAME", "LOCK_DURATION_MINUTES"]
-RUNNER = ["LOCK_TABLE_NAME", "ROUND_SECONDS", "EVENT_BUS_NAME"]
+RUNNER = ["LOCK_TABLE_NAME", "ROUND_SECONDS", "EVENT_BUS_NAME", "STACK_NAME"]
 BEAT = ["HEARTBEAT_INTERVAL_SECONDS", "ROUND_SECONDS"]
 
-LOCK = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
-QUEUE = ["dynamodb:UpdateItem"]  # the runner's item of the lock table
-DRAIN = [*LOCK, "dynamodb:Scan"]  # and what an execution that ended red has left locked
+QUEUE = "dynamodb:UpdateItem"  # what it takes to say that work was queued
 RETURN = ["sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
 SNAPSHOTS = ["*/HEAD*", "*/versions/*", "*/packs/*"]
 
@@ -60,7 +58,7 @@ class Functions(Making):
             reads=["INBOX_QUEUE_URL", "DLQ_URL", *RUNNER],
         )
         made.allow(["sqs:SendMessage"], [self._inbox, self._dlq])
-        made.allow(QUEUE, [self._locks])
+        self._allow_runner(made, QUEUE)
         made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
         return made.function
 
@@ -74,7 +72,9 @@ class Functions(Making):
         )
         made.allow(["sqs:ReceiveMessage", "sqs:GetQueueAttributes", *RETURN], [self._inbox])
         made.allow(["sqs:SendMessage"], [self._dlq])
-        made.allow(DRAIN, [self._locks])
+        self._allow_leases(made)  # also of an execution that ended red
+        self._allow_runner(made, "dynamodb:GetItem", QUEUE)
+        made.allow(["dynamodb:Scan"], [self._locks])
         made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
         self._allow_objects(made, "s3:PutObject", f"{BATCH_PREFIX}*")
         return made.function
@@ -87,7 +87,7 @@ class Functions(Making):
             memory=IO_BOUND,
             reads=LEASE,
         )
-        made.allow(LOCK, [self._locks])
+        self._allow_leases(made)
         return made.function
 
     def _apply_updates(self) -> lambda_.Function:
@@ -111,7 +111,7 @@ class Functions(Making):
                 "DELTA_BUCKETS",
             ],
         )
-        made.allow(LOCK, [self._locks])
+        self._allow_leases(made)
         made.allow(
             [
                 "dynamodb:BatchGetItem",
@@ -135,7 +135,7 @@ class Functions(Making):
             memory=IO_BOUND,
             reads=[*LEASE, "CHROMADB_BUCKET"],
         )
-        made.allow(LOCK, [self._locks])
+        self._allow_leases(made)
         self._allow_objects(made, "s3:GetObject", "*/HEAD*", "*/versions/*")
         self._allow_objects(made, "s3:PutObject", "*/HEAD*")
         return made.function
@@ -159,7 +159,7 @@ class Functions(Making):
                 "CHROMA_ROOT",
             ],
         )
-        made.allow(LOCK, [self._locks])
+        self._allow_leases(made)
         self._allow_objects(made, "s3:GetObject", *SNAPSHOTS)
         self._allow_objects(made, "s3:PutObject", *SNAPSHOTS)
         return made.function
@@ -172,7 +172,7 @@ class Functions(Making):
             memory=IO_BOUND,
             reads=LEASE,
         )
-        made.allow(LOCK, [self._locks])
+        self._allow_leases(made)
         return made.function
 
     def _settle_batch(self) -> lambda_.Function:
@@ -191,7 +191,7 @@ class Functions(Making):
         )
         made.allow([*RETURN, "sqs:SendMessage"], [self._inbox])
         made.allow(["sqs:SendMessage"], [self._dlq])
-        made.allow(QUEUE, [self._locks])
+        self._allow_runner(made, QUEUE)
         made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
         made.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self._entities])
         self._allow_objects(made, "s3:GetObject", f"{BATCH_PREFIX}*")
@@ -214,7 +214,7 @@ class Functions(Making):
         made.allow(["dynamodb:Scan"], [self._entities])
         made.allow(["sqs:SendMessage", "sqs:GetQueueAttributes"], [self._inbox])
         made.allow(["sqs:SendMessage"], [self._dlq])
-        made.allow(QUEUE, [self._locks])
+        self._allow_runner(made, QUEUE)
         made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
         self._allow_objects(made, "s3:GetObject", "*/HEAD*", "*/versions/*")
         return made.function

@@ -2,7 +2,7 @@
 
 import json
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -11,8 +11,9 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from instep.cdk.config import Config
+from instep.cdk.keys import Keys
 from instep.cdk.nag import accept, accept_objects
-from instep.cdk.storage import NO_ACCESS_LOG
+from instep.cdk.storage import NO_ACCESS_LOG, empties_itself, encryption, removal
 from instep.domain import Domain
 from instep.flow.pace import HIDDEN
 
@@ -20,36 +21,49 @@ from instep.flow.pace import HIDDEN
 # runner drains: whatever comes back while it works, it has settled before it looks again.
 VISIBILITY = Duration.seconds(int(HIDDEN.total_seconds()))
 LONG_POLL = Duration.seconds(1)  # asks every server of the queue before it says "empty"
-RETENTION = Duration.days(14)  # the longest SQS offers
+# A message that SQS gives up on keeps the time of its first sending: the DLQ must outlive the inbox
+# by what a person needs to come back from a holiday.
+INBOX_RETENTION = Duration.days(7)
+DLQ_RETENTION = Duration.days(14)  # the longest SQS offers
 # Deferred messages come back often and are no failure: poison is known by its content. The limit
 # only ends what our code never got to judge.
 MAX_RECEIVES = 1000
 
 LAMBDA_PREFIX = "aws/lambda/*"  # where Lambda writes records it gave up on
+FAILURE_DAYS = 90  # the table has the items; what is older than a quarter nobody sends again
+FOR_EVER = -1  # tries, that is: until a record's age ends them
 
 
 class Queues(Construct):
     """The durable inbox, and the DLQ that holds poison with its reason."""
 
-    def __init__(self, scope: Construct, id_: str) -> None:
+    def __init__(self, scope: Construct, id_: str, *, config: Config, keys: Keys) -> None:
         super().__init__(scope, id_)
+        kinds = sqs.QueueEncryption
+        encrypted = kinds.KMS if keys.data else kinds.SQS_MANAGED
         self.dlq = sqs.Queue(
             self,
             "Dlq",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            encryption=encrypted,
+            encryption_master_key=keys.data,
             enforce_ssl=True,
-            retention_period=RETENTION,
+            removal_policy=removal(config),
+            retention_period=DLQ_RETENTION,
         )
         self.inbox = sqs.Queue(
             self,
             "Inbox",
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            encryption=encrypted,
+            encryption_master_key=keys.data,
             enforce_ssl=True,
-            retention_period=RETENTION,
+            removal_policy=removal(config),
+            retention_period=INBOX_RETENTION,
             visibility_timeout=VISIBILITY,
             receive_message_wait_time=LONG_POLL,
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dlq, max_receive_count=MAX_RECEIVES),
         )
+        for queue in (self.dlq, self.inbox):
+            keys.cover(queue.queue_arn, keys.data)
 
 
 class StreamIngest(Construct):
@@ -66,8 +80,10 @@ class StreamIngest(Construct):
         table: dynamodb.ITable,
         function: lambda_.Function,
         domain: Domain,
+        keys: Keys,
     ) -> None:
         super().__init__(scope, id_)
+        self._keys = keys
         self.failures = self._failure_bucket(config)
         stream = table.table_stream_arn
         assert stream is not None  # noqa: S101 - both tables of storage.py have one
@@ -84,7 +100,8 @@ class StreamIngest(Construct):
             # foresee, and after twelve hours the records themselves go to the failure bucket (an
             # SQS destination would keep their positions only, and the stream forgets in 24 h).
             bisect_batch_on_function_error=True,
-            maximum_retry_attempts=50,
+            # Tries may be over in minutes, while what keeps ingest from its queue lasts for hours.
+            maximum_retry_attempts=FOR_EVER,
             maximum_record_age_in_seconds=12 * 3600,
             destination_config=lambda_.CfnEventSourceMapping.DestinationConfigProperty(
                 on_failure=lambda_.CfnEventSourceMapping.OnFailureProperty(
@@ -103,15 +120,21 @@ class StreamIngest(Construct):
             self,
             "Failures",
             enforce_ssl=True,
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            **encryption(self._keys),
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            removal_policy=RemovalPolicy.RETAIN if config.retain_data else RemovalPolicy.DESTROY,
+            removal_policy=removal(config),
+            auto_delete_objects=empties_itself(config),
+            lifecycle_rules=[
+                s3.LifecycleRule(id="given-up", expiration=Duration.days(FAILURE_DAYS))
+            ],
         )
         accept(bucket, "AwsSolutions-S1", NO_ACCESS_LOG)
+        self._keys.cover(bucket.bucket_arn, self._keys.data)
         return bucket
 
     def _grant(self, function: lambda_.Function, stream: str) -> iam.Policy:
         """Lambda polls the stream and writes failures as the function."""
+        objects = self.failures.arn_for_objects(LAMBDA_PREFIX)
         policy = iam.Policy(
             self,
             "Polling",
@@ -130,8 +153,10 @@ class StreamIngest(Construct):
                 ),
                 iam.PolicyStatement(
                     actions=["s3:PutObject"],
-                    resources=[self.failures.arn_for_objects(LAMBDA_PREFIX)],
+                    resources=[objects],
                 ),
+                *self._keys.rights(["dynamodb:GetRecords"], [stream]),
+                *self._keys.rights(["s3:PutObject"], [objects]),
             ],
         )
         assert function.role is not None  # noqa: S101 - functions.py gives each its own

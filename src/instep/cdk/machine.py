@@ -11,6 +11,7 @@ from constructs import Construct
 from instep.cdk.config import Config
 from instep.cdk.function import retention
 from instep.cdk.nag import accept
+from instep.cdk.trust import service
 
 
 def state_machine(
@@ -69,7 +70,7 @@ def _role(scope: Construct, allowed: Sequence[iam.PolicyStatement]) -> iam.Role:
     role = iam.Role(
         scope,
         "Role",
-        assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
+        assumed_by=service(scope, "states"),
         inline_policies={
             "Invoke": iam.PolicyDocument(statements=list(allowed)),
             "Observe": iam.PolicyDocument(statements=[observed]),

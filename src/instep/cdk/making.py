@@ -16,6 +16,7 @@ from instep.cdk.models import bedrock_models
 from instep.cdk.nag import accept, accept_objects
 from instep.cdk.shared_cache import MOUNT, SharedCache
 from instep.cdk.storage import Storage
+from instep.flow.lock_item import KEY
 
 # A lease outlives two missed heartbeats, and a process that died by less than a minute.
 LOCK_DURATION = Duration.minutes(1)
@@ -49,6 +50,7 @@ class Making(Construct):
             "INBOX_QUEUE_URL": queues.inbox.queue_url,
             "DLQ_URL": queues.dlq.queue_url,
             "EVENT_BUS_NAME": bus.event_bus_name,
+            "STACK_NAME": Stack.of(self).stack_name,
             "LOCK_DURATION_MINUTES": str(LOCK_DURATION.to_minutes()),
             "HEARTBEAT_INTERVAL_SECONDS": str(HEARTBEAT_INTERVAL.to_seconds()),
             "ROUND_SECONDS": str(platform.config.round_seconds),
@@ -95,6 +97,20 @@ class Making(Construct):
         for pattern in patterns:
             accept_objects(made.role, bucket, pattern)
 
+    def _allow_leases(self, made: WorkflowFunction) -> None:
+        """Let a function read and write the collections' items of the lock table, not another."""
+        self._allow_locks(made, ["dynamodb:GetItem", "dynamodb:UpdateItem"], self._collections)
+
+    def _allow_runner(self, made: WorkflowFunction, *actions: str) -> None:
+        """Let a function do `actions` on the runner's item of the lock table."""
+        self._allow_locks(made, actions, [KEY])
+
+    def _allow_locks(
+        self, made: WorkflowFunction, actions: Sequence[str], keys: Sequence[str]
+    ) -> None:
+        only = {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": list(keys)}}
+        made.allow(actions, [self._locks], only)
+
     def _allow_models(self, made: WorkflowFunction) -> None:
         """Let a function ask the models of Bedrock that the domain's collections name."""
         stack, models = Stack.of(self), bedrock_models(self._platform.domain, self._config)
@@ -116,6 +132,10 @@ class Making(Construct):
     @property
     def _config(self) -> Config:
         return self._platform.config
+
+    @property
+    def _collections(self) -> list[str]:
+        return list(self._platform.domain.collections)
 
     @property
     def _inbox(self) -> str:

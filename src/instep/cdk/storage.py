@@ -1,11 +1,15 @@
 """What outlives every run: the snapshots' bucket, the lock table, the table that is mirrored."""
 
+from typing import TypedDict
+
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from instep.cdk.config import Config
+from instep.cdk.keys import Keys
 from instep.cdk.nag import accept
 from instep.domain import Domain
 from instep.keys import KeyAttribute
@@ -19,6 +23,31 @@ NO_ACCESS_LOG = (
 )
 
 
+class BucketKey(TypedDict, total=False):
+    """The part of a bucket's properties that says how it is encrypted."""
+
+    encryption: s3.BucketEncryption
+    encryption_key: kms.IKey
+    bucket_key_enabled: bool
+
+
+def removal(config: Config) -> RemovalPolicy:
+    """Return what becomes of data when its stack goes.
+
+    Kept data is kept but by a first deployment that fails: orphans would be all that is left of it.
+    For the same reason no table has deletion protection, which such a rollback would fail at: the
+    stack has termination protection, and what it keeps is out of its reach.
+    """
+    return RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if config.retain_data else RemovalPolicy.DESTROY
+
+
+def empties_itself(config: Config) -> bool:
+    """Say whether a bucket is emptied as the stack goes, by CDK's own function: only where one is
+    deleted at all. The local cloud has no Node to run that; `instep destroy` empties them there.
+    """
+    return not config.retain_data and not config.local_cloud
+
+
 class Storage(Construct):
     """Bucket, lock table and entity table, kept when the stack goes if the config says so."""
 
@@ -29,14 +58,19 @@ class Storage(Construct):
         *,
         config: Config,
         domain: Domain,
+        keys: Keys,
         table: dynamodb.ITable | None = None,
     ) -> None:
         super().__init__(scope, id_)
-        self._config, self._domain = config, domain
-        self._removal = RemovalPolicy.RETAIN if config.retain_data else RemovalPolicy.DESTROY
+        self._config, self._domain, self._keys = config, domain, keys
+        self._removal = removal(config)
         self.bucket = self._snapshots()
         self.locks = self._lock_table()
         self.entities = table or self._existing_table() or self._entity_table()
+        key = keys.table or self.entities.encryption_key
+        keys.cover(self.entities.table_arn, key)
+        if self.entities.table_stream_arn:
+            keys.cover(self.entities.table_stream_arn, key)
 
     def _snapshots(self) -> s3.Bucket:
         """Versioned, so that an operator's slip on HEAD can be undone from S3 alone."""
@@ -45,9 +79,10 @@ class Storage(Construct):
             "Snapshots",
             versioned=True,
             enforce_ssl=True,
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            **encryption(self._keys),
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             removal_policy=self._removal,
+            auto_delete_objects=empties_itself(self._config),
             lifecycle_rules=[
                 s3.LifecycleRule(
                     id="parked-batches",
@@ -64,6 +99,7 @@ class Storage(Construct):
             ],
         )
         accept(bucket, "AwsSolutions-S1", NO_ACCESS_LOG)
+        self._keys.cover(bucket.bucket_arn, self._keys.data)
         return bucket
 
     def _lock_table(self) -> dynamodb.Table:
@@ -73,7 +109,6 @@ class Storage(Construct):
             "Locks",
             partition_key=dynamodb.Attribute(name="collection", type=dynamodb.AttributeType.STRING),
             billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
-            deletion_protection=self._config.retain_data,
             removal_policy=self._removal,
         )
         accept(
@@ -107,9 +142,19 @@ class Storage(Construct):
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),
-            deletion_protection=self._config.retain_data,
             removal_policy=self._removal,
         )
+
+
+def encryption(keys: Keys) -> BucketKey:
+    """Return a bucket's encryption; with a customer's key one call to KMS serves many objects."""
+    if keys.data is None:
+        return {"encryption": s3.BucketEncryption.S3_MANAGED}
+    return {
+        "encryption": s3.BucketEncryption.KMS,
+        "encryption_key": keys.data,
+        "bucket_key_enabled": True,
+    }
 
 
 def _key(attribute: KeyAttribute) -> dynamodb.Attribute:

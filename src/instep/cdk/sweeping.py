@@ -15,6 +15,7 @@ from instep.cdk.function import Platform, WorkflowFunction
 from instep.cdk.functions import IO_BOUND
 from instep.cdk.nag import accept_objects
 from instep.cdk.storage import Storage
+from instep.cdk.trust import service
 
 EVERY = "rate(1 day)"
 
@@ -58,7 +59,7 @@ class Sweeping(Construct):
 
     def _starter(self) -> iam.Role:
         """May start this function, and not its versions, which CDK's own target would add."""
-        role = iam.Role(self, "Starter", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com"))
+        role = iam.Role(self, "Starter", assumed_by=service(self, "scheduler"))
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=["lambda:InvokeFunction"], resources=[self.function.function_arn]

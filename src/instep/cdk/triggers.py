@@ -1,17 +1,20 @@
-"""What starts the workflow by itself: the backstop schedule, two events on the default bus, and the
-end of an execution that ended red.
+"""What starts the workflow by itself: the backstop schedule, two events on the default bus that
+name this stack, and the end of an execution that ended red.
 
 A start carries nothing (input {}): it drains the inbox. So a lost start needs no DLQ, the next one
 does its work; and a start too many ends at once. Who follows a dead execution is told which.
 """
 
-from aws_cdk import Duration
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as scheduler_targets
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
+
+from instep.cdk.trust import service
 
 SOURCE = "instep"
 DRAIN: dict[str, object] = {}
@@ -30,6 +33,7 @@ class Triggers(Construct):
         every: Duration,
     ) -> None:
         super().__init__(scope, id_)
+        self._starter = iam.Role(self, "Starter", assumed_by=service(self, "events"))
         scheduler.Schedule(
             self,
             "Backstop",
@@ -53,9 +57,15 @@ class Triggers(Construct):
             detail_type.replace(" ", ""),
             description=why,
             event_bus=bus,
-            event_pattern=events.EventPattern(source=[SOURCE], detail_type=[detail_type]),
+            event_pattern=events.EventPattern(
+                source=[SOURCE],
+                detail_type=[detail_type],
+                detail={"stack": [Stack.of(self).stack_name]},  # others share the bus
+            ),
             targets=[
-                targets.SfnStateMachine(machine, input=events.RuleTargetInput.from_object(DRAIN))
+                targets.SfnStateMachine(
+                    machine, input=events.RuleTargetInput.from_object(DRAIN), role=self._starter
+                )
             ],
         )
 
@@ -79,6 +89,7 @@ class Triggers(Construct):
             targets=[
                 targets.SfnStateMachine(
                     machine,
+                    role=self._starter,
                     input=events.RuleTargetInput.from_object(
                         {"Ended": events.EventField.from_path("$.detail.name")}
                     ),

@@ -1,8 +1,8 @@
 """`instep deploy`: bootstrap where needed and deploy, to the local cloud or to an account."""
 
-from instep.cli.deploying import deploy_with_progress
+from instep.cli.deploying import deploy_to_account, deploy_with_progress
 from instep.cli.options import Aws, Context, Yes
-from instep.cli.output import answers, ask
+from instep.cli.output import answers, require_somebody
 from instep.cli.session import find_target
 
 EPILOG = "Example: [bold]instep deploy --aws -c scheduleMinutes=15[/]"
@@ -16,10 +16,16 @@ def deploy(
 ) -> None:
     """Deploy the app: to the running local cloud, or with `--aws` to the account shown.
 
-    The account and region come from the usual AWS environment (AWS_PROFILE, AWS_REGION, ...).
+    The account and region come from the usual AWS environment (AWS_PROFILE, AWS_REGION, ...). What
+    the account may lack is said, and what changes in rights is shown, before anything is touched.
     """
     target = find_target(aws=aws)
-    ask("Deploy to this account?", yes=yes or not aws)
-    deployment = deploy_with_progress(target, context or ())
+    if aws and not yes:
+        require_somebody()
+    deployment = (
+        deploy_to_account(target, context or (), yes=yes)
+        if aws
+        else deploy_with_progress(target, context or ())
+    )
     for name, value in deployment.variables().items():
         answers.print(f"{name}={value}", soft_wrap=True)

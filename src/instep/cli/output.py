@@ -140,10 +140,15 @@ def ask(question: str, *, yes: bool) -> None:
     """Go on if `yes` or a person says so; status 1 at a no, Refused where nobody can be asked."""
     if yes:
         return
-    if not _somebody_is_there():
-        raise Refused("nobody is there to say yes: give --yes to do it")
+    require_somebody()
     if not typer.confirm(question, err=True):
         say_no("nothing was done")
+
+
+def require_somebody() -> None:
+    """Refused where nobody can be asked; for before a long preparation."""
+    if not _somebody_is_there():
+        raise Refused("nobody is there to say yes: give --yes to do it")
 
 
 def _somebody_is_there() -> bool:

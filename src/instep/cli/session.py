@@ -124,6 +124,18 @@ def _account() -> Target:
     if redirected:
         raise Refused(f"--aws means an account, but {redirected[0]} is set: unset it")
     target = Target.aws()
+    _require_credentials()
     account, region = target.account_and_region()
     remarks.print(f"AWS account [bold]{account}[/], region [bold]{region}[/]")
     return target
+
+
+def _require_credentials() -> None:
+    """Say what is missing; without a region STS would answer for a place that is none."""
+    from boto3 import Session as Boto
+
+    environment = Boto()
+    if not environment.region_name:
+        raise Refused("no region is set: give AWS_REGION, or a profile that has one")
+    if environment.get_credentials() is None:
+        raise Refused("no credentials are set: give AWS_PROFILE, or run `aws configure sso`")

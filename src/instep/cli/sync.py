@@ -16,6 +16,7 @@ from rich.markup import escape
 from instep.cli.drift import Progress, Reading, read_everything
 from instep.cli.options import DEFAULT_STACK, Aws, Collections, Json, Stack
 from instep.cli.output import Exit, answers, complain, print_json, remarks
+from instep.cli.preflight import remark_on_stream
 from instep.cli.session import Session, open_session
 from instep.cli.syncing import (
     Followed,
@@ -57,6 +58,9 @@ def sync(
     """
     session = open_session(aws=aws, stack=stack)
     chosen = session.chosen(collection)
+    stream = remark_on_stream(session.target, session.deployment.dynamodb_table_name)
+    if stream is not None:
+        remarks.print(f"[yellow]note[/]: {escape(stream)}", soft_wrap=True)
     with remarks.status("reading") as line:
         if dry_run:
             reading = read_everything(session, chosen, line.update)

@@ -37,12 +37,12 @@ from instep.aws.aws_errors import storage
 from instep.aws.epoch import epoch, instant
 from instep.clock import Clock, utc_now
 from instep.errors import StorageUnavailable
+from instep.flow.lock_item import KEY as KEY
 from instep.flow.pace import HIDDEN
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-KEY: Final = "#runner"  # beside the leases; no collection can be named so
 LAPSE: Final = timedelta(seconds=45)
 """For how long a runner lives without a sign of life, the pause between two rounds apart."""
 START: Final = timedelta(seconds=30)

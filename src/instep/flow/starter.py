@@ -20,10 +20,13 @@ STREAM_BATCH_QUEUED: Final = "Stream Batch Queued"
 class Starter:
     """Whoever queues work says so here; of all of them one sends the event that starts a run."""
 
-    def __init__(self, runner: RunnerTable, client: "EventBridgeClient", bus: str) -> None:
+    def __init__(
+        self, runner: RunnerTable, client: "EventBridgeClient", bus: str, stack: str
+    ) -> None:
         self._runner = runner
         self._client = client
         self._bus = bus
+        self._stack = stack
 
     def announce(self, records: int, caller: str, hidden: timedelta = timedelta(0)) -> bool:
         """Say that so many records are in the inbox, some `hidden` for a while; start a run if
@@ -42,7 +45,7 @@ class Starter:
 
         The start stays as it is: whoever appointed it is tried again and has it to announce.
         """
-        detail = {"records": records}
+        detail = {"stack": self._stack, "records": records}  # others' rules hear this bus too
         try:
             with storage(f"announce {start}"):
                 answer = self._client.put_events(

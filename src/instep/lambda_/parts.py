@@ -41,7 +41,7 @@ def runner() -> RunnerTable:
 def starter() -> Starter:
     """Return what announces queued work on the event bus."""
     client = boto3.client("events", config=settings.CLIENT)
-    return Starter(runner(), client, settings.event_bus())
+    return Starter(runner(), client, settings.event_bus(), settings.stack())
 
 
 def objects() -> Objects:

@@ -80,6 +80,11 @@ def event_bus() -> str:
     return _required("EVENT_BUS_NAME")
 
 
+def stack() -> str:
+    """Return the name of the stack, by which its rules know its events."""
+    return _required("STACK_NAME")
+
+
 def retention() -> Retention:
     """Return how much history a sweep leaves."""
     return Retention(int(_required("KEEP_VERSIONS")), timedelta(days=int(_required("KEEP_DAYS"))))

@@ -104,7 +104,7 @@ def bootstrap(target: Target, report: Report | None = None) -> None:
 
     Run in an empty folder: in ours the CLI would synthesize the app first.
     """
-    if _described(target, BOOTSTRAP_STACK) is not None:
+    if is_bootstrapped(target):
         return
     account, region = target.account_and_region()
     with tempfile.TemporaryDirectory(prefix="instep-bootstrap-") as empty:
@@ -120,6 +120,20 @@ def deploy_assembly(
     with tempfile.TemporaryDirectory(prefix="instep-deploy-") as empty:
         _cdk(target, [*arguments, "--progress", "events"], Path(empty), report)
     return Deployment.read(target, stack)
+
+
+def changes_of_rights(target: Target, assembly: Path, stack: str) -> str:
+    """Return what deploying `assembly` would change in IAM and security groups, as CDK tells it."""
+    shown: list[str] = []
+    arguments = ["diff", stack, "--app", str(assembly), "--security-only", "--method", "template"]
+    with tempfile.TemporaryDirectory(prefix="instep-diff-") as empty:
+        _cdk(target, arguments, Path(empty), shown.append)
+    return "\n".join(shown).strip()
+
+
+def is_bootstrapped(target: Target) -> bool:
+    """Say whether the CDK's own stack is in the target."""
+    return _described(target, BOOTSTRAP_STACK) is not None
 
 
 def _described(target: Target, stack: str) -> "StackTypeDef | None":

@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 
+from instep.app import DEFAULT_STACK
 from receipt_dynamo_stream import build_messages_from_records
 from tests.support.aws import BUCKET
 from tests.unit.cli.conftest import Cli
@@ -47,6 +48,7 @@ def test_the_event_is_taken_by_the_bus_and_asks_for_a_run(cli: Cli) -> None:
     assert [(each["Source"], each["DetailType"]) for each in entries] == [
         ("instep", "Compaction Requested")
     ]
+    assert json.loads(entries[0]["Detail"]) == {"stack": DEFAULT_STACK}  # whose run is asked for
 
 
 def test_the_reader_prints_words_with_the_label(

@@ -1,5 +1,6 @@
 """Who drains: the item's verbs one at a time (their interleavings: tests/faults)."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -42,7 +43,7 @@ class Bus:
 
 
 def starter(runner: RunnerTable, bus: Bus) -> Starter:
-    return Starter(runner, bus, BUS)  # type: ignore[arg-type]
+    return Starter(runner, bus, BUS, "Instep")  # type: ignore[arg-type]
 
 
 def test_of_many_batches_one_starts_an_execution(runner: RunnerTable) -> None:
@@ -51,6 +52,7 @@ def test_of_many_batches_one_starts_an_execution(runner: RunnerTable) -> None:
     assert told == [True, False, False, False]
     (event,) = bus.entries
     assert (event["Source"], event["DetailType"]) == ("instep", "Stream Batch Queued")
+    assert json.loads(event["Detail"]) == {"stack": "Instep", "records": 5}
     assert runner.read().queued == 20
 
 

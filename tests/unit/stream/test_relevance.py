@@ -162,8 +162,47 @@ def test_the_stream_filter_lets_every_relevant_record_through(
 
     if relevant:
         assert lets_through(made)
-    if entity in {"RECEIPT_LETTER", "LINE"}:
+    if entity == "LINE" or (entity == "RECEIPT_LETTER" and event != "REMOVE"):
         assert not lets_through(made)
+
+
+@pytest.mark.domain("relevance-first")
+@pytest.mark.parametrize("view", ["KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE"])
+@pytest.mark.parametrize(("entity", "event"), [rule[:2] for rule in RULES if rule[0] in MIRRORED])
+def test_of_a_stream_of_another_view_type_every_record_reaches_ingest(
+    view: str, entity: str, event: str
+) -> None:
+    """A key is enough for what came or went; of a change it says what the stream must show."""
+    made = record(entity, event, old={"place_id": "a"}, new={"place_id": "b"})
+    change = made["dynamodb"]
+    change["StreamViewType"] = view
+    for image in ("NewImage", "OldImage"):
+        if view != image.replace("Image", "_IMAGE").upper():
+            change.pop(image, None)
+
+    assert lets_through(made)
+    if event == "MODIFY":
+        with pytest.raises(RecordRejected, match="NEW_AND_OLD_IMAGES"):
+            is_relevant(made)
+    else:
+        assert is_relevant(made)
+
+
+def test_a_run_whose_image_is_not_shown_says_what_the_stream_must_show() -> None:
+    made = record("COMPACTION_RUN", "INSERT")
+    del made["dynamodb"]["NewImage"]
+    with pytest.raises(RecordRejected, match="NEW_AND_OLD_IMAGES"):
+        is_relevant(made)
+
+
+@pytest.mark.parametrize("event", ["INSERT", "MODIFY", "REMOVE"])
+def test_what_has_lost_its_type_reaches_ingest_too(event: str) -> None:
+    made = record("RECEIPT_METADATA", event, old={"place_id": "a"}, new={"place_id": "b"})
+    for image in ("NewImage", "OldImage"):
+        made["dynamodb"].get(image, {}).pop("TYPE", None)
+
+    assert is_relevant(made)
+    assert lets_through(made)
 
 
 EXPIRIES = [

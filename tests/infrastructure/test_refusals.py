@@ -1,0 +1,113 @@
+"""Least privilege by evaluation: what a role needs is allowed, and the call next to it refused."""
+
+import pytest
+
+from instep.flow.lock_item import KEY
+from tests.infrastructure.synthesis import Synthesized
+from tests.support.policies import Call, allows, locks
+
+INBOX, DLQ, TABLE, BUCKET = (
+    "arn:QueuesInbox",
+    "arn:QueuesDlq",
+    "arn:StorageEntities",
+    "arn:StorageSnapshots",
+)
+BUS = "arn:aws:events:us-east-1:123456789012:event-bus/default"
+
+
+def on(action: str, key: str) -> Call:
+    return Call(f"s3:{action}", f"{BUCKET}/{key}")
+
+
+ROLES = {
+    "Ingest": [
+        (Call("sqs:SendMessage", INBOX), Call("sqs:ReceiveMessage", INBOX)),
+        (Call("sqs:SendMessage", DLQ), Call("sqs:PurgeQueue", DLQ)),
+        (locks("UpdateItem", KEY), locks("UpdateItem", "words")),
+        (Call("events:PutEvents", BUS), Call("events:PutRule", BUS)),
+        (Call("dynamodb:GetRecords", f"{TABLE}/StreamArn"), Call("dynamodb:Scan", TABLE)),
+    ],
+    "ParseBatch": [
+        (Call("sqs:ReceiveMessage", INBOX), Call("sqs:ReceiveMessage", DLQ)),
+        (Call("sqs:SendMessage", DLQ), Call("sqs:SendMessage", INBOX)),
+        (locks("UpdateItem", "words"), locks("DeleteItem", "words")),
+        (on("PutObject", "batches/one"), on("PutObject", "words/HEAD")),
+    ],
+    "AcquireLock": [
+        (locks("UpdateItem", "words"), locks("UpdateItem", KEY)),
+        (locks("GetItem", "lines"), locks("GetItem", "another")),
+    ],
+    "ApplyUpdates": [
+        (Call("dynamodb:Query", TABLE), Call("dynamodb:Scan", TABLE)),
+        (Call("dynamodb:UpdateItem", TABLE), Call("dynamodb:DeleteItem", TABLE)),
+        (on("PutObject", "words/packs/aa"), on("PutObject", "words/HEAD")),
+        (on("GetObject", "words/delta/run/delta.tar.gz"), on("DeleteObject", "words/packs/aa")),
+        (locks("UpdateItem", "lines"), locks("UpdateItem", KEY)),
+    ],
+    "UploadSnapshot": [
+        (on("PutObject", "words/HEAD"), on("PutObject", "words/packs/aa")),
+        (on("GetObject", "words/versions/v.json"), on("GetObject", "words/packs/aa")),
+        (locks("GetItem", "words"), locks("GetItem", KEY)),
+    ],
+    "FoldSnapshot": [
+        (on("PutObject", "words/packs/aa"), on("PutObject", "batches/one")),
+        (on("GetObject", "words/HEAD"), on("GetObject", "batches/one")),
+        (locks("UpdateItem", "words"), Call("dynamodb:GetItem", TABLE)),
+    ],
+    "ReleaseLock": [
+        (locks("UpdateItem", "words"), locks("DeleteItem", "words")),
+        (locks("GetItem", "words"), locks("GetItem", KEY)),
+    ],
+    "SettleBatch": [
+        (Call("sqs:DeleteMessage", INBOX), Call("sqs:DeleteMessage", DLQ)),
+        (Call("dynamodb:UpdateItem", TABLE), Call("dynamodb:PutItem", TABLE)),
+        (on("GetObject", "batches/one"), on("GetObject", "words/HEAD")),
+        (locks("UpdateItem", KEY), locks("UpdateItem", "words")),
+    ],
+    "SyncTable": [
+        (Call("dynamodb:Scan", TABLE), Call("dynamodb:UpdateItem", TABLE)),
+        (Call("sqs:SendMessage", INBOX), Call("sqs:DeleteMessage", INBOX)),
+        (on("GetObject", "words/HEAD"), on("PutObject", "words/HEAD")),
+        (locks("UpdateItem", KEY), locks("UpdateItem", "words")),
+    ],
+}
+OTHERS = {
+    "SweepingSweepVersionsRole": [
+        (on("DeleteObject", "words/versions/v.json"), on("DeleteObject", "words/HEAD")),
+        (on("DeleteObject", "words/packs/aa"), on("DeleteObject", "another/packs/aa")),
+        (on("GetObject", "words/HEAD"), on("PutObject", "words/HEAD")),
+    ],
+    "TriggersStarter": [
+        (
+            Call("states:StartExecution", "arn:WorkflowMachine"),
+            Call("states:StartExecution", "arn:WorkflowRoundMachine"),
+        ),
+    ],
+    "ReadersPolicy": [
+        (on("GetObject", "words/HEAD"), on("PutObject", "words/HEAD")),
+        (on("GetObject", "words/packs/aa"), on("GetObject", "words/delta/run/delta.tar.gz")),
+        (on("GetObject", "lines/versions/v.json"), on("GetObject", "batches/one")),
+        (Call("s3:ListBucket", BUCKET), Call("s3:ListBucketVersions", BUCKET)),
+    ],
+}
+PAIRS = [
+    (role, *pair)
+    for roles, prefix, suffix in ((ROLES, "Functions", "Role"), (OTHERS, "", ""))
+    for name, pairs in roles.items()
+    for role in [f"{prefix}{name}{suffix}"]
+    for pair in pairs
+]
+
+
+@pytest.mark.parametrize(("role", "allowed", "refused"), PAIRS)
+def test_what_a_role_needs_is_allowed_and_the_call_next_to_it_refused(
+    app: Synthesized, role: str, allowed: Call, refused: Call
+) -> None:
+    assert allows(app.template, role, allowed)
+    assert not allows(app.template, role, refused)
+
+
+def test_every_role_of_a_function_is_judged(app: Synthesized) -> None:
+    roles = [name for name in app.resources("AWS::IAM::Role") if "Role" in name]
+    functions = {name[:-8] for name in roles if name.startswith(("Functions", "SweepingSweep"))}
+    assert functions == {role for role, _, _ in PAIRS if role.endswith("Role")}
