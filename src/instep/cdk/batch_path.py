@@ -3,11 +3,11 @@
 Each reads and returns the round's state, which instep.lambda_/payloads.py describes.
 """
 
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from instep.cdk.collection_path import CollectionPath
+from instep.cdk.function import WorkflowFunction
 from instep.cdk.functions import Functions
 from instep.cdk.patience import Patience
 from instep.cdk.retries import retry_transient
@@ -61,7 +61,7 @@ class EachCollection(Construct):
 class SettleBatch(Construct):
     """Turns outcomes into what becomes of each message: deleted, back, sent again, or the DLQ."""
 
-    def __init__(self, scope: Construct, id_: str, *, function: lambda_.Function) -> None:
+    def __init__(self, scope: Construct, id_: str, *, function: WorkflowFunction) -> None:
         super().__init__(scope, id_)
         self.state = invoke(
             self,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
 Architecture: TypeAlias = Literal["arm64", "x86_64"]
+Rollout: TypeAlias = Literal["canary", "linear", "all-at-once"]
 StorageMode: TypeAlias = Literal["s3", "efs", "auto"]
 
 # CloudWatch's days, under CDK's names.
@@ -60,6 +61,15 @@ class Config:
     """The one switch: functions start by our bootstrap, with a layer for this machine."""
     retain_data: bool
     """Deleting the stack leaves buckets and tables behind, and the tables are protected."""
+    rollout: Rollout
+    """How a deploy takes over: a share of the starts first, share by share, or all at once. All
+    but the last go back by themselves when an alarm goes off meanwhile."""
+    rollout_percent: int
+    """The first share, or each."""
+    rollout_minutes: int
+    """Minutes until the rest, or between two shares."""
+    probe_minutes: int
+    """Minutes between synthetic changes, which give a deploy something to be judged by; 0: none."""
     delta_buckets: tuple[str, ...]
     """Buckets of other stacks that embedding deltas may be read from."""
 
@@ -76,6 +86,7 @@ class Config:
                 "(aws dynamodb describe-table shows LatestStreamArn)"
             )
         local = _flag("localCloud", get("localCloud"), default=False)
+        minutes = _whole("rolloutMinutes", _given(get("rolloutMinutes"), 10), most=2100)
         mode = _one_of("storageMode", get("storageMode") or "s3", StorageMode)
         return cls(
             name=str(get("name") or "Instep"),
@@ -91,6 +102,10 @@ class Config:
             architecture=_one_of("architecture", get("architecture") or "arm64", Architecture),
             local_cloud=local,
             retain_data=_flag("retainData", get("retainData"), default=True),
+            rollout=_one_of("rollout", get("rollout") or "canary", Rollout),
+            rollout_percent=_whole("rolloutPercent", _given(get("rolloutPercent"), 10), most=99),
+            rollout_minutes=minutes,
+            probe_minutes=_probe(get("probeMinutes"), minutes),
             delta_buckets=_names(get("deltaBuckets")),
         )
 
@@ -101,10 +116,22 @@ def _one_of(key: str, value: Any, choices: Any) -> Any:
     return value
 
 
-def _whole(key: str, value: Any, least: int = 1) -> int:
+def _whole(key: str, value: Any, least: int = 1, most: int | None = None) -> int:
     if isinstance(value, bool) or not str(value).isdecimal() or int(value) < least:
         raise ConfigRejected(f"{key} is {value!r}: give a whole number of at least {least}")
+    if most is not None and int(value) > most:
+        raise ConfigRejected(f"{key} is {value!r}: give at most {most}")
     return int(value)
+
+
+def _probe(value: Any, bake: int) -> int:
+    minutes = _whole("probeMinutes", _given(value, 5), least=0)
+    if minutes * 2 > bake:
+        raise ConfigRejected(
+            f"probeMinutes is {minutes} and rolloutMinutes {bake}: a deploy is judged by two "
+            f"probes at least, so give half as many, or 0 for none"
+        )
+    return minutes
 
 
 def _given(value: Any, default: int) -> Any:

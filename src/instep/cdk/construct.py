@@ -16,6 +16,8 @@ from instep.cdk.function import Platform
 from instep.cdk.functions import Functions
 from instep.cdk.ingest import Queues, StreamIngest
 from instep.cdk.packages import Packages, build_packages
+from instep.cdk.probe import Probe
+from instep.cdk.rollout import Rollout
 from instep.cdk.shared_cache import SharedCache
 from instep.cdk.storage import Storage
 from instep.cdk.sweeping import Sweeping
@@ -32,7 +34,7 @@ class Instep(Construct):
     has in cdk.json. `packages`, `handlers`: more of the app's code, as code.py describes it.
     `table`: one of the stack's own, whose stream shows new and old images; else the configuration
     names one, or one is made. `config`: read from the context where it is left out. `folders`: code
-    that is packed already.
+    that is packed already. `rollout_alarms`: names of alarms that take a deploy back.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Instep(Construct):
         handlers: Path | None = None,
         table: dynamodb.ITable | None = None,
         config: Config | None = None,
+        rollout_alarms: Sequence[str] = (),
         folders: Packages | None = None,
     ) -> None:
         super().__init__(scope, id_)
@@ -70,22 +73,41 @@ class Instep(Construct):
             "Ingest",
             config=config,
             table=storage.entities,
-            function=functions.ingest,
+            function=functions.ingest.live,
             domain=domain,
         )
         workflow = Workflow(self, "Workflow", config=config, functions=functions)
-        Triggers(
+        rollout = Rollout(
+            self,
+            "Rollout",
+            config=config,
+            machine=workflow.machine,
+            version=workflow.pinned,
+            alarms=rollout_alarms,
+        )
+        rollout.before(functions.ingest)
+        if config.probe_minutes:
+            probe = Probe(
+                self,
+                "Probe",
+                machine=workflow.machine,
+                version=workflow.pinned,
+                minutes=config.probe_minutes,
+            )
+            rollout.after(probe.schedule)
+        triggers = Triggers(
             self,
             "Triggers",
             machine=workflow.machine,
             bus=bus,
             every=Duration.minutes(config.schedule_minutes),
         )
+        rollout.start_by_alias(triggers)
         Sweeping(self, "Sweeping", platform=platform, storage=storage)
         self.table, self.bucket, self.machine = storage.entities, storage.bucket, workflow.machine
         self._tell("DynamodbTableName", storage.entities.table_name, "The table that is mirrored")
         self._tell("ChromadbBucket", storage.bucket.bucket_name, "Snapshots of the collections")
-        self._tell("StateMachineArn", workflow.machine.state_machine_arn, "Start it with {}")
+        self._tell("StateMachineArn", rollout.arn, "Start it with {}")
         self._tell("InboxQueueUrl", queues.inbox.queue_url, "Changes that wait for a run")
         self._tell("DlqUrl", queues.dlq.queue_url, "Poison, each with its reason")
         self._tell("EventBusName", bus.event_bus_name, "Where Compaction Requested is heard")

@@ -64,7 +64,7 @@ class StreamIngest(Construct):
         *,
         config: Config,
         table: dynamodb.ITable,
-        function: lambda_.Function,
+        function: lambda_.IFunction,
         domain: Domain,
     ) -> None:
         super().__init__(scope, id_)
@@ -107,7 +107,7 @@ class StreamIngest(Construct):
         accept(bucket, "AwsSolutions-S1", NO_ACCESS_LOG)
         return bucket
 
-    def _grant(self, function: lambda_.Function, stream: str) -> iam.Policy:
+    def _grant(self, function: lambda_.IFunction, stream: str) -> iam.Policy:
         """Lambda polls the stream and writes failures as the function."""
         policy = iam.Policy(
             self,

@@ -37,7 +37,7 @@ class Sweeping(Construct):
                 "KEEP_DAYS": str(platform.config.keep_days),
             },
         )
-        self.function = made.function
+        self.function = made.live
         self._collections = list(platform.domain.collections)
         self._allow(made, storage)
         self._schedule(self._starter())
