@@ -47,7 +47,7 @@ class Round(Construct):
         parsed = Parsed(self, "Begun", work=path.first, parse=parse).state
 
         parse.next(has_work)
-        path.last.next(settled)
+        path.next(settled)
 
         self.machine = state_machine(
             self,

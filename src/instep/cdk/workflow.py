@@ -53,7 +53,7 @@ class Workflow(Construct):
 
         parse.next(next_)
         small.next(next_)
-        large.last.next(next_)
+        large.next(next_)
         fold.next(after)
         sync.next(end.succeeded)
         pause.next(small)
