@@ -26,6 +26,12 @@ def app(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Synthes
 
 
 @pytest.fixture(scope="session")
+def local(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    """The same for the local cloud."""
+    return synthesize(packages, tmp_path_factory.mktemp("cdk.out"), localCloud="true")
+
+
+@pytest.fixture(scope="session")
 def machine_files(app: Synthesized, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The definitions of the runner and of the round, each as a file."""
     folder = tmp_path_factory.mktemp("definitions")

@@ -90,3 +90,47 @@ def _findings(report: Mapping[str, Any]) -> Iterator[str]:
         for violation in plugin["violations"]:
             for construct in violation["violatingConstructs"]:
                 yield f"{violation['ruleName']} at {construct['constructPath']}"
+
+
+ROLLOUT = (
+    "AWS::Lambda::Alias",
+    "AWS::Lambda::Version",
+    "AWS::StepFunctions::StateMachineAlias",
+    "AWS::StepFunctions::StateMachineVersion",
+)
+
+
+def unversioned(app: Synthesized) -> dict[str, Any]:
+    """Return a copy of the resources in which whatever names a version or alias names what that is
+    one of.
+    """
+    of: dict[str, Any] = {}
+    for kind in ROLLOUT:
+        for name, one in app.resources(kind).items():
+            if "FunctionName" in one:
+                of[name] = {"Fn::GetAtt": [one["FunctionName"]["Ref"], "Arn"]}
+            else:
+                of[name] = one.get("StateMachineArn") or {"Ref": _machine_of(app, "STANDARD")}
+    resources: dict[str, Any] = _named_itself(app.template["Resources"], of)
+    return {name: one for name, one in resources.items() if one["Type"] not in ROLLOUT}
+
+
+def _machine_of(app: Synthesized, kind: str) -> str:
+    machines = app.resources("AWS::StepFunctions::StateMachine").items()
+    (name,) = (name for name, machine in machines if machine["StateMachineType"] == kind)
+    return name
+
+
+def _named_itself(value: Any, of: Mapping[str, Any]) -> Any:
+    match value:
+        case {"Ref": str(name)} if name in of:
+            return of[name]
+        case {"Fn::GetAtt": [name, "Arn"]} if name in of:
+            return of[name]
+        case {"Fn::Join": ["", [{"Fn::GetAtt": _} as function, ":*"]]}:
+            return function
+        case dict():
+            return {key: _named_itself(one, of) for key, one in value.items()}
+        case list():
+            return [_named_itself(one, of) for one in value]
+    return value

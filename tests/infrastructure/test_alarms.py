@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from instep.cdk.alarms import rollout_alarms
 from instep.cli.app import app as command_line
 from instep.local.alarms import AlarmStates, Metric, read_alarms
 from tests.infrastructure.synthesis import Synthesized
@@ -173,10 +172,17 @@ def test_what_the_mapping_gives_up_is_counted(app: Synthesized) -> None:
     }
 
 
-def test_the_alarms_that_judge_a_rollout_are_there(app: Synthesized) -> None:
-    names = {alarm["AlarmName"] for alarm in alarms(app).values()}
-    assert set(rollout_alarms("Instep")) <= names
-    assert rollout_alarms("Instep")
+def test_those_alarms_judge_a_rollout_that_a_bad_build_sets_off(app: Synthesized) -> None:
+    (alias,) = app.resources("AWS::StepFunctions::StateMachineAlias").values()
+    judges = [judge["Ref"] for judge in alias["DeploymentPreference"]["Alarms"]]
+    found = app.resources("AWS::CloudWatch::Alarm")
+    names = {found[judge]["AlarmName"].removeprefix("Instep-") for judge in judges}
+    assert names == {
+        "executions-failed",
+        "executions-timed-out",
+        "function-errors",
+        "head-behind",
+    }
 
 
 class Measured:

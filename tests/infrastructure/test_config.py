@@ -50,6 +50,12 @@ def test_values_of_the_command_line_are_strings() -> None:
         ("alarmEmail", "a@b.c d@e.f"),
         ("monthlyBudgetUsd", "much"),
         ("monthlyBudgetUsd", 0),
+        ("rollout", "boldly"),
+        ("rolloutPercent", 0),
+        ("rolloutPercent", 100),
+        ("rolloutMinutes", 0),
+        ("probeMinutes", -1),
+        ("probeMinutes", 6),
     ],
 )
 def test_a_wrong_value_is_named(key: str, value: object) -> None:

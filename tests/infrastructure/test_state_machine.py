@@ -8,10 +8,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 
 from instep import errors
 from instep.cdk.node import ensure_node_modules, path_with_node
+from instep.cdk.retries import LAMBDA_REFUSED
 from tests.infrastructure.programs import run
 from tests.infrastructure.synthesis import Synthesized
 from tests.support.marks import ROOT
@@ -27,6 +29,13 @@ OF_AWS = {
     "Lambda.SdkClientException",
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.TooManyRequestsException",
+    "Lambda.ResourceConflictException",
+    "Lambda.ResourceNotReadyException",
+    "Lambda.EC2ThrottledException",
+    "Lambda.EC2UnexpectedException",
+    "Lambda.ENILimitReachedException",
+    "Lambda.ENINotReadyException",
+    "Lambda.SubnetIPAddressLimitReachedException",
     "Lambda.EFSMountConnectivityException",
     "Lambda.EFSMountTimeoutException",
     "Lambda.EFSIOException",
@@ -36,6 +45,31 @@ OF_AWS = {
 }
 DEATHS = {"States.Timeout", "Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError"}
 TRANSIENT = OF_AWS - {"States.ALL", "States.TaskFailed"} | {"StorageUnavailable"}
+
+# What Lambda's API may answer to an Invoke, and why no other try of the same deployment cures it.
+INCURABLE = {
+    "CodeArtifact": "no code of ours is such an artifact",
+    "DurableExecution": "no function of ours is durable",
+    "EC2AccessDenied": "rights",
+    "EFSMountFailure": "rights on the file system",
+    "InvalidParameterValue": "the call",
+    "InvalidRequestContent": "the call",
+    "InvalidRuntime": "the code",
+    "InvalidSecurityGroupID": "the configuration",
+    "InvalidSubnetID": "the configuration",
+    "InvalidZipFile": "the code",
+    "KMS": "the key",
+    "ModeNotSupported": "the call",
+    "NoPublishedVersion": "the deploy",
+    "RecursiveInvocation": "no function of ours calls one",
+    "RequestTooLarge": "the call: payloads are references",
+    "ResourceNotFound": "the deploy",
+    "S3Files": "no function of ours mounts a bucket",
+    "SerializedRequestEntityTooLarge": "the call: payloads are references",
+    "ServiceQuotaExceeded": "the account",
+    "SnapStart": "no function of ours starts so",
+    "UnsupportedMediaType": "the call",
+}
 
 ROUND = ("runner", "Round")
 OF_A_BATCH = {"AcquireLock", "ApplyUpdates", "UploadSnapshot", "ReleaseLock", "SettleBatch"}
@@ -104,6 +138,16 @@ def test_every_task_retries_all_that_is_transient_each_name_once(app: Synthesize
         assert set(retried) - own == expected, where
         assert own <= set(retried) or where[1] not in {*LOCKS, "ApplyUpdates"}, where
         assert len(retried) == len(set(retried)), where
+
+
+def test_every_answer_of_lambda_is_tried_again_or_incurable() -> None:
+    """Of the API's own model, so that a new one fails here until somebody judged it."""
+    model = botocore.session.get_session().get_service_model("lambda")
+    answers = {shape.name for shape in model.operation_model("Invoke").error_shapes}
+    retried = {name.removeprefix("Lambda.") for name in LAMBDA_REFUSED}
+    for answer in answers - retried:
+        assert any(answer.startswith(cause) for cause in INCURABLE), answer
+    assert not [one for one in retried if any(one.startswith(cause) for cause in INCURABLE)]
 
 
 def test_nothing_is_retried_blindly(app: Synthesized) -> None:

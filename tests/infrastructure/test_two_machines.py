@@ -15,7 +15,7 @@ from tests.infrastructure.synthesis import Machine, Synthesized
 from tests.infrastructure.test_state_machine import PATIENCE
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SHARED = ["EachCollection", "SettleBatch"]
+SHARED = ["EachCollection", "SettleBatch", "NotSettled"]
 
 
 def machines(app: Synthesized) -> dict[str, Machine]:
@@ -64,7 +64,9 @@ def test_a_round_ends_within_what_express_allows_and_the_runner_waits_for_its_en
     assert 0 < waited - app.round["TimeoutSeconds"] <= 60
 
 
-def test_the_runner_outlives_a_large_round_begun_in_its_last_minute(app: Synthesized) -> None:
+def test_the_runner_outlives_a_large_round_and_its_fold_begun_in_its_last_minute(
+    app: Synthesized,
+) -> None:
     """It hands over after an hour; each of three attempts may die twice in its whole time."""
     hand_over = 3600
     states = {name: state for (machine, name), state in app.states().items() if machine == "runner"}
@@ -72,7 +74,10 @@ def test_the_runner_outlives_a_large_round_begun_in_its_last_minute(app: Synthes
         states[name]["TimeoutSeconds"]
         for name in ("AcquireLock", "ApplyUpdates", "UploadSnapshot", "ReleaseLock", "SettleBatch")
     )
-    assert app.runner["TimeoutSeconds"] > hand_over + 3 * 3 * steps
+    fold = states["FoldSnapshot"]["TimeoutSeconds"] + 3 * sum(
+        states[name]["TimeoutSeconds"] for name in ("LockToFold", "ReleaseLockAfterFold")
+    )
+    assert app.runner["TimeoutSeconds"] > hand_over + 3 * 3 * steps + fold
 
 
 def test_the_round_is_started_with_all_of_the_runners_state_and_answers_with_its_own(
@@ -96,6 +101,8 @@ def test_small_and_large_differ_in_their_patience_alone(app: Synthesized) -> Non
     )
     assert small["SettleBatch"].pop("Next") == "Settled"
     assert large["SettleBatch"].pop("Next") == "Next?"
+    assert small["NotSettled"].pop("Next") == "Settled"
+    assert large["NotSettled"].pop("Next") == "Next?"
     patience = [
         {key: item.pop(key) for key in ("TimeoutSeconds", "Retry")}
         for item in (
@@ -139,6 +146,16 @@ def test_the_pause_is_the_answers(app: Synthesized) -> None:
     assert (pause["Type"], pause["SecondsPath"]) == ("Wait", "$.pause")
 
 
+def test_a_batch_that_cannot_be_settled_ends_the_run_red_with_the_cause(app: Synthesized) -> None:
+    """By the same way as any failure, so that its end is followed and an alarm tells of it."""
+    for machine in machines(app).values():
+        settle, left = machine["States"]["SettleBatch"], machine["States"]["NotSettled"]
+        assert settle["Catch"] == [
+            {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "NotSettled"}
+        ]
+        assert left["Parameters"]["tally"] == {"failures": 1, "cause.$": "$.error.Cause"}
+
+
 def test_what_the_states_read_the_answers_have(app: Synthesized) -> None:
     """Of the two states that an answer of ParseBatch or SettleBatch is handed on to."""
     parsed = ParseAnswer("run", NOW, Tally(), Next.WORK, NOW).to_payload()
@@ -153,7 +170,7 @@ def test_what_the_states_read_the_answers_have(app: Synthesized) -> None:
             for state in (machine["States"].get(name, {}) for machine in machines(app).values()):
                 outer = {key: value for key, value in state.items() if key != "ItemProcessor"}
                 read = set(re.findall(r'"\$\.(\w+)', json.dumps(outer)))
-                assert read - {"outcomes"} <= answer.keys(), name
+                assert read - {"outcomes", "error"} <= answer.keys(), name
     given = set(app.round["States"]["ParseBatch"]["Parameters"])
     assert {key.removesuffix(".$") for key in given} == {
         "input" if field.name == "content" else field.name for field in fields(ParseRequest)

@@ -93,7 +93,8 @@ def refused(state: str) -> Scenario:
     machine, in_the_map = PLACES[state], state not in NOT_IN_A_COLLECTION
     failing = state in {"AcquireLock", "ApplyUpdates", "UploadSnapshot"}
     ways = [Promise(machine, state, "Retry", StorageUnavailable.__name__)]
-    ways += [Promise(machine, state, "Catch", "States.ALL")] if in_the_map else []
+    caught = in_the_map or state == "SettleBatch"
+    ways += [Promise(machine, state, "Catch", "States.ALL")] if caught else []
     ways += [LARGE, RED] if failing else []
 
     def trouble(app: DeployedApp) -> AbstractContextManager[object]:
@@ -180,7 +181,11 @@ def _half_done() -> list[Scenario]:
         put = calls("PutObject", function=app.function("UploadSnapshot"), path="/HEAD")
         return app.proxy.failing(put, Drop(Moment.AFTER))
 
-    settle = (Promise(ROUND, "SettleBatch", "Retry", "Runtime.ExitError"),)
+    settle = (
+        Promise(ROUND, "SettleBatch", "Retry", "Runtime.ExitError"),
+        Promise(ROUND, "SettleBatch", "Catch", "States.ALL"),
+        RED,
+    )
     look = (Promise(ROUND, "ParseBatch", "Retry", StorageUnavailable.__name__),)
     large = (LARGE, Promise(RUNNER, "ApplyUpdates", "Retry", "Runtime.ExitError"))
     started = (Promise(RUNNER, "Round", "Retry", "States.TaskFailed"),)

@@ -19,7 +19,7 @@ FUNCTIONS = [
     *(("runner", state) for state in ["ParseBatch", *OF_A_BATCH, *OF_A_FOLD, "SyncTable"]),
 ]
 TRIED_ONCE = {("runner", "FoldSnapshot"), ("round", "ApplyUpdates")}  # after a death
-NOT_CAUGHT = {"ParseBatch", "SettleBatch", "Round", "SyncTable"}
+NOT_CAUGHT = {"ParseBatch", "Round", "SyncTable"}
 REFUSED = [
     StorageUnavailable.__name__,
     "Lambda.ServiceException",

@@ -64,12 +64,6 @@ def alarms(signals: Signals, config: Config) -> list[Alarm]:
     ]
 
 
-def rollout_alarms(stack: str) -> list[str]:
-    """Return the full names of the alarms that judge a rollout of the stack of this name."""
-    judges = ("executions-failed", "executions-timed-out", "function-errors", "head-behind")
-    return [full_name(stack, name) for name in judges]
-
-
 def full_name(stack: str, name: str) -> str:
     """Return an alarm's name in the account, where other stacks have theirs."""
     return f"{stack}-{name}"

@@ -3,21 +3,21 @@
 Each reads and returns the round's state, which instep.lambda_/payloads.py describes.
 """
 
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from instep.cdk.collection_path import CollectionPath
+from instep.cdk.function import WorkflowFunction
 from instep.cdk.functions import Functions
 from instep.cdk.patience import Patience
-from instep.cdk.retries import retry_transient
+from instep.cdk.retries import EVERYTHING_ELSE, retry_transient
 from instep.cdk.task import invoke
 
 MAX_PARALLEL = 10
 
 
 class BatchPath(Construct):
-    """EachCollection, then SettleBatch; `first` is where a parked batch enters, `last` its end."""
+    """EachCollection, then SettleBatch; `first` is where a parked batch enters."""
 
     def __init__(
         self, scope: Construct, id_: str, *, functions: Functions, patience: Patience
@@ -26,9 +26,18 @@ class BatchPath(Construct):
         collections = EachCollection(
             self, "Collections", functions=functions, patience=patience
         ).state
-        settle = SettleBatch(self, "Settle", function=functions.settle_batch).state
+        unsettled = NotSettled(self, "Unsettled").state
+        settle = SettleBatch(
+            self, "Settle", function=functions.settle_batch, failed=unsettled
+        ).state
         collections.next(settle)
-        self.first, self.last = collections, settle
+        self.first = collections
+        self._last: list[sfn.INextable] = [settle, unsettled]
+
+    def next(self, state: sfn.IChainable) -> None:
+        """Go on with `state`, whatever came of the batch."""
+        for last in self._last:
+            last.next(state)
 
 
 class EachCollection(Construct):
@@ -61,7 +70,14 @@ class EachCollection(Construct):
 class SettleBatch(Construct):
     """Turns outcomes into what becomes of each message: deleted, back, sent again, or the DLQ."""
 
-    def __init__(self, scope: Construct, id_: str, *, function: lambda_.Function) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        function: WorkflowFunction,
+        failed: sfn.IChainable,
+    ) -> None:
         super().__init__(scope, id_)
         self.state = invoke(
             self,
@@ -82,3 +98,24 @@ class SettleBatch(Construct):
             "here means redelivery, which changes nothing.",
         )
         retry_transient(self.state)
+        self.state.add_catch(failed, errors=EVERYTHING_ELSE, result_path="$.error")
+
+
+class NotSettled(Construct):
+    """The execution ends red, and says why: what it took is in the inbox still, hidden for a
+    minute, and whoever follows takes it in a round of its own.
+    """
+
+    def __init__(self, scope: Construct, id_: str) -> None:
+        super().__init__(scope, id_)
+        self.state = sfn.Pass(
+            self,
+            "NotSettled",
+            parameters={
+                "execution": sfn.JsonPath.string_at("$.execution"),
+                "next": "end",
+                "tally": {"failures": 1, "cause": sfn.JsonPath.string_at("$.error.Cause")},
+            },
+            comment="Nothing is lost: a message is deleted by SettleBatch alone. Applied again, it "
+            "changes nothing.",
+        )

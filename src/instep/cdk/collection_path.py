@@ -4,10 +4,10 @@ Whatever happens, the item ends in an outcome (applied, deferred, failed) and gi
 no error leaves the item, so one collection never takes another down.
 """
 
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from instep.cdk.function import WorkflowFunction
 from instep.cdk.functions import Functions
 from instep.cdk.patience import Patience
 from instep.cdk.retries import (
@@ -74,7 +74,7 @@ class AcquireLock(Construct):
         scope: Construct,
         id_: str,
         *,
-        function: lambda_.Function,
+        function: WorkflowFunction,
         busy: sfn.IChainable,
         failed: sfn.IChainable,
     ) -> None:
@@ -108,7 +108,7 @@ class ApplyUpdates(Construct):
         scope: Construct,
         id_: str,
         *,
-        function: lambda_.Function,
+        function: WorkflowFunction,
         patience: Patience,
         lost: sfn.IChainable,
         failed: sfn.IChainable,
@@ -160,7 +160,7 @@ class UploadSnapshot(Construct):
         scope: Construct,
         id_: str,
         *,
-        function: lambda_.Function,
+        function: WorkflowFunction,
         conflict: sfn.IChainable,
         lost: sfn.IChainable,
         failed: sfn.IChainable,
@@ -239,7 +239,7 @@ class ReleaseLock(Construct):
         scope: Construct,
         id_: str,
         *,
-        function: lambda_.Function,
+        function: WorkflowFunction,
         request: str,
         after: str = "",
     ) -> None:

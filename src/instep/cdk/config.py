@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from instep.cdk.context_keys import misspelt
 
 Architecture: TypeAlias = Literal["arm64", "x86_64"]
+Rollout: TypeAlias = Literal["canary", "linear", "all-at-once"]
 StorageMode: TypeAlias = Literal["s3", "efs", "auto"]
 
 # CloudWatch's days, under CDK's names.
@@ -68,6 +69,15 @@ class Config:
     retain_data: bool
     """Deleting the stack is refused at first, and leaves buckets, tables and queues behind; a first
     deployment that fails leaves none. False: all of it goes with the stack, objects included."""
+    rollout: Rollout
+    """How a deploy takes over: a share of the starts first, share by share, or all at once. All
+    but the last go back by themselves when an alarm goes off meanwhile."""
+    rollout_percent: int
+    """The first share, or each."""
+    rollout_minutes: int
+    """Minutes until the rest, or between two shares."""
+    probe_minutes: int
+    """Minutes between synthetic changes, which give a deploy something to be judged by; 0: none."""
     delta_buckets: tuple[str, ...]
     """Buckets of other stacks that embedding deltas may be read from."""
     alarm_email: str | None
@@ -100,6 +110,7 @@ class Config:
         if table_key and not table:
             raise ConfigRejected("entityTableKeyArn is the key of an existing table: name that too")
         local = _flag("localCloud", get("localCloud"), default=False)
+        minutes = _whole("rolloutMinutes", _given(get("rolloutMinutes"), 10), most=2100)
         mode = _one_of("storageMode", get("storageMode") or "s3", StorageMode)
         return cls(
             name=str(get("name") or "Instep"),
@@ -117,6 +128,10 @@ class Config:
             architecture=_one_of("architecture", get("architecture") or "arm64", Architecture),
             local_cloud=local,
             retain_data=_flag("retainData", get("retainData"), default=True),
+            rollout=_one_of("rollout", get("rollout") or "canary", Rollout),
+            rollout_percent=_whole("rolloutPercent", _given(get("rolloutPercent"), 10), most=99),
+            rollout_minutes=minutes,
+            probe_minutes=_probe(get("probeMinutes"), minutes),
             delta_buckets=_names(get("deltaBuckets")),
             alarm_email=_address(get("alarmEmail")),
             monthly_budget_usd=_dollars(get("monthlyBudgetUsd")),
@@ -143,10 +158,22 @@ def _key_arn(key: str, value: Any) -> str | None:
     return str(value) if value else None
 
 
-def _whole(key: str, value: Any, least: int = 1) -> int:
+def _whole(key: str, value: Any, least: int = 1, most: int | None = None) -> int:
     if isinstance(value, bool) or not str(value).isdecimal() or int(value) < least:
         raise ConfigRejected(f"{key} is {value!r}: give a whole number of at least {least}")
+    if most is not None and int(value) > most:
+        raise ConfigRejected(f"{key} is {value!r}: give at most {most}")
     return int(value)
+
+
+def _probe(value: Any, bake: int) -> int:
+    minutes = _whole("probeMinutes", _given(value, 5), least=0)
+    if minutes * 2 > bake:
+        raise ConfigRejected(
+            f"probeMinutes is {minutes} and rolloutMinutes {bake}: a deploy is judged by two "
+            f"probes at least, so give half as many, or 0 for none"
+        )
+    return minutes
 
 
 def _given(value: Any, default: int) -> Any:

@@ -17,7 +17,9 @@ from instep.cdk.functions import Functions
 from instep.cdk.ingest import Queues, StreamIngest
 from instep.cdk.keys import Keys
 from instep.cdk.packages import Packages, build_packages
+from instep.cdk.probe import Probe
 from instep.cdk.readers import Readers
+from instep.cdk.rollout import Rollout
 from instep.cdk.shared_cache import SharedCache
 from instep.cdk.signals import Signals
 from instep.cdk.storage import Storage
@@ -79,18 +81,11 @@ class Instep(Construct):
             "Ingest",
             config=config,
             table=storage.entities,
-            function=functions.ingest,
+            function=functions.ingest.live,
             domain=domain,
             keys=keys,
         )
         workflow = Workflow(self, "Workflow", config=config, functions=functions)
-        Triggers(
-            self,
-            "Triggers",
-            machine=workflow.machine,
-            bus=bus,
-            every=Duration.minutes(config.schedule_minutes),
-        )
         sweeping = Sweeping(self, "Sweeping", platform=platform, storage=storage)
         signals = Signals(
             stack=Stack.of(self).stack_name,
@@ -100,14 +95,40 @@ class Instep(Construct):
             functions=functions,
             sweep=sweeping.function,
             runner=workflow.machine,
-            round=workflow.round,
+            round=workflow.round.machine,
         )
         self.watching = Watching(self, "Watching", config=config, signals=signals)
+        rollout = Rollout(
+            self,
+            "Rollout",
+            config=config,
+            machine=workflow.machine,
+            version=workflow.pinned,
+            judges=self.watching.judges,
+        )
+        rollout.before(functions.ingest)
+        if config.probe_minutes:
+            probe = Probe(
+                self,
+                "Probe",
+                machine=workflow.machine,
+                version=workflow.pinned,
+                minutes=config.probe_minutes,
+            )
+            rollout.after(probe.schedule)
+        triggers = Triggers(
+            self,
+            "Triggers",
+            machine=workflow.machine,
+            bus=bus,
+            every=Duration.minutes(config.schedule_minutes),
+        )
+        rollout.start_by_alias(triggers)
         readers = Readers(self, "Readers", storage=storage, domain=domain, keys=keys)
         self.table, self.bucket, self.machine = storage.entities, storage.bucket, workflow.machine
         self._tell("DynamodbTableName", storage.entities.table_name, "The table that is mirrored")
         self._tell("ChromadbBucket", storage.bucket.bucket_name, "Snapshots of the collections")
-        self._tell("StateMachineArn", workflow.machine.state_machine_arn, "Start it with {}")
+        self._tell("StateMachineArn", rollout.arn, "Start it with {}")
         self._tell("InboxQueueUrl", queues.inbox.queue_url, "Changes that wait for a run")
         self._tell("DlqUrl", queues.dlq.queue_url, "Poison, each with its reason")
         self._tell("FailuresBucket", ingest.failures.bucket_name, "Records ingest could not pass")

@@ -18,11 +18,12 @@ class Definitions:
 
 def definitions(template: Mapping[str, Any]) -> Definitions:
     """Return both; a function, or the round, is named by its logical id in region and account
-    `WHERE`.
+    `WHERE`, whatever version of it the definition names.
     """
+    resources = template["Resources"]
     machines = {
-        _NAMES[resource["Properties"]["StateMachineType"]]: _text(resource["Properties"])
-        for resource in template["Resources"].values()
+        _NAMES[resource["Properties"]["StateMachineType"]]: _text(resource["Properties"], resources)
+        for resource in resources.values()
         if resource["Type"] == "AWS::StepFunctions::StateMachine"
     }
     return Definitions(**machines)
@@ -42,9 +43,24 @@ def states_of(machine: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, An
             yield from states_of(inner)
 
 
-def _text(properties: Mapping[str, Any]) -> str:
+def _text(properties: Mapping[str, Any], resources: Mapping[str, Any]) -> str:
     pieces = properties["DefinitionString"]["Fn::Join"][1]
-    return "".join(piece if isinstance(piece, str) else _resolved(piece) for piece in pieces)
+    return "".join(
+        piece if isinstance(piece, str) else _resolved(_unversioned(piece, resources))
+        for piece in pieces
+    )
+
+
+def _unversioned(reference: Mapping[str, Any], resources: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a reference to what a version is one of."""
+    name = reference["Ref"] if "Ref" in reference else reference["Fn::GetAtt"][0]
+    match resources.get(name):
+        case {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": function}}}:
+            return {"Fn::GetAtt": [function, "Arn"]}
+        case {"Type": "AWS::StepFunctions::StateMachineVersion", "Properties": properties}:
+            machine: Mapping[str, Any] = properties["StateMachineArn"]
+            return machine
+    return reference
 
 
 def _resolved(reference: Mapping[str, Any]) -> str:

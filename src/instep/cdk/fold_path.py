@@ -4,11 +4,11 @@ A fold is for readers and later writers: the batch before it is published and se
 comes of it. So nothing here fails the run, and a fold that did not come about comes due again.
 """
 
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from instep.cdk.collection_path import ReleaseLock
+from instep.cdk.function import WorkflowFunction
 from instep.cdk.functions import Functions
 from instep.cdk.retries import EVERYTHING_ELSE, retry_busy, retry_refused, retry_transient
 from instep.cdk.task import invoke
@@ -55,7 +55,7 @@ class LockToFold(Construct):
         scope: Construct,
         id_: str,
         *,
-        function: lambda_.Function,
+        function: WorkflowFunction,
         without: sfn.IChainable,
     ) -> None:
         super().__init__(scope, id_)
@@ -85,7 +85,7 @@ class FoldSnapshot(Construct):
         scope: Construct,
         id_: str,
         *,
-        function: lambda_.Function,
+        function: WorkflowFunction,
         without: sfn.IChainable,
     ) -> None:
         super().__init__(scope, id_)

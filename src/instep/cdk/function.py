@@ -5,8 +5,9 @@ The switch between AWS's managed runtime and the local cloud's bootstrap is `Pla
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
-from aws_cdk import Duration, RemovalPolicy, Size, Stack
+from aws_cdk import CfnElement, Duration, RemovalPolicy, Size, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -25,6 +26,14 @@ NOT_THE_NEWEST = (
     "Python 3.13 is supported until 2029; a newer one is a change of the lock, tried with chromadb "
     "first, and not of this line alone."
 )
+
+WHICHEVER_VERSION = (
+    "One function; a run in flight calls the version it began with, whose number no template knows."
+)
+# What a deploy made that is taken back goes: Lambda publishes no same version twice, so that the
+# same deploy could not be tried again.
+KEPT = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+LIVE = "live"  # the alias of whatever a deploy brought last
 
 ARCHITECTURES = {
     "arm64": lambda_.Architecture.ARM_64,
@@ -65,7 +74,12 @@ class Platform(Construct):
 
 
 class WorkflowFunction(Construct):
-    """functions/NAME/handler.py, deployed; `allow` lists what it may do."""
+    """functions/NAME/handler.py, deployed; `allow` lists what it may do.
+
+    `pinned` is this very code and configuration, for a machine that names it; `live` is whatever
+    was deployed last, for who calls it outside of any machine. Old versions stay: a run in flight,
+    or a deploy that goes back, still calls them, and they go with the function.
+    """
 
     def __init__(
         self,
@@ -105,11 +119,41 @@ class WorkflowFunction(Construct):
             security_groups=[cache.security_group] if cache else None,
             tracing=lambda_.Tracing.ACTIVE,
             environment={**environment, **platform.environment, **_telemetry(self, name)},
+            current_version_options=lambda_.VersionOptions(removal_policy=KEPT),
         )
+        self.timeout = timeout
+        self._unversioned = platform.config.local_cloud
         self.allow(["logs:CreateLogStream", "logs:PutLogEvents"], [group.log_group_arn])
         accept(self.role, "AwsSolutions-IAM5[Resource::*]", TAKES_NO_RESOURCE)
         if not platform.config.local_cloud:
             accept(self.function, "AwsSolutions-L1", NOT_THE_NEWEST)
+
+    @property
+    def pinned(self) -> lambda_.IFunction:
+        """The version of what this deploy brings; on the local cloud there is the function only."""
+        return self.function if self._unversioned else self.function.current_version
+
+    @cached_property
+    def live(self) -> lambda_.IFunction:
+        """The alias that a deploy moves; on the local cloud there is the function only."""
+        if self._unversioned:
+            return self.function
+        version = self.function.current_version
+        return lambda_.Alias(self, "Live", alias_name=LIVE, version=version)
+
+    @property
+    def callable_arn(self) -> str:
+        """What a machine's role names: the function in whichever version."""
+        arn = self.function.function_arn
+        return arn if self._unversioned else f"{arn}:*"
+
+    def accept_versions(self, role: iam.Role) -> None:
+        """Accept that a role names `callable_arn`."""
+        if not self._unversioned:
+            element = self.function.node.default_child
+            assert isinstance(element, CfnElement)  # noqa: S101 - every L2 function is made of one
+            name = Stack.of(self).get_logical_id(element)
+            accept(role, f"AwsSolutions-IAM5[Resource::<{name}.Arn>:*]", WHICHEVER_VERSION)
 
     def allow(
         self,

@@ -3,9 +3,9 @@
 from typing import Unpack
 
 from aws_cdk import Duration, Size
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from instep.cdk.function import WorkflowFunction
 from instep.cdk.making import Making, Parts
 from instep.cdk.storage import BATCH_PREFIX
 
@@ -39,7 +39,7 @@ class Functions(Making):
         self.sync_table = self._sync_table()
 
     @property
-    def of_a_batch(self) -> list[lambda_.Function]:
+    def of_a_batch(self) -> list[WorkflowFunction]:
         """Those that take a parked batch through its collections."""
         return [
             self.acquire_lock,
@@ -49,7 +49,7 @@ class Functions(Making):
             self.settle_batch,
         ]
 
-    def _ingest(self) -> lambda_.Function:
+    def _ingest(self) -> WorkflowFunction:
         """A batch is 1,000 records, some 20 messages: seconds; a minute bounds a slow queue."""
         made = self._function(
             "ingest",
@@ -60,9 +60,9 @@ class Functions(Making):
         made.allow(["sqs:SendMessage"], [self._inbox, self._dlq])
         self._allow_runner(made, QUEUE)
         made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
-        return made.function
+        return made
 
-    def _parse_batch(self) -> lambda_.Function:
+    def _parse_batch(self) -> WorkflowFunction:
         """Thousands of records by four threads, held in memory: a whole core."""
         made = self._function(
             "parse_batch",
@@ -77,9 +77,9 @@ class Functions(Making):
         made.allow(["dynamodb:Scan"], [self._locks])
         made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
         self._allow_objects(made, "s3:PutObject", f"{BATCH_PREFIX}*")
-        return made.function
+        return made
 
-    def _acquire_lock(self) -> lambda_.Function:
+    def _acquire_lock(self) -> WorkflowFunction:
         """One conditional write."""
         made = self._function(
             "acquire_lock",
@@ -88,9 +88,9 @@ class Functions(Making):
             reads=LEASE,
         )
         self._allow_leases(made)
-        return made.function
+        return made
 
-    def _apply_updates(self) -> lambda_.Function:
+    def _apply_updates(self) -> WorkflowFunction:
         """chromadb without its index: 205 MB needed, whatever the collection holds. 512 MB would
         hold, and a run then take three times as long for the same price. 4 GiB of /tmp for the
         warm copies of both collections beside the ones being made. Fifteen minutes is Lambda's
@@ -125,9 +125,9 @@ class Functions(Making):
         self._allow_objects(made, "s3:PutObject", "*/packs/*", "*/versions/*", f"{BATCH_PREFIX}*")
         self._allow_foreign_deltas(made)
         self._allow_models(made)
-        return made.function
+        return made
 
-    def _upload_snapshot(self) -> lambda_.Function:
+    def _upload_snapshot(self) -> WorkflowFunction:
         """Lease, token, one conditional write of HEAD: its lock is held for milliseconds."""
         made = self._function(
             "upload_snapshot",
@@ -138,9 +138,9 @@ class Functions(Making):
         self._allow_leases(made)
         self._allow_objects(made, "s3:GetObject", "*/HEAD*", "*/versions/*")
         self._allow_objects(made, "s3:PutObject", "*/HEAD*")
-        return made.function
+        return made
 
-    def _fold_snapshot(self) -> lambda_.Function:
+    def _fold_snapshot(self) -> WorkflowFunction:
         """chromadb with its index, which stays in memory: 807 MB needed at 70,000 x 1,536, and it
         grows with the collection: the smallest size that holds twice as much. All of /tmp, for two
         copies of the whole collection; ten minutes are a hundred such folds, and all that a hung
@@ -162,9 +162,9 @@ class Functions(Making):
         self._allow_leases(made)
         self._allow_objects(made, "s3:GetObject", *SNAPSHOTS)
         self._allow_objects(made, "s3:PutObject", *SNAPSHOTS)
-        return made.function
+        return made
 
-    def _release_lock(self) -> lambda_.Function:
+    def _release_lock(self) -> WorkflowFunction:
         """One conditional write."""
         made = self._function(
             "release_lock",
@@ -173,9 +173,9 @@ class Functions(Making):
             reads=LEASE,
         )
         self._allow_leases(made)
-        return made.function
+        return made
 
-    def _settle_batch(self) -> lambda_.Function:
+    def _settle_batch(self) -> WorkflowFunction:
         """As many messages as ParseBatch drained, in batches of ten, and the runs' states."""
         made = self._function(
             "settle_batch",
@@ -195,9 +195,9 @@ class Functions(Making):
         made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
         made.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], [self._entities])
         self._allow_objects(made, "s3:GetObject", f"{BATCH_PREFIX}*")
-        return made.function
+        return made
 
-    def _sync_table(self) -> lambda_.Function:
+    def _sync_table(self) -> WorkflowFunction:
         """A piece is a thousand records and takes seconds; the table is only read."""
         made = self._function(
             "sync_table",
@@ -217,4 +217,4 @@ class Functions(Making):
         self._allow_runner(made, QUEUE)
         made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
         self._allow_objects(made, "s3:GetObject", "*/HEAD*", "*/versions/*")
-        return made.function
+        return made

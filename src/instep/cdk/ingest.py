@@ -78,7 +78,7 @@ class StreamIngest(Construct):
         *,
         config: Config,
         table: dynamodb.ITable,
-        function: lambda_.Function,
+        function: lambda_.IFunction,
         domain: Domain,
         keys: Keys,
     ) -> None:
@@ -132,7 +132,7 @@ class StreamIngest(Construct):
         self._keys.cover(bucket.bucket_arn, self._keys.data)
         return bucket
 
-    def _grant(self, function: lambda_.Function, stream: str) -> iam.Policy:
+    def _grant(self, function: lambda_.IFunction, stream: str) -> iam.Policy:
         """Lambda polls the stream and writes failures as the function."""
         objects = self.failures.arn_for_objects(LAMBDA_PREFIX)
         policy = iam.Policy(

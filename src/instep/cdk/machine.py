@@ -9,7 +9,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from instep.cdk.config import Config
-from instep.cdk.function import retention
+from instep.cdk.function import WorkflowFunction, retention
 from instep.cdk.nag import accept
 from instep.cdk.trust import service
 
@@ -24,9 +24,12 @@ def state_machine(
     timeout: Duration,
     level: sfn.LogLevel,
     comment: str,
-    allowed: Sequence[iam.PolicyStatement],
+    calls: Sequence[WorkflowFunction],
+    allowed: Sequence[iam.PolicyStatement] = (),
 ) -> sfn.StateMachine:
-    """Return the machine that starts at `first`; its role may do `allowed`, and be observed."""
+    """Return the machine that starts at `first`; its role may invoke `calls`, do `allowed`, and be
+    observed.
+    """
     group = logs.LogGroup(
         scope,
         "Log",
@@ -41,15 +44,23 @@ def state_machine(
         definition_body=sfn.DefinitionBody.from_chainable(first),
         state_machine_type=kind,
         timeout=timeout,
-        role=_role(scope, allowed).without_policy_updates(),
+        role=_role(scope, calls, allowed).without_policy_updates(),
         tracing_enabled=True,
         logs=sfn.LogOptions(destination=group, level=level, include_execution_data=False),
         comment=comment,
     )
 
 
-def _role(scope: Construct, allowed: Sequence[iam.PolicyStatement]) -> iam.Role:
-    """Invoke exactly what is ours; what CDK would add allows every version of it by a `*`."""
+def _role(
+    scope: Construct, calls: Sequence[WorkflowFunction], allowed: Sequence[iam.PolicyStatement]
+) -> iam.Role:
+    """Invoke exactly what is ours, in whichever version: a run in flight goes on with those it
+    began with, under the role of the newest. The unversioned function it may not.
+    """
+    invoke = iam.PolicyStatement(
+        actions=["lambda:InvokeFunction"],
+        resources=[function.callable_arn for function in calls],
+    )
     observed = iam.PolicyStatement(
         actions=[
             "logs:CreateLogDelivery",
@@ -72,7 +83,7 @@ def _role(scope: Construct, allowed: Sequence[iam.PolicyStatement]) -> iam.Role:
         "Role",
         assumed_by=service(scope, "states"),
         inline_policies={
-            "Invoke": iam.PolicyDocument(statements=list(allowed)),
+            "Invoke": iam.PolicyDocument(statements=[invoke, *allowed]),
             "Observe": iam.PolicyDocument(statements=[observed]),
         },
     )
@@ -81,4 +92,6 @@ def _role(scope: Construct, allowed: Sequence[iam.PolicyStatement]) -> iam.Role:
         "AwsSolutions-IAM5[Resource::*]",
         "Log delivery and X-Ray take no resource (service authorization reference).",
     )
+    for function in calls:
+        function.accept_versions(role)
     return role

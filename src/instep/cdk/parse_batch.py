@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from instep.cdk.function import WorkflowFunction
 from instep.cdk.retries import retry_transient
 from instep.cdk.task import invoke
 
@@ -14,7 +14,7 @@ class ParseBatch(Construct):
     """Drains the inbox or takes the input, and parks a batch a collection in S3."""
 
     def __init__(
-        self, scope: Construct, id_: str, *, function: lambda_.Function, payload: Mapping[str, Any]
+        self, scope: Construct, id_: str, *, function: WorkflowFunction, payload: Mapping[str, Any]
     ) -> None:
         super().__init__(scope, id_)
         self.state = invoke(

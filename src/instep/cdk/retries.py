@@ -9,12 +9,23 @@ from aws_cdk import aws_stepfunctions as sfn
 
 from instep.errors import EmbedderUnavailable, LockBusy, StorageUnavailable
 
+# A call that Lambda did not take, or whose answer it lost: what its API says of Invoke, less what
+# only another deployment cures. No States.TaskFailed behind them: it stands for every error of a
+# function too, and would repeat three times what our own never-retried errors say, and every bug.
 LAMBDA_REFUSED = [
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.TooManyRequestsException",
+    "Lambda.ResourceConflictException",  # it is being updated
+    "Lambda.ResourceNotReadyException",
+    # In a VPC, which the shared cache needs.
+    "Lambda.EC2ThrottledException",
+    "Lambda.EC2UnexpectedException",
+    "Lambda.ENILimitReachedException",
+    "Lambda.ENINotReadyException",
+    "Lambda.SubnetIPAddressLimitReachedException",
     # Of a function with the shared cache that was not started; once started it can do without.
     "Lambda.EFSMountConnectivityException",
     "Lambda.EFSMountTimeoutException",

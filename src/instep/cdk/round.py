@@ -6,7 +6,6 @@ a large batch, and a fold. Should it die, the runner dies with it and is followe
 """
 
 from aws_cdk import Duration
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
@@ -17,6 +16,7 @@ from instep.cdk.machine import state_machine
 from instep.cdk.nag import accept
 from instep.cdk.parse_batch import ParseBatch
 from instep.cdk.patience import SMALL_ROUND
+from instep.cdk.rollout import version_of
 
 LONGEST = Duration.minutes(5)  # Express executions have no more
 WHY_ERRORS_ONLY = (
@@ -47,7 +47,7 @@ class Round(Construct):
         parsed = Parsed(self, "Begun", work=path.first, parse=parse).state
 
         parse.next(has_work)
-        path.last.next(settled)
+        path.next(settled)
 
         self.machine = state_machine(
             self,
@@ -58,16 +58,9 @@ class Round(Construct):
             timeout=LONGEST,
             level=sfn.LogLevel.ERROR,
             comment="A look into the inbox; what it finds is applied, if that is quickly done.",
-            allowed=[
-                iam.PolicyStatement(
-                    actions=["lambda:InvokeFunction"],
-                    resources=[
-                        function.function_arn
-                        for function in [functions.parse_batch, *functions.of_a_batch]
-                    ],
-                )
-            ],
+            calls=[functions.parse_batch, *functions.of_a_batch],
         )
+        self.pinned = version_of(self.machine, config)
         accept(self.machine, "AwsSolutions-SF1", WHY_ERRORS_ONLY)
 
 

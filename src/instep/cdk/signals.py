@@ -13,6 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 
+from instep.cdk.function import WorkflowFunction
 from instep.cdk.functions import Functions
 from instep.cdk.ingest import Queues, StreamIngest
 
@@ -29,7 +30,7 @@ class Signals:
     queues: Queues
     ingest: StreamIngest
     functions: Functions
-    sweep: lambda_.Function
+    sweep: WorkflowFunction
     runner: sfn.StateMachine
     round: sfn.StateMachine
 
@@ -37,7 +38,7 @@ class Signals:
     def services(self) -> dict[str, lambda_.Function]:
         """Every function, by the name its metrics carry."""
         made = self.functions
-        return {
+        functions = {
             "ingest": made.ingest,
             "parse_batch": made.parse_batch,
             "acquire_lock": made.acquire_lock,
@@ -49,6 +50,7 @@ class Signals:
             "sync_table": made.sync_table,
             "sweep_versions": self.sweep,
         }
+        return {name: one.function for name, one in functions.items()}
 
     def own(
         self,

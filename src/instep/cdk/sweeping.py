@@ -38,7 +38,7 @@ class Sweeping(Construct):
                 "KEEP_DAYS": str(platform.config.keep_days),
             },
         )
-        self.function = made.function
+        self.function = made
         self._collections = list(platform.domain.collections)
         self._allow(made, storage)
         self._schedule(self._starter())
@@ -62,7 +62,7 @@ class Sweeping(Construct):
         role = iam.Role(self, "Starter", assumed_by=service(self, "scheduler"))
         role.add_to_policy(
             iam.PolicyStatement(
-                actions=["lambda:InvokeFunction"], resources=[self.function.function_arn]
+                actions=["lambda:InvokeFunction"], resources=[self.function.live.function_arn]
             )
         )
         return role
@@ -76,7 +76,7 @@ class Sweeping(Construct):
                 schedule_expression=EVERY,
                 flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(mode="OFF"),
                 target=scheduler.CfnSchedule.TargetProperty(
-                    arn=self.function.function_arn,
+                    arn=self.function.live.function_arn,
                     role_arn=starter.role_arn,
                     input=json.dumps({"collection": name}),
                 ),

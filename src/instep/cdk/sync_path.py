@@ -5,10 +5,10 @@ that dies is repeated from the same place. What the pieces queue, the one runner
 takes no lease, and live changes go on between its pieces.
 """
 
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
+from instep.cdk.function import WorkflowFunction
 from instep.cdk.functions import Functions
 from instep.cdk.retries import retry_transient
 from instep.cdk.task import invoke
@@ -41,7 +41,7 @@ class EachSegment(Construct):
 class SyncTable(Construct):
     """A piece of a segment into the inbox, unless that is full."""
 
-    def __init__(self, scope: Construct, id_: str, *, function: lambda_.Function) -> None:
+    def __init__(self, scope: Construct, id_: str, *, function: WorkflowFunction) -> None:
         super().__init__(scope, id_)
         self.state = invoke(
             self,

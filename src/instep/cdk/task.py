@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from aws_cdk import Duration
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
+
+from instep.cdk.function import WorkflowFunction
 
 QUEUEING = Duration.seconds(30)  # a cold start, and Lambda's own queueing, beyond the timeout
 
@@ -16,7 +17,7 @@ def invoke(
     scope: Construct,
     name: str,
     *,
-    function: lambda_.Function,
+    function: WorkflowFunction,
     payload: Mapping[str, Any],
     result_path: str | None,
     comment: str,
@@ -27,12 +28,11 @@ def invoke(
     Its deadline is `within`, or else the function's own timeout and a little more, which only
     ends what Lambda forgot.
     """
-    assert function.timeout is not None  # noqa: S101 - functions.py states one for each
     deadline = within or function.timeout.plus(QUEUEING)
     return tasks.LambdaInvoke(
         scope,
         name,
-        lambda_function=function,
+        lambda_function=function.pinned,
         payload=sfn.TaskInput.from_object(dict(payload)),
         payload_response_only=True,
         retry_on_service_exceptions=False,

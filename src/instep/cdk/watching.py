@@ -28,7 +28,11 @@ class Watching(Construct):
     def __init__(self, scope: Construct, id_: str, *, config: Config, signals: Signals) -> None:
         super().__init__(scope, id_)
         self.topic = self._topic(config)
-        self.alarms = [self._alarm(each, signals.stack) for each in alarms(signals, config)]
+        listed = alarms(signals, config)
+        self.alarms = [self._alarm(each, signals.stack) for each in listed]
+        self.judges = [
+            made for made, each in zip(self.alarms, listed, strict=True) if each.judges_rollout
+        ]
         self.dashboard = Dashboard(self, "Dashboard", signals=signals, alarms=self.alarms).dashboard
         if config.monthly_budget_usd is not None:
             self._budget(config.monthly_budget_usd)

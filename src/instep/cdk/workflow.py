@@ -18,6 +18,7 @@ from instep.cdk.functions import Functions
 from instep.cdk.machine import state_machine
 from instep.cdk.parse_batch import ParseBatch
 from instep.cdk.patience import LARGE_ROUND
+from instep.cdk.rollout import version_of
 from instep.cdk.round import LONGEST as LONGEST_ROUND
 from instep.cdk.round import Round
 from instep.cdk.sync_path import EachSegment
@@ -37,9 +38,9 @@ class Workflow(Construct):
 
     def __init__(self, scope: Construct, id_: str, *, config: Config, functions: Functions) -> None:
         super().__init__(scope, id_)
-        self.round = Round(self, "Round", config=config, functions=functions).machine
+        self.round = Round(self, "Round", config=config, functions=functions)
         parse = ParseBatch(self, "Parse", function=functions.parse_batch, payload=FIRST_LOOK).state
-        small = SmallRound(self, "Small", machine=self.round).state
+        small = SmallRound(self, "Small", round_=self.round).state
         large = BatchPath(self, "Large", functions=functions, patience=LARGE_ROUND)
         fold = EachFold(self, "Folds", functions=functions).state
         sync = EachSegment(self, "Sync", functions=functions).state
@@ -52,7 +53,7 @@ class Workflow(Construct):
 
         parse.next(next_)
         small.next(next_)
-        large.last.next(next_)
+        large.next(next_)
         fold.next(after)
         sync.next(end.succeeded)
         pause.next(small)
@@ -66,25 +67,21 @@ class Workflow(Construct):
             timeout=LONGEST,
             level=sfn.LogLevel.ALL,
             comment="Keeps ChromaDB collections on S3 in step with a DynamoDB table.",
+            calls=[
+                functions.parse_batch,
+                functions.fold_snapshot,
+                functions.sync_table,
+                *functions.of_a_batch,
+            ],
             allowed=[
                 iam.PolicyStatement(
-                    actions=["lambda:InvokeFunction"],
-                    resources=[
-                        function.function_arn
-                        for function in [
-                            functions.parse_batch,
-                            functions.fold_snapshot,
-                            functions.sync_table,
-                            *functions.of_a_batch,
-                        ]
-                    ],
-                ),
-                iam.PolicyStatement(
                     actions=["states:StartSyncExecution"],
-                    resources=[self.round.state_machine_arn],
+                    # Authorized by the machine's own ARN, whichever version is started.
+                    resources=[self.round.machine.state_machine_arn],
                 ),
             ],
         )
+        self.pinned = version_of(self.machine, config)
 
 
 class SmallRound(Construct):
@@ -94,16 +91,16 @@ class SmallRound(Construct):
     dies too: it is followed by a new one, with time for a large round.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, machine: sfn.StateMachine) -> None:
+    def __init__(self, scope: Construct, id_: str, *, round_: Round) -> None:
         super().__init__(scope, id_)
         self.state = tasks.CallAwsService(
             self,
             "Round",
             service="sfn",
             action="startSyncExecution",
-            iam_resources=[machine.state_machine_arn],
+            iam_resources=[round_.machine.state_machine_arn],
             parameters={
-                "StateMachineArn": machine.state_machine_arn,
+                "StateMachineArn": round_.pinned,
                 "Input": sfn.JsonPath.json_to_string(sfn.JsonPath.object_at("$")),
             },
             result_selector={

@@ -52,6 +52,7 @@ class Execution:
     stopped: datetime | None
     error: str | None
     cause: str | None
+    arn: str
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ def executions(session: Session, limit: int, *, running: bool = False) -> list[E
                 stopped=listed.get("stopDate"),
                 error=error,
                 cause=cause,
+                arn=listed["executionArn"],
             )
         )
     return sorted(found, key=lambda execution: execution.started, reverse=True)

@@ -68,11 +68,10 @@ def find_or_start(session: Session, collections: Sequence[str]) -> tuple[str, bo
     machine = session.deployment.state_machine_arn
     asked = json.dumps({"Sync": {"collections": sorted(collections)}})
     for one in executions(session, 100, running=True):
-        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{one.name}"
         if one.name.startswith(PREFIX):
-            found = session.stepfunctions.describe_execution(executionArn=arn)
+            found = session.stepfunctions.describe_execution(executionArn=one.arn)
             if found.get("input") == asked:
-                return arn, False
+                return one.arn, False
     name = f"{PREFIX}{utc_now():%Y%m%dT%H%M%S%f}"
     return start(session.stepfunctions, machine, asked, name), True
 

@@ -1,8 +1,9 @@
 """Which execution inputs are accepted, and the answer that teaches whoever sent another.
 
 The rule is the README's "start it from the console": `{}` or an event drains the inbox, `Records`
-are worked on as they are, `Sync` goes through the whole table, and `Ended` tells of an execution
-that ended red (instep/cdk/triggers.py). All else is InputRejected, never guessed at.
+are worked on as they are, `Sync` goes through the whole table, `Ended` tells of an execution that
+ended red (instep/cdk/triggers.py), and `Probe` goes the whole way for every collection with nothing
+to change (instep/cdk/probe.py). All else is InputRejected, never guessed at.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,8 +13,10 @@ from typing import Any, Final, TypeAlias
 from instep.errors import InputRejected
 from instep.flow.encoding import written
 from instep.flow.envelope import Record
+from instep.flow.recheck import Recheck
 
 SEGMENTS: Final = 4
+PROBED: Final = 10_000  # one id of so many is looked up, which shows that it can be
 MOST_SEGMENTS: Final = 40  # items of a Map that run side by side in one execution
 
 _EXAMPLE: Final = (
@@ -23,7 +26,8 @@ _EXAMPLE: Final = (
 _SHAPES: Final = (
     "Accepted are: {} (drains the inbox); an EventBridge event, with `source` and `detail-type` "
     '(the same); {"Sync": {}} (goes through the whole table; {"Sync": {"collections": [NAME, ...], '
-    '"segments": N}} for some collections only, in 1 to 40 segments side by side); and '
+    '"segments": N}} for some collections only, in 1 to 40 segments side by side); '
+    '{"Probe": {}} (goes the whole way and changes nothing that is in step); and '
     '{"Records": [...]} alone, a list of DynamoDB stream records, as they are or '
     f"each in the `body` of an SQS message. For example: {_EXAMPLE}"
 )
@@ -70,6 +74,8 @@ def read_input(content: Any, collections: Collection[str]) -> Given:
         return Drain()
     if content.keys() == {"Ended"} and isinstance(content["Ended"], str):
         return Ended(content["Ended"])
+    if content.keys() == {"Probe"}:
+        return Pasted([Recheck(name, 0, PROBED).to_record() for name in sorted(collections)])
     if content.keys() == {"Sync"}:
         return _sync(content["Sync"], collections)
     if content.keys() != {"Records"}:

@@ -35,7 +35,7 @@ def write(folder: Path, context: dict[str, object]) -> None:
     [
         ("keepVersion=3", "no key 'keepVersion': did you mean keepVersions?"),
         ("KEEPDAYS=3", "no key 'KEEPDAYS': did you mean keepDays?"),
-        ("colour=red", "no key 'colour': there are alarmEmail, architecture,"),
+        ("xyz=red", "no key 'xyz': there are alarmEmail, architecture,"),
         ("keepVersions", "-c takes KEY=VALUE, not 'keepVersions'"),
         ("keepVersions=many", "keepVersions is 'many': give a whole number of at least 1"),
         ("storageMode=disk", "choose one of s3, efs, auto"),

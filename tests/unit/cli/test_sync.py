@@ -83,7 +83,7 @@ def test_one_that_runs_is_followed_and_no_second_one_started(
     arn, is_new = syncing.find_or_start(here, ["words"])
     assert is_new
     name = arn.rpartition(":")[2]
-    running = Execution(name, "RUNNING", utc_now(), None, None, None)
+    running = Execution(name, "RUNNING", utc_now(), None, None, None, arn)
     monkeypatch.setattr(syncing, "executions", lambda *_, **__: [running])
     assert syncing.find_or_start(here, ["words"]) == (arn, False)
     other, is_new = syncing.find_or_start(here, ["lines", "words"])

@@ -25,7 +25,7 @@ MINUTE = timedelta(minutes=1)
 
 def run(status: str, began: timedelta, ended: timedelta | None = None) -> Execution:
     stopped = None if ended is None else NOW - ended
-    return Execution("run-1", status, NOW - began, stopped, None, None)
+    return Execution("run-1", status, NOW - began, stopped, None, None, "arn")
 
 
 def words(age: timedelta) -> CollectionStanding:

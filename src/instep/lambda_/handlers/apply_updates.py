@@ -16,7 +16,7 @@ from instep.domain import Domain, Outcome
 from instep.flow.heartbeat import Heartbeat
 from instep.flow.parking import Entries, fetch_entries, park_result
 from instep.lambda_ import parts, settings
-from instep.lambda_.applying import applied, change_times, note, update, watermark
+from instep.lambda_.applying import Contents, applied, change_times, note, update, watermark
 from instep.lambda_.deadline import Deadline
 from instep.lambda_.payloads import ApplyAnswer, ApplyRequest
 from instep.lambda_.shared_cache import shared_cache
@@ -64,6 +64,9 @@ def stage(
 ) -> ApplyAnswer:
     """Stage what was written, and park what it came to."""
     parent, now = workspace.parent, utc_now()
+    parked = park_result(objects, request.batch, outcome.to_payload())
+    if parent is None and not Contents(entries):
+        return ApplyAnswer({}, False, request.attempt + 1, parked)  # no id there to look up
     staged = workspace.stage(
         request.execution,
         request.lease.fencing_token,
@@ -76,7 +79,6 @@ def stage(
         "Updates applied",
         extra={"changed": staged.changed, "failed": failed, "bytes": staged.bytes},
     )
-    parked = park_result(objects, request.batch, outcome.to_payload())
     return ApplyAnswer(staged.to_payload(), staged.changed, request.attempt + 1, parked)
 
 
