@@ -65,7 +65,7 @@ class Instep(Construct):
             bus=bus,
             cache=SharedCache(self, "SharedCache") if config.file_system else None,
         )
-        StreamIngest(
+        ingest = StreamIngest(
             self,
             "Ingest",
             config=config,
@@ -88,6 +88,8 @@ class Instep(Construct):
         self._tell("StateMachineArn", workflow.machine.state_machine_arn, "Start it with {}")
         self._tell("InboxQueueUrl", queues.inbox.queue_url, "Changes that wait for a run")
         self._tell("DlqUrl", queues.dlq.queue_url, "Poison, each with its reason")
+        failures = ingest.failures.bucket_name
+        self._tell("FailuresBucket", failures, "Stream batches that ingest never got through")
         self._tell("EventBusName", bus.event_bus_name, "Where Compaction Requested is heard")
         self._tell("LockTableName", storage.locks.table_name, "A collection's lease an item")
         self._tell("KeepVersions", str(config.keep_versions), "Versions that no sweep deletes")

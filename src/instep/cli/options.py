@@ -9,7 +9,7 @@ from instep.app import stack_name
 DEFAULT_STACK = stack_name()
 
 
-def _known(name: str | None) -> str | None:
+def known_collection(name: str | None) -> str | None:
     """Refuse a name that is no collection of this app's."""
     from instep.binding import load_domain  # what it takes to read a domain, only where one is
 
@@ -29,12 +29,14 @@ Json: TypeAlias = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout, for a script.")
 ]
 Collection: TypeAlias = Annotated[
-    str, typer.Argument(help="The collection.", show_default=False, callback=_known)
+    str, typer.Argument(help="The collection.", show_default=False, callback=known_collection)
 ]
 Collections: TypeAlias = Annotated[
     str | None,
     typer.Argument(
-        help="One collection; all of them when left out.", show_default=False, callback=_known
+        help="One collection; all of them when left out.",
+        show_default=False,
+        callback=known_collection,
     ),
 ]
 At: TypeAlias = Annotated[
