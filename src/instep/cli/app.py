@@ -22,7 +22,7 @@ _PANELS: Final = {
     "The local cloud": ("demo", "up", "down", "env"),
     "Run and wait": ("deploy", "run", "sync", "wait"),
     "Look": ("status", "history", "query", "pull", "mcp", "verify"),
-    "Operate": ("redrive", "rollback", "sweep", "import"),
+    "Operate": ("redrive", "rollback", "tag", "sweep", "import"),
     "Measure": ("bench",) if find_spec("benchmarks") else (),  # they lie in the repository alone
 }
 

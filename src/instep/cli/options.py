@@ -41,7 +41,12 @@ Collections: TypeAlias = Annotated[
 ]
 At: TypeAlias = Annotated[
     str | None,
-    typer.Option("--at", metavar="VERSION", help="A version instead of the head."),
+    typer.Option(
+        "--at",
+        metavar="VERSION|TAG|TIME",
+        help="A version instead of the head: its id, a tag of it, or a time (in UTC, such as "
+        "2026-11-25T10:00) at which it was the head.",
+    ),
 ]
 Context: TypeAlias = Annotated[
     list[str] | None,
