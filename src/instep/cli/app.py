@@ -21,7 +21,7 @@ _PANELS: Final = {
     "Begin": ("init", "check"),
     "The local cloud": ("demo", "up", "down", "env"),
     "Run and wait": ("deploy", "run", "sync", "wait"),
-    "Look": ("status", "history", "query", "pull", "mcp", "verify"),
+    "Look": ("status", "history", "diff", "query", "pull", "mcp", "verify"),
     "Operate": ("redrive", "rollback", "tag", "sweep", "import"),
     "Measure": ("bench",) if find_spec("benchmarks") else (),  # they lie in the repository alone
 }

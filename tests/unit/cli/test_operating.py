@@ -147,6 +147,25 @@ def test_a_tag_is_a_version_wherever_one_is_taken_and_no_sweep_takes_it(
     assert "no such tag" in gone.stderr
 
 
+def test_diff_tells_what_differs_and_says_yes_and_no_by_its_exit_status(
+    cli: Cli, versions: list[str]
+) -> None:
+    same = cli.run("diff", "words", versions[0], versions[0])
+    assert (same.exit_code, same.stdout.strip()) == (0, "0 added, 0 removed, 0 changed")
+    result = cli.run("diff", "words", *versions)
+    assert result.exit_code == 1, result.output
+    lines = result.stdout.splitlines()
+    assert [line.split() for line in lines[:3]] == [
+        ["removed", "a"],
+        ["added", "b"],
+        ["added", "c"],
+    ]
+    told = cli.json("diff", "words", *versions)
+    assert (told["added"], told["removed"], told["changed"]) == (2, 1, 0)
+    assert [one["id"] for one in told["changes"]] == ["a", "b", "c"]
+    assert cli.run("diff", "words", versions[0], "nobody-s").exit_code == 3
+
+
 def test_a_time_is_a_version_wherever_one_is_taken(cli: Cli, versions: list[str]) -> None:
     then = datetime.fromisoformat(versions[0][:22] + "+00:00").isoformat()
     told = cli.json("query", "words", "dairy", "--at", then)
