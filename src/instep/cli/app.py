@@ -20,7 +20,7 @@ from instep.cli.output import EXIT_HELP
 _PANELS: Final = {
     "Begin": ("init", "check"),
     "The local cloud": ("demo", "up", "down", "env"),
-    "Run and wait": ("deploy", "run", "sync", "wait"),
+    "Run and wait": ("deploy", "run", "sync", "wait", "smoke"),
     "Look": ("status", "history", "diff", "query", "pull", "mcp", "verify"),
     "Operate": ("redrive", "rollback", "tag", "sweep", "import"),
     "Measure": ("bench",) if find_spec("benchmarks") else (),  # they lie in the repository alone
