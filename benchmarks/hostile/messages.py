@@ -19,9 +19,9 @@ from instep.errors import InputRejected
 from instep.flow.envelope import Delivery
 from instep.flow.inbox import Inbox
 from instep.flow.parking import park
+from instep.flow.screening import screen
 from instep.lambda_.inputs import Pasted, read_input
 from instep.lambda_.intake import take_in
-from instep.lambda_.screening import screen
 from instep.metrics import NoMetrics
 from receipt_domain import DOMAIN
 

@@ -18,12 +18,12 @@ class NotJson(ValueError):
     """A text is no JSON, or more than will be read; the message is the reason."""
 
 
-def read_json(text: str) -> Any:
+def read_json(text: str, most_values: int = _MOST_VALUES) -> Any:
     """Return what a JSON text says; NotJson when it is none, too deep or of too many values."""
     if not isinstance(text, str):
         raise NotJson(f"it is a {type(text).__name__} and no text")
-    if len(text) > _SMALL and _values_in(text) > _MOST_VALUES:
-        raise NotJson(f"it holds more than {_MOST_VALUES} values")
+    if len(text) > _SMALL and _values_in(text) > most_values:
+        raise NotJson(f"it holds more than {most_values} values")
     try:
         return json.loads(text)
     except RecursionError as error:
@@ -32,9 +32,9 @@ def read_json(text: str) -> Any:
         raise NotJson(str(error)) from error
 
 
-def read_object(text: str) -> dict[str, Any]:
+def read_object(text: str, most_values: int = _MOST_VALUES) -> dict[str, Any]:
     """Return the members of a JSON object; NotJson as above, and for any other value."""
-    found = read_json(text)
+    found = read_json(text, most_values)
     if not isinstance(found, dict):
         raise NotJson(f"it is {type(found).__name__} and no object")
     return found

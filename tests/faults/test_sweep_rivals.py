@@ -1,6 +1,7 @@
 """Whoever acts beside a sweep, at whatever call of it: HEAD is whole, and one of two gives way."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from itertools import count, product
 
@@ -10,6 +11,9 @@ from instep.errors import VersionRejected
 from instep.snapshot.acts.publish import publish_unleased
 from instep.snapshot.acts.rollback import RolledBack, rollback
 from instep.snapshot.acts.sweep import Swept, sweep
+from instep.snapshot.acts.tagging import tag
+from instep.snapshot.copy.inventory import missing_packs
+from instep.snapshot.copy.tags import Tag, read_tags
 from tests.support.memory import DAY, NEWEST_ONLY, Bucket, stage_pack
 from tests.support.turns import Turns
 
@@ -63,6 +67,54 @@ def test_a_rollback_at_every_call_of_a_sweep() -> None:
             break
     assert outcomes == {"rolled back", "swept"}
     assert at > 6
+
+
+@pytest.mark.invariant(2)
+def test_a_tag_at_every_call_of_a_sweep() -> None:
+    """Of the oldest version, which the sweep lets go: it is whole under its tag, or has none."""
+    outcomes = set()
+    for at in count():
+        bucket = after_a_month(False, True, True)
+
+        def act(bucket: Bucket = bucket) -> None:
+            with suppress(VersionRejected):
+                tag(bucket.store, bucket.published[0], "kept", "operator")
+
+        calls = interrupted(bucket, at, act)
+        bucket.sweep()
+        bucket.objects.before = lambda _: None
+        bucket.time.passes(30 * DAY)
+        bucket.sweep()
+        bucket.head_is_whole()
+        tags = read_tags(bucket.store)
+        outcomes.add(len(tags))
+        for one in tags:
+            assert missing_packs(bucket.store, one.manifest) == set(), at
+        if len(calls) <= at:
+            break
+    assert outcomes == {0, 1}
+    assert at > 6
+
+
+@pytest.mark.invariant(2)
+def test_a_sweep_and_a_tag_take_turns_around_the_calls_that_matter() -> None:
+    """Both have looked; one writes its tag and looks again, the other deletes and looks again."""
+    outcomes = set()
+    for first, second, third in product(range(3, 10), range(3, 7), range(1, 6)):
+        bucket = after_a_month(False, True, True)
+        tagging = Turns(bucket.store, partial(tag, at=bucket.published[0], name="kept", by="me"))
+        cleaner = Turns(bucket.store, partial(sweep, retention=NEWEST_ONLY))
+        cleaner.take(first)
+        tagging.take(second)
+        cleaner.take(third)
+        ended = tagging.finish()
+        assert isinstance(cleaner.finish(), Swept)
+        tags = read_tags(bucket.store)
+        assert isinstance(ended, Tag if tags else VersionRejected)
+        outcomes.add(len(tags))
+        for one in tags:
+            assert missing_packs(bucket.store, one.manifest) == set()
+    assert outcomes == {0, 1}
 
 
 @pytest.mark.invariant(2)

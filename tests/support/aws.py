@@ -21,7 +21,7 @@ from instep.flow.pace import HIDDEN
 
 REGION, ACCOUNT = "us-east-1", "123456789012"
 ENTITIES, LOCKS, BUCKET, BUS = "entities", "locks", "snapshots", "default"
-DELTAS = "foreign-deltas"
+DELTAS, FAILURES = "foreign-deltas", "failures"
 LONGEST_DELAY = timedelta(minutes=15)  # that SQS takes, and more than any visibility here
 
 ENVIRONMENT = {
@@ -186,7 +186,7 @@ def _make(time: Time) -> Services:
                 for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)
             ],
         )
-    for bucket in (BUCKET, DELTAS):
+    for bucket in (BUCKET, DELTAS, FAILURES):
         s3.create_bucket(Bucket=bucket)
     visibility = {"VisibilityTimeout": str(int(HIDDEN.total_seconds()))}
     inbox = sqs.create_queue(QueueName="inbox", Attributes=visibility)["QueueUrl"]

@@ -15,8 +15,8 @@ import pytest
 
 from instep.aws.objects import Objects
 from instep.clock import utc_now
+from instep.flow.screening import screen
 from instep.lambda_.intake import take_in
-from instep.lambda_.screening import screen
 from instep.metrics import NoMetrics
 from receipt_chroma.compaction import (
     CollectionUpdateResult,

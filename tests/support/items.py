@@ -77,6 +77,29 @@ def record(
     return stream_record(event, pk, sk, old=old, new=new, sequence=sequence, created=created)
 
 
+def failed_batch(records: Sequence[Any]) -> bytes:
+    """Return what Lambda writes of a stream batch it gave up on."""
+    return json.dumps(
+        {
+            "requestContext": {
+                "requestId": "1",
+                "functionArn": "arn:aws:lambda:us-east-1:123456789012:function:ingest",
+                "condition": "RetryAttemptsExhausted",
+                "approximateInvokeCount": 51,
+            },
+            "responseContext": {
+                "statusCode": 200,
+                "executedVersion": "$LATEST",
+                "functionError": "Unhandled",
+            },
+            "version": "1.0",
+            "timestamp": AT,
+            "DDBStreamBatchInfo": {"shardId": "shard", "batchSize": len(records)},
+            "payload": json.dumps({"Records": records}),
+        }
+    ).encode()
+
+
 @dataclass(frozen=True)
 class Paper:
     """One receipt: builds its items, its embeddings' ids and the messages about it."""

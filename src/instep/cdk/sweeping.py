@@ -48,13 +48,13 @@ class Sweeping(Construct):
         names = self._collections
         versions = [f"{name}/versions/*" for name in names]
         packs = [f"{name}/packs/*" for name in names]
-        heads = [f"{name}/HEAD*" for name in names]
+        read = [*versions, *(f"{name}/{what}*" for name in names for what in ("HEAD", "tags/"))]
         made.allow(["s3:ListBucket"], [bucket.bucket_arn])
-        made.allow(["s3:GetObject"], [bucket.arn_for_objects(key) for key in [*heads, *versions]])
+        made.allow(["s3:GetObject"], [bucket.arn_for_objects(key) for key in read])
         made.allow(
             ["s3:DeleteObject"], [bucket.arn_for_objects(key) for key in [*versions, *packs]]
         )
-        for pattern in [*heads, *versions, *packs]:
+        for pattern in [*read, *packs]:
             accept_objects(made.role, bucket, pattern)
 
     def _starter(self) -> iam.Role:

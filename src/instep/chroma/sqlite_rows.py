@@ -53,7 +53,7 @@ class Standing:
 
 def tables(main: Path) -> int:
     """Return how many tables there are; sqlite3.DatabaseError when the file is no database."""
-    with _connected(main, alone=True) as database:
+    with connected(main, alone=True) as database:
         found = database.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table'")
         return int(found.fetchone()[0])
 
@@ -61,7 +61,7 @@ def tables(main: Path) -> int:
 def migrations(main: Path) -> list[tuple[Any, ...]]:
     """Return (folder, number, hash) of every migration; [] when the table is missing."""
     try:
-        with _connected(main, alone=True) as database:
+        with connected(main, alone=True) as database:
             return database.execute(
                 "SELECT dir, version, hash FROM migrations ORDER BY dir, version"
             ).fetchall()
@@ -74,7 +74,7 @@ def collections(main: Path, *, alone: bool = True) -> dict[str, list[Mapping[str
 
     `alone` reads what the main file says, without what waits in a WAL.
     """
-    with _connected(main, alone=alone) as database:
+    with connected(main, alone=alone) as database:
         rows = database.execute("SELECT name, config_json_str, schema_str FROM collections")
         return {
             name: [json.loads(text) for text in texts if text] for name, *texts in rows.fetchall()
@@ -83,7 +83,7 @@ def collections(main: Path, *, alone: bool = True) -> dict[str, list[Mapping[str
 
 def page_of_opens(main: Path) -> int:
     """Return the page that holds the rows chromadb writes at every open; `prune` keeps it one."""
-    with _connected(main, alone=True) as database:
+    with connected(main, alone=True) as database:
         found = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'acquire_write'")
         return int(found.fetchone()[0])
 
@@ -98,7 +98,7 @@ def check_foreign(main: Path) -> None:
     if not header.startswith(_MAGIC) or int.from_bytes(header[16:18], "big") != _PAGE:
         raise DatabaseRejected(f"{main.name} is no SQLite database of {_PAGE}-byte pages")
     try:
-        with _connected(main, alone=True) as database:
+        with connected(main, alone=True) as database:
             database.execute("PRAGMA trusted_schema = OFF")
             odd = database.execute(
                 "SELECT type, name FROM sqlite_master WHERE type NOT IN ('table', 'index')"
@@ -114,7 +114,7 @@ def check_foreign(main: Path) -> None:
 
 def require_alone(main: Path, collection: str) -> None:
     """Raise DatabaseRejected unless a foreign database holds this collection and no other."""
-    with _connected(main, alone=True) as database:
+    with connected(main, alone=True) as database:
         found = [str(name) for (name,) in database.execute("SELECT name FROM collections LIMIT 9")]
     if found != [collection]:
         raise DatabaseRejected(
@@ -127,7 +127,7 @@ def space(main: Path) -> Space:
 
     It is said by a configuration stored with the collection, or by metadata before there were any.
     """
-    with _connected(main, alone=True) as database:
+    with connected(main, alone=True) as database:
         stored = database.execute("SELECT * FROM collections").fetchone() or ()
         told = database.execute(
             "SELECT str_value FROM segment_metadata WHERE key = 'hnsw:space'"
@@ -142,7 +142,7 @@ def space(main: Path) -> Space:
 
 def vector_segment(main: Path) -> str:
     """Return the id of the vector segment, which is the name of the index's folder."""
-    with _connected(main, alone=True) as database:
+    with connected(main, alone=True) as database:
         rows = database.execute("SELECT id FROM segments WHERE scope = 'VECTOR'").fetchall()
     if len(rows) != 1:
         raise DatabaseRejected(f"{main.name} has {len(rows)} vector segments")
@@ -151,26 +151,35 @@ def vector_segment(main: Path) -> str:
 
 def dimension(main: Path) -> int | None:
     """Return how many floats a vector of the one collection has, None before the first."""
-    with _connected(main, alone=True) as database:
+    with connected(main, alone=True) as database:
         (found,) = database.execute("SELECT dimension FROM collections").fetchone()
     return None if found is None else int(found)
 
 
 def standing(main: Path) -> Standing:
     """Return what the directory holds."""
-    with _connected(main, alone=True) as database:
+    with connected(main, alone=True) as database:
         return _standing(database)
 
 
 def queued(main: Path) -> tuple[frozenset[str], int]:
     """Return the ids whose vectors the index waits for, and how many deletes it waits for."""
-    with _connected(main, alone=True) as database:
+    with connected(main, alone=True) as database:
         waiting = database.execute(
             f"SELECT id, operation FROM embeddings_queue WHERE {_WAITS}",  # noqa: S608
             (_DELETE,),
         ).fetchall()
     ids = frozenset(id_ for id_, operation in waiting if operation != _DELETE)
     return ids, sum(operation == _DELETE for _, operation in waiting)
+
+
+def waiting_vectors(database: sqlite3.Connection) -> Iterator[tuple[str, bytes]]:
+    """Yield the ids whose vectors the index waits for, with the vector's bytes, oldest first."""
+    yield from database.execute(
+        f"SELECT id, vector FROM embeddings_queue WHERE vector IS NOT NULL AND {_WAITS}"  # noqa: S608
+        " ORDER BY seq_id",
+        (_DELETE,),
+    )
 
 
 def prune(main: Path) -> Standing:
@@ -180,7 +189,7 @@ def prune(main: Path) -> Standing:
     them until the index is persisted, and every open would read them all again. The rows it leaves
     in acquire_write at each open go too.
     """
-    with _connected(main) as database:
+    with connected(main) as database:
         database.execute("PRAGMA wal_autocheckpoint = 0")
         database.execute("PRAGMA synchronous = OFF")  # no copy is trusted after a power failure
         database.execute("BEGIN IMMEDIATE")
@@ -198,7 +207,7 @@ def prune(main: Path) -> Standing:
 
 def vacuum(main: Path) -> None:
     """Rewrite the database without its free pages, which hold deleted content."""
-    with _connected(main) as database:
+    with connected(main) as database:
         database.execute("VACUUM")
 
 
@@ -228,7 +237,7 @@ def _standing(database: sqlite3.Connection) -> Standing:
 
 
 @contextmanager
-def _connected(main: Path, *, alone: bool = False) -> Iterator[sqlite3.Connection]:
+def connected(main: Path, *, alone: bool = False) -> Iterator[sqlite3.Connection]:
     """Connect; `alone` reads the main file only, without locks, and leaves nothing beside it."""
     name = f"{main.resolve().as_uri()}?immutable=1" if alone else str(main)
     with closing(sqlite3.connect(name, isolation_level=None, uri=alone)) as database:

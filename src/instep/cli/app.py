@@ -20,9 +20,9 @@ from instep.cli.output import EXIT_HELP
 _PANELS: Final = {
     "Begin": ("init", "check"),
     "The local cloud": ("demo", "up", "down", "env"),
-    "Run and wait": ("deploy", "run", "sync", "wait"),
-    "Look": ("status", "watch", "history", "query", "pull", "mcp", "verify"),
-    "Operate": ("rollback", "sweep", "import", "destroy"),
+    "Run and wait": ("deploy", "run", "sync", "wait", "smoke"),
+    "Look": ("status", "watch", "history", "diff", "query", "pull", "mcp", "verify"),
+    "Operate": ("redrive", "rollback", "tag", "sweep", "import", "destroy"),
     "Measure": ("bench",) if find_spec("benchmarks") else (),  # they lie in the repository alone
 }
 

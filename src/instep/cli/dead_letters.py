@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from instep.batched import batched
-from instep.flow.envelope import attempts_of
+from instep.flow.envelope import attempts_of, reason_of
 from instep.local.target import Target
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 LOOKED_AT = 50
 _A_CALL = 10  # messages that SQS takes or gives at once
 _HIDDEN_SECONDS = 60  # long enough to see each once, handed back at the end
-_BY_COUNT = "received too often without a verdict (the queue's own redrive policy)"
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def letter_of(message: "MessageTypeDef") -> DeadLetter:
     return DeadLetter(
         message_id=said.get("message_id") or message["MessageId"],
         what=_what(message["Body"]),
-        reason=said.get("reason") or said.get("error") or _BY_COUNT,
+        reason=reason_of(said),
         attempts=attempts_of(said),
         execution=said.get("execution"),
         collection=said.get("collection"),

@@ -1,17 +1,20 @@
 """`instep history`: the versions of a collection, what each changed, who wrote it, what it cost."""
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 
 from rich.markup import escape
 
-from instep.cli.options import DEFAULT_STACK, Aws, Collection, Json, Stack
+from instep.cli.options import DEFAULT_STACK, At, Aws, Collection, Json, Stack
 from instep.cli.output import answers, bytes_text, plain_table, print_json, remarks
 from instep.cli.session import open_session
+from instep.snapshot.copy.at import manifest_at
 from instep.snapshot.copy.inventory import read_versions, version_files
 from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.copy.tags import read_tags
 from instep.snapshot.format.manifest import Manifest
 
 EPILOG = "Example: [bold]instep history products --json | jq .versions[0].changed[/]"
@@ -42,20 +45,28 @@ class Version:
     bytes: int = 0
     snapshot_bytes: int = 0
     folded: bool = False
+    tags: tuple[str, ...] = ()
     problem: str | None = None
 
 
 def history(
-    collection: Collection, *, aws: Aws = False, stack: Stack = DEFAULT_STACK, as_json: Json = False
+    collection: Collection,
+    *,
+    at: At = None,
+    aws: Aws = False,
+    stack: Stack = DEFAULT_STACK,
+    as_json: Json = False,
 ) -> None:
     """List the versions, newest first: the head, those before it, and those never published.
 
-    Reads each version file that lies in S3, and no pack. Those that were swept are not there.
+    Reads each version file that lies in S3, and no pack. Those that were swept are not there. With
+    `--at`, that version and what came before it.
     """
     session = open_session(aws=aws, stack=stack)
     store = SnapshotStore(session.objects, collection)
     with remarks.status(f"reading the versions of {collection}"):
-        versions = read_history(store)
+        first = None if at is None else manifest_at(store, at).version
+        versions = read_history(store, first)
     if as_json:
         print_json({"collection": collection, "versions": [asdict(one) for one in versions]})
     elif not versions:
@@ -64,17 +75,27 @@ def history(
         show(versions)
 
 
-def read_history(store: SnapshotStore) -> list[Version]:
-    """Return every version in S3, newest first. StorageUnavailable; SnapshotCorrupt of HEAD."""
+def read_history(store: SnapshotStore, first: str | None = None) -> list[Version]:
+    """Return every version in S3, newest first, or those from the version `first` on.
+
+    StorageUnavailable; SnapshotCorrupt of HEAD or a tag.
+    """
     read = list(read_versions(store, version_files(store)))
+    names: dict[str, list[str]] = defaultdict(list)
+    for tag in read_tags(store):
+        names[tag.version].append(tag.name)
     head = store.head()
     once = {found.parent for _, found in read if isinstance(found, Manifest)}
     versions = []
     for file, found in read:
+        if first is not None and file.version > first:
+            continue
         if isinstance(found, Manifest):
             is_head = head is not None and head.version == file.version
-            state: State = "published" if file.version in once else "staged"
-            versions.append(_describe(found, "head" if is_head else state))
+            known = file.version in once or file.version in names
+            state: State = "published" if known else "staged"
+            tags = tuple(names[file.version])
+            versions.append(replace(_describe(found, "head" if is_head else state), tags=tags))
         else:
             versions.append(Version(file.version, "unreadable", file.written, problem=str(found)))
     return versions
@@ -87,7 +108,7 @@ def show(versions: list[Version]) -> None:
     for one in versions[:_SHOWN]:
         colour = {"head": "green", "unreadable": "red", "staged": "dim"}.get(one.state, "default")
         table.add_row(
-            "HEAD" if one.state == "head" else "",
+            escape(" ".join(["HEAD"] * (one.state == "head") + [*one.tags])),
             f"[{colour}]{one.version}[/]",
             escape(what_changed(one)),
             f"{one.embeddings:,}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from instep.cli.options import At
 from instep.cli.output import Refused
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def mcp(
         str | None,
         typer.Option(metavar="MODULE:NAME", help="A function of texts that returns a vector each."),
     ] = None,
+    at: At = None,
     directory: Annotated[
         Path | None, typer.Option(help="Where copies are kept for the next start.")
     ] = None,
@@ -45,7 +47,7 @@ def mcp(
     from instep.mcp.library import Library
     from instep.mcp.server import serve
 
-    with Library(location, collections, _function(embed), directory) as library:
+    with Library(location, collections, _function(embed), directory, at=at) as library:
         serve(library)
 
 

@@ -11,7 +11,7 @@ from instep.cli.knobs import checked
 DEFAULT_STACK = stack_name()
 
 
-def _known(name: str | None) -> str | None:
+def known_collection(name: str | None) -> str | None:
     """Refuse a name that is no collection of this app's."""
     if name is not None and name not in (names := _names()):
         raise typer.BadParameter(f"{name!r} is no collection; there are {', '.join(names)}")
@@ -47,7 +47,7 @@ Yes: TypeAlias = Annotated[
 Collection: TypeAlias = Annotated[
     str,
     typer.Argument(
-        help="The collection.", show_default=False, callback=_known, autocompletion=_begun
+        help="The collection.", show_default=False, callback=known_collection, autocompletion=_begun
     ),
 ]
 Collections: TypeAlias = Annotated[
@@ -55,13 +55,18 @@ Collections: TypeAlias = Annotated[
     typer.Argument(
         help="One collection; all of them when left out.",
         show_default=False,
-        callback=_known,
+        callback=known_collection,
         autocompletion=_begun,
     ),
 ]
 At: TypeAlias = Annotated[
     str | None,
-    typer.Option("--at", metavar="VERSION", help="A version instead of the head."),
+    typer.Option(
+        "--at",
+        metavar="VERSION|TAG|TIME",
+        help="A version instead of the head: its id, a tag of it, or a time (in UTC, such as "
+        "2026-11-25T10:00) at which it was the head.",
+    ),
 ]
 Context: TypeAlias = Annotated[
     list[str] | None,

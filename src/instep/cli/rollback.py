@@ -20,7 +20,10 @@ EPILOG = "Example: [bold]instep rollback products 20260102T030405.000006Z-0123ab
 def rollback(
     collection: Collection,
     version: Annotated[
-        str, typer.Argument(help="A version of `instep history`.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="VERSION|TAG|TIME", help="A version of `instep history`.", show_default=False
+        ),
     ],
     *,
     aws: Aws = False,

@@ -6,10 +6,13 @@ are one record each, wrapped as Lambda wraps them.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from instep.flow.encoding import Json, size_of
 from instep.json_text import NotJson, read_object
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 Record: TypeAlias = Mapping[str, Any]
 
@@ -18,6 +21,7 @@ MOST_RECORDS: Final = 1_000  # of a message from elsewhere; it may hold one ever
 BYTES_PER_MESSAGE: Final = 200_000
 
 _MOST_DIGITS: Final = 9
+_BY_COUNT: Final = "received too often without a verdict (the queue's own redrive policy)"
 
 
 @dataclass(frozen=True)
@@ -101,3 +105,24 @@ def attempts_of(attributes: Mapping[str, str]) -> int:
     text = attributes.get("attempts", "")
     sensible = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
     return int(text) if sensible else 0
+
+
+def reason_of(attributes: Mapping[str, str]) -> str:
+    """Return why a message lies in the DLQ, whoever put it there."""
+    return attributes.get("reason") or attributes.get("error") or _BY_COUNT
+
+
+def delivery(message: "MessageTypeDef") -> Delivery:
+    """Return a message as SQS hands it over; attributes that are no text are left out."""
+    attributes = {
+        name: value["StringValue"]
+        for name, value in message.get("MessageAttributes", {}).items()
+        if "StringValue" in value
+    }
+    return Delivery(
+        message_id=message["MessageId"],
+        handle=message["ReceiptHandle"],
+        body=message["Body"],
+        attributes=attributes,
+        attempts=attempts_of(attributes),
+    )

@@ -10,18 +10,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from instep.aws.aws_errors import storage
-from instep.batched import batched
 from instep.clock import Clock, utc_now
 from instep.errors import StorageUnavailable
 from instep.flow.calling import call_each
 from instep.flow.draining import MESSAGES_PER_CALL, Drained, drain
 from instep.flow.encoding import Json, written
-from instep.flow.envelope import Delivery, Record, Rejection, attempts_of
-from instep.flow.outgoing import ENTRIES_PER_CALL, Outgoing, attributes_of, in_calls, outgoing
+from instep.flow.envelope import Delivery, Record, Rejection, delivery
+from instep.flow.handles import delete_messages, hand_messages_back
+from instep.flow.outgoing import Outgoing, attributes_of, in_calls, outgoing
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef, MessageTypeDef
+    from mypy_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef
 
 LONG_POLL: Final = 1  # seconds; any wait makes SQS ask all its servers before it says "empty"
 
@@ -101,30 +101,11 @@ class Inbox:
 
     def delete(self, handles: Iterable[str]) -> None:
         """Acknowledge messages; those whose handle is no longer valid come back by themselves."""
-
-        def delete(few: Sequence[str]) -> list["BatchResultErrorEntryTypeDef"]:
-            answer = self._client.delete_message_batch(
-                QueueUrl=self._queue_url,
-                Entries=[{"Id": str(at), "ReceiptHandle": handle} for at, handle in enumerate(few)],
-            )
-            return answer.get("Failed", [])
-
-        call_each("delete messages", delete, batched(handles, ENTRIES_PER_CALL))
+        delete_messages(self._client, self._queue_url, handles)
 
     def hand_back(self, handles: Iterable[str], seconds: int) -> None:
         """Make messages visible again in so many seconds; those that already are stay so."""
-
-        def hand_back(few: Sequence[str]) -> list["BatchResultErrorEntryTypeDef"]:
-            answer = self._client.change_message_visibility_batch(
-                QueueUrl=self._queue_url,
-                Entries=[
-                    {"Id": str(at), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
-                    for at, handle in enumerate(few)
-                ],
-            )
-            return answer.get("Failed", [])
-
-        call_each("hand messages back", hand_back, batched(handles, ENTRIES_PER_CALL))
+        hand_messages_back(self._client, self._queue_url, handles, seconds)
 
     def depth(self) -> Depth:
         """Return the inbox's depth."""
@@ -152,7 +133,7 @@ class Inbox:
                 MessageAttributeNames=["All"],
                 WaitTimeSeconds=wait,
             )
-        return [_delivery(message) for message in answer.get("Messages", [])]
+        return [delivery(message) for message in answer.get("Messages", [])]
 
     def _send(self, queue_url: str, messages: Iterable[Outgoing]) -> list[tuple[Outgoing, str]]:
         """Send; return what SQS refuses for what it holds, with its code."""
@@ -187,19 +168,4 @@ def _set_aside(message: Outgoing, why: str) -> Rejection:
         f"SQS does not take it ({why})" + (f": {error}" if error else ""),
         int(known.get("attempts", 0)),
         collection=str(collection) if collection else None,
-    )
-
-
-def _delivery(message: "MessageTypeDef") -> Delivery:
-    attributes = {
-        name: value["StringValue"]
-        for name, value in message.get("MessageAttributes", {}).items()
-        if "StringValue" in value
-    }
-    return Delivery(
-        message_id=message["MessageId"],
-        handle=message["ReceiptHandle"],
-        body=message["Body"],
-        attributes=attributes,
-        attempts=attempts_of(attributes),
     )

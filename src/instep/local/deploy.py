@@ -44,6 +44,7 @@ class Deployment:
     state_machine_arn: str
     inbox_queue_url: str
     dlq_url: str
+    failures_bucket: str
     event_bus_name: str
     keep_versions: str
     keep_days: str
@@ -55,6 +56,12 @@ class Deployment:
         if found is None:
             raise NotDeployed(f"no stack {stack} there: run `instep up` or `instep deploy`")
         outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in found.get("Outputs", [])}
+        unsaid = {_output_id(field.name) for field in fields(cls)} - outputs.keys()
+        if unsaid:
+            raise NotDeployed(
+                f"the stack {stack} does not say its {', '.join(sorted(unsaid))}: it was deployed "
+                f"by an older Instep; run `instep deploy` again"
+            )
         return cls(**{field.name: outputs[_output_id(field.name)] for field in fields(cls)})
 
     def variables(self) -> dict[str, str]:

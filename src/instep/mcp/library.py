@@ -58,7 +58,10 @@ class _Shelf:
 
 
 class Library:
-    """Snapshots of some collections at one place, open until the block ends."""
+    """Snapshots of some collections at one place, open until the block ends.
+
+    `at` is what `open_snapshot` takes: then the head is not followed.
+    """
 
     def __init__(
         self,
@@ -67,6 +70,7 @@ class Library:
         texts_to_vectors: "TextsToVectors | None" = None,
         directory: Path | None = None,
         clock: Callable[[], float] = monotonic,
+        at: str | None = None,
     ) -> None:
         self._clock = clock
         self._stack = ExitStack()
@@ -75,7 +79,7 @@ class Library:
             failed.push(self._stack)
             for name in collections:
                 versions = versions_at(location, name)
-                snapshot = Snapshot(versions, directory, None, None, texts_to_vectors)
+                snapshot = Snapshot(versions, directory, at, None, texts_to_vectors)
                 self._stack.enter_context(snapshot)
                 self._shelves[name] = _Shelf(versions, snapshot, clock())
             failed.pop_all()

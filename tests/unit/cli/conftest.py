@@ -25,7 +25,7 @@ from receipt_demo.items import Item, items_of, word_key
 from receipt_demo.receipts import Receipt, generate
 from receipt_demo.vectors import vectors_of
 from receipt_domain.oracle import expected
-from tests.support.aws import BUCKET, BUS, ENTITIES, LOCKS, Services, services
+from tests.support.aws import BUCKET, BUS, ENTITIES, FAILURES, LOCKS, Services, services
 
 Metadata = Mapping[str, Any]
 
@@ -106,6 +106,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cli]:
             state_machine_arn=machine,
             inbox_queue_url=made.inbox_url,
             dlq_url=made.dlq_url,
+            failures_bucket=FAILURES,
             event_bus_name=BUS,
             keep_versions="1",
             keep_days="7",

@@ -1,6 +1,6 @@
 """`history`, `rollback` and `sweep`: what an operator reads and does, over snapshots on moto."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -124,6 +124,64 @@ def test_a_dry_sweep_deletes_nothing_and_a_sweep_what_it_said(
     gone = cli.run("rollback", "words", versions[0], "--yes")
     assert gone.exit_code == 3
     assert "was swept" in gone.stderr
+
+
+def test_a_tag_is_a_version_wherever_one_is_taken_and_no_sweep_takes_it(
+    cli: Cli, versions: list[str]
+) -> None:
+    result = cli.run("tag", "words", versions[0], "milk-only")
+    assert result.exit_code == 0, result.output
+    (told,) = cli.json("tag", "words")["tags"]
+    assert (told["name"], told["version"]) == ("milk-only", versions[0])
+    assert cli.json("history", "words", "--at", "milk-only")["versions"][0]["tags"] == ["milk-only"]
+    assert "milk-only" in cli.run("history", "words").stdout
+    cli.made.age_objects(timedelta(days=30))
+    assert cli.json("sweep", "words", "--yes")["collections"][0]["versions"] == []
+    hits = cli.json("query", "words", "dairy", "--at", "milk-only")["hits"]
+    assert {hit["text"] for hit in hits} == {"MILK"}
+    assert cli.json("rollback", "words", "milk-only", "--yes")["to"] == versions[0]
+    assert texts(cli) == {"MILK"}
+    assert cli.run("tag", "words", "--delete", "milk-only").exit_code == 0
+    assert "no tags" in cli.run("tag", "words").stdout
+    gone = cli.run("query", "words", "dairy", "--at", "milk-only")
+    assert gone.exit_code == 3
+    assert "no such tag" in gone.stderr
+
+
+def test_diff_tells_what_differs_and_says_yes_and_no_by_its_exit_status(
+    cli: Cli, versions: list[str]
+) -> None:
+    same = cli.run("diff", "words", versions[0], versions[0])
+    assert (same.exit_code, same.stdout.strip()) == (0, "0 added, 0 removed, 0 changed")
+    result = cli.run("diff", "words", *versions)
+    assert result.exit_code == 1, result.output
+    lines = result.stdout.splitlines()
+    assert [line.split() for line in lines[:3]] == [
+        ["removed", "a"],
+        ["added", "b"],
+        ["added", "c"],
+    ]
+    told = cli.json("diff", "words", *versions)
+    assert (told["added"], told["removed"], told["changed"]) == (2, 1, 0)
+    assert [one["id"] for one in told["changes"]] == ["a", "b", "c"]
+    assert cli.run("diff", "words", versions[0], "nobody-s").exit_code == 3
+
+
+def test_a_time_is_a_version_wherever_one_is_taken(cli: Cli, versions: list[str]) -> None:
+    then = datetime.fromisoformat(versions[0][:22] + "+00:00").isoformat()
+    told = cli.json("query", "words", "dairy", "--at", then)
+    assert told["version"] == versions[0]
+    assert [one["version"] for one in cli.json("history", "words", "--at", then)["versions"]] == [
+        versions[0]
+    ]
+    early = cli.run("rollback", "words", "2020-01-01", "--yes")
+    assert early.exit_code == 3
+    assert "swept, or nothing" in early.stderr
+
+
+def test_a_tag_needs_a_version_and_a_name(cli: Cli, versions: list[str]) -> None:
+    assert cli.run("tag", "words", versions[0]).exit_code == 2
+    assert cli.run("tag", "words", versions[0], "a", "--delete", "b").exit_code == 2
 
 
 def test_a_sweep_in_doubt_is_a_sentence(cli: Cli, versions: list[str]) -> None:

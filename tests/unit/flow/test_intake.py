@@ -7,8 +7,8 @@ import pytest
 
 from instep.flow.envelope import BYTES_PER_MESSAGE, Delivery
 from instep.flow.parking import fetch_deliveries, park
+from instep.flow.screening import screen
 from instep.lambda_.intake import Intake, take_in
-from instep.lambda_.screening import screen
 from instep.metrics import NoMetrics
 from receipt_domain import DOMAIN as RECEIPTS
 from tests.support.items import Paper, record

@@ -12,7 +12,7 @@ from instep.flow.encoding import Json, cut, encode, size_of
 from instep.flow.envelope import RECORDS_PER_MESSAGE, Delivery, Rejection, unpack
 from instep.flow.inbox import Inbox
 from instep.flow.outgoing import CALL_BYTES, ENTRIES_PER_CALL, MESSAGE_BYTES, Outgoing, in_calls
-from instep.lambda_.screening import screen
+from instep.flow.screening import screen
 from receipt_domain import DOMAIN
 from receipt_dynamo_stream import parse_record
 from tests.support.items import Paper, record

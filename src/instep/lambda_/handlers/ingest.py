@@ -12,9 +12,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from instep.domain import Domain
+from instep.flow.screening import screen
 from instep.flow.starter import Starter
 from instep.lambda_ import parts
-from instep.lambda_.screening import screen
 from instep.lambda_.telemetry import Handler, Payload, logger, metrics, observed, timed
 
 

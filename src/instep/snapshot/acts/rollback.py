@@ -13,8 +13,10 @@ from typing import Any, Final
 from instep.errors import ConfigurationMissing, SnapshotConflict, SnapshotCorrupt, VersionRejected
 from instep.snapshot.acts.publish import Staged, publish_unleased
 from instep.snapshot.acts.staging import Origin, put_version
+from instep.snapshot.copy.at import manifest_at
 from instep.snapshot.copy.inventory import missing_packs, was_published
 from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.copy.tags import is_tagged
 from instep.snapshot.format.head import Head
 from instep.snapshot.format.manifest import Manifest
 
@@ -34,8 +36,9 @@ class RolledBack:
 def rollback(store: SnapshotStore, version: str, writer: str) -> RolledBack:
     """Publish the content of `version` as a new version; `writer` is who did it, for history.
 
-    VersionRejected: it is the head, was never the head, is gone or misses packs. SnapshotConflict:
-    the head moved at every try. StorageUnavailable: unknown; `instep history` shows who is head.
+    `version` is what `instep.snapshot.copy.at` knows. VersionRejected: it is the head, was never
+    the head, is gone or misses packs. SnapshotConflict: the head moved at every try.
+    StorageUnavailable: unknown; `instep history` shows who is head.
     """
     for _ in range(_TRIES - 1):
         with suppress(SnapshotConflict):
@@ -43,24 +46,26 @@ def rollback(store: SnapshotStore, version: str, writer: str) -> RolledBack:
     return _try(store, version, writer)
 
 
-def _try(store: SnapshotStore, version: str, writer: str) -> RolledBack:
-    head = _require_head(store, version)
+def _try(store: SnapshotStore, at: str, writer: str) -> RolledBack:
+    head = _require_head(store)
+    version = _find(store, at).version
+    if head.version == version:
+        raise VersionRejected(store.collection, version, "it is the head already")
     published = publish_unleased(store, _stage(store, head, version, writer))
     return RolledBack(published.version, version, head.version, published.held_ms)
 
 
-def _require_head(store: SnapshotStore, version: str) -> Head:
+def _require_head(store: SnapshotStore) -> Head:
     head = store.head()
     if head is None:
         raise ConfigurationMissing(f"{store.collection} has no version yet: nothing to go back to")
-    if head.version == version:
-        raise VersionRejected(store.collection, version, "it is the head already")
     return head
 
 
 def _stage(store: SnapshotStore, head: Head, version: str, writer: str) -> Staged:
     old = _find(store, version)
-    if not was_published(store, version) and _is_readable(store, head.version):
+    known = is_tagged(store, version) or was_published(store, version)
+    if not known and _is_readable(store, head.version):
         raise VersionRejected(store.collection, version, "it was never the head")
     note: dict[str, Any] = {"rollback_to": version}
     origin = Origin(writer, head.fencing_token, old.watermark, note, head, made_by=old.made_by)
@@ -74,7 +79,7 @@ def _stage(store: SnapshotStore, head: Head, version: str, writer: str) -> Stage
 
 def _find(store: SnapshotStore, version: str) -> Manifest:
     try:
-        return store.asked_for(version)
+        return manifest_at(store, version)
     except SnapshotCorrupt as error:
         raise VersionRejected(store.collection, version, error.what) from error
 

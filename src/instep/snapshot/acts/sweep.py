@@ -2,9 +2,9 @@
 
 Safe beside anyone, without a lock (docs/adr/0010). What is listed comes before HEAD is
 read, so that HEAD has passed the parent of all that is condemned. Packs are judged by a listing of
-versions made after the deletes: whoever brings an old version's packs back (a rollback) stores the
-new version first and then looks whether the old one is still there. A sweep that dies leaves loose
-packs, which the next one deletes; nothing it did not list itself is ever deleted.
+versions, and of tags, made after the deletes: whoever needs an old version's packs (a rollback, a
+tag) stores that first and then looks whether the old version is still there. A sweep that dies
+leaves loose packs, which the next one deletes; nothing it did not list itself is ever deleted.
 """
 
 import re
@@ -18,6 +18,7 @@ from instep.errors import SnapshotCorrupt
 from instep.snapshot.acts.retention import Known, Retention, condemned, loose_packs
 from instep.snapshot.copy.inventory import VersionFile, read_versions, version_files
 from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.copy.tags import read_tags
 from instep.snapshot.format.head import Head, unusable_head
 from instep.snapshot.format.manifest import Manifest
 
@@ -93,13 +94,14 @@ def sweep(
         versions.read(store)  # it moved to a version younger than the listing
     _require_whole(store, versions, head)
     heads = [head.version if head else None, *_successors(store)]
-    going = condemned(versions.known, heads, retention, now)
+    tagged = {tag.version for tag in read_tags(store)}
+    lets_go = condemned(versions.known, heads, retention, now)
+    going = [version for version in lets_go if version not in tagged]
     if not dry_run:
         store.objects.delete(map(store.manifest_key, going))
-        versions.read(store)  # a rollback may have named old packs anew since
-    loose = loose_packs(
-        {name: entry.modified for name, entry in packs.items()}, versions.named(going), now
-    )
+        versions.read(store)  # a rollback may have named old packs anew since, or a tag
+    named = versions.named(going).union(*(tag.manifest.packs() for tag in read_tags(store)))
+    loose = loose_packs({name: entry.modified for name, entry in packs.items()}, named, now)
     if not dry_run:
         _delete(store, loose, len(going), progress)
     return Swept(

@@ -239,6 +239,8 @@ def open_snapshot(
 ) -> Snapshot:
     """Open a collection's head, or the version `at`, to read; close it, or use it in a `with`.
 
+    `at` is a version's id, a tag, or a time in ISO 8601 (in UTC if it does not say): then the
+    version that was the head at that time.
     `location` is BUCKET, s3://BUCKET, s3://BUCKET/PREFIX, a directory that `instep pull` wrote, or
     an Objects of a client of yours. `embedding_function` makes vectors of `query_texts`: a function
     of texts, or one of chromadb's; by default what made the embeddings, if Instep ships that.

@@ -15,7 +15,7 @@ from typing import Final
 
 from instep.aws.objects import Listed, ObjectMissing, Objects, ObjectTooLarge
 from instep.clock import Clock, utc_now
-from instep.errors import ConfigurationMissing, SnapshotCorrupt, VersionRejected
+from instep.errors import ConfigurationMissing, SnapshotCorrupt
 from instep.snapshot.copy.cache import PackCache
 from instep.snapshot.copy.fetch import Damaged, FilePlan, Prepared, Progress, prepare
 from instep.snapshot.format.document import DocumentDamaged
@@ -90,21 +90,6 @@ class SnapshotStore:
         except (ObjectTooLarge, DocumentDamaged) as error:
             raise SnapshotCorrupt(self.collection, f"manifest {key}: {error}") from error
         return manifest
-
-    def asked_for(self, version: str) -> Manifest:
-        """Return the manifest of a version that a person named; VersionRejected if there is none.
-
-        SnapshotCorrupt when it is damaged.
-        """
-        try:
-            found = self.find_manifest(version_id(version))
-        except DocumentDamaged as error:
-            raise VersionRejected(self.collection, version, "it is no version's id") from error
-        if found is None:
-            raise VersionRejected(
-                self.collection, version, "there is no such version, or it was swept"
-            )
-        return found
 
     def versions(self) -> Iterator[Listed]:
         """Yield every version file that exists, oldest first, published or not."""

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from instep.errors import ConfigurationMissing, SnapshotCorrupt, VersionRejected
+from instep.snapshot.copy.at import manifest_at
 from instep.snapshot.copy.fetch import Fetches
 from instep.snapshot.copy.inventory import refuse_lost_head
 from instep.snapshot.copy.store import SnapshotStore
@@ -24,7 +25,8 @@ class Versions(Fetches, Protocol):
         """The collection's name."""
 
     def wanted(self, at: str | None) -> tuple[Manifest, Freshness]:
-        """Return the version `at`, or else the head, and how fresh it is.
+        """Return the version that `at` means (`instep.snapshot.copy.at`), or else the head, and how
+        fresh it is.
 
         VersionRejected when there is no such version, ConfigurationMissing when there is none.
         """
@@ -52,7 +54,7 @@ class StoredVersions:
     def wanted(self, at: str | None) -> tuple[Manifest, Freshness]:
         """Return the version `at`, or else the head; SnapshotCorrupt when HEAD was and is gone."""
         if at is not None:
-            manifest = self._store.asked_for(at)
+            manifest = manifest_at(self._store, at)
             return manifest, manifest.freshness
         head = self._head()
         if head is None:
