@@ -45,6 +45,17 @@ class LeaseLost(CompactionError):
         self.collection, self.owner, self.found = collection, owner, found
 
 
+class FormatUnknown(CompactionError):
+    """Something that a newer release wrote. Deferred: the release that knows it takes it."""
+
+    def __init__(self, what: str, found: int, known: int) -> None:
+        super().__init__(
+            f"{what} is of format {found}, and this release knows {known} and older ones; nothing "
+            f"is lost and it comes back: if no deploy is under way, deploy the newer release again"
+        )
+        self.what, self.found, self.known = what, found, known
+
+
 class SnapshotConflict(CompactionError):
     """HEAD moved and does not name our version. The workflow applies again on the new head."""
 
