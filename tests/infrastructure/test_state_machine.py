@@ -82,6 +82,7 @@ PATIENCE = 150  # seconds: what of a round's five minutes ApplyUpdates may take
 # What a step may raise that no state names, and why that is meant.
 UNNAMED = {
     "InputRejected": "ends the execution: its cause shows the accepted shapes",
+    "FoldTooLarge": "never retried: States.ALL leaves the head unfolded until a larger deployment",
     "SnapshotCorrupt": "never retried: States.ALL makes the collection Failed, the cause names "
     "`instep rollback`",
     "SnapshotUnsupported": "never retried: States.ALL makes the collection Failed",
