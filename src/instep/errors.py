@@ -45,6 +45,32 @@ class LeaseLost(CompactionError):
         self.collection, self.owner, self.found = collection, owner, found
 
 
+class FoldTooLarge(CompactionError):
+    """A fold needs more than its function has. Never retried: it waits for another deployment."""
+
+    def __init__(
+        self, collection: str, memory: int, has_memory: int, disk: int, has_disk: int
+    ) -> None:
+        super().__init__(
+            f"{collection}: a fold needs about {memory:,} MB of memory and {disk:,} MB of disk, "
+            f"and its function has {has_memory:,} and {has_disk:,}; nothing is lost, but readers "
+            f"replay what is not folded: deploy with a larger foldMemory or foldStorage "
+            f'(docs/operating.md, "Size")'
+        )
+        self.collection = collection
+
+
+class FormatUnknown(CompactionError):
+    """Something that a newer release wrote. Deferred: the release that knows it takes it."""
+
+    def __init__(self, what: str, found: int, known: int) -> None:
+        super().__init__(
+            f"{what} is of format {found}, and this release knows {known} and older ones; nothing "
+            f"is lost and it comes back: if no deploy is under way, deploy the newer release again"
+        )
+        self.what, self.found, self.known = what, found, known
+
+
 class SnapshotConflict(CompactionError):
     """HEAD moved and does not name our version. The workflow applies again on the new head."""
 

@@ -1,4 +1,4 @@
-"""The synthetic change goes the whole way and moves nothing; it meets what is broken on the way."""
+"""The synthetic change goes the whole way and moves nothing; it meets what is broken on it."""
 
 import pytest
 

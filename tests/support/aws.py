@@ -41,6 +41,8 @@ ENVIRONMENT = {
     "CHROMADB_STORAGE_MODE": "s3",
     "KEEP_VERSIONS": "1",
     "KEEP_DAYS": "7",
+    "FOLD_MEMORY_MB": "1769",
+    "FOLD_STORAGE_MB": "10240",
     "LOG_LEVEL": "INFO",
     "POWERTOOLS_SERVICE_NAME": "instep",
     "POWERTOOLS_METRICS_NAMESPACE": "EmbeddingWorkflow",

@@ -20,7 +20,7 @@ from typing import Any
 from instep.aws.objects import Objects
 from instep.clock import utc_now
 from instep.domain import Domain
-from instep.errors import LeaseLost, LockBusy, SnapshotConflict
+from instep.errors import FormatUnknown, LeaseLost, LockBusy, SnapshotConflict
 from instep.lambda_.payloads import Tally
 from instep.snapshot.copy.reader import open_snapshot
 from receipt_domain import DOMAIN
@@ -44,6 +44,9 @@ class Run:
     cause: str
     output: Payload
     outcomes: list[dict[str, str]] = field(default_factory=list)  # collection -> status, a round
+
+
+NOT_NOW = {LockBusy.__name__, LeaseLost.__name__, FormatUnknown.__name__}
 
 
 class FunctionFailed(Exception):
@@ -227,7 +230,7 @@ class Pipeline:
             item["lease"] = self._lock(request)
             status = self._apply_and_upload(item, mine)
         except FunctionFailed as failed:
-            deferred = failed.name in {LockBusy.__name__, LeaseLost.__name__}
+            deferred = failed.name in NOT_NOW
             status = "deferred" if deferred else "failed"
             item["error"] = {"Error": failed.name, "Cause": failed.cause}
         item["outcome"] = {"status": status}

@@ -19,7 +19,7 @@ from instep.cdk.retries import (
     retry_transient,
 )
 from instep.cdk.task import invoke
-from instep.errors import LeaseLost, LockBusy, SnapshotConflict
+from instep.errors import FormatUnknown, LeaseLost, LockBusy, SnapshotConflict
 
 MAX_ATTEMPTS = 3  # after three lost races a later run is the better place to try
 
@@ -134,7 +134,8 @@ class ApplyUpdates(Construct):
         retry_embedder(self.state)
         if patience.second_try:
             retry_dead(self.state)
-        self.state.add_catch(lost, errors=[LeaseLost.__name__], result_path="$.error")
+        later = [LeaseLost.__name__, FormatUnknown.__name__]
+        self.state.add_catch(lost, errors=later, result_path="$.error")
         self.state.add_catch(failed, errors=EVERYTHING_ELSE, result_path="$.error")
 
 

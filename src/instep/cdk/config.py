@@ -69,6 +69,10 @@ class Config:
     retain_data: bool
     """Deleting the stack is refused at first, and leaves buckets, tables and queues behind; a first
     deployment that fails leaves none. False: all of it goes with the stack, objects included."""
+    fold_memory: int
+    """Megabytes of FoldSnapshot's memory, which holds a collection's whole index."""
+    fold_storage: int
+    """Gigabytes of its local disk, which holds two copies of each collection."""
     rollout: Rollout
     """How a deploy takes over: a share of the starts first, share by share, or all at once. All
     but the last go back by themselves when an alarm goes off meanwhile."""
@@ -128,6 +132,8 @@ class Config:
             architecture=_one_of("architecture", get("architecture") or "arm64", Architecture),
             local_cloud=local,
             retain_data=_flag("retainData", get("retainData"), default=True),
+            fold_memory=_whole("foldMemory", _given(get("foldMemory"), 1769), 512, 10_240),
+            fold_storage=_whole("foldStorage", _given(get("foldStorage"), 10), most=10),
             rollout=_one_of("rollout", get("rollout") or "canary", Rollout),
             rollout_percent=_whole("rolloutPercent", _given(get("rolloutPercent"), 10), most=99),
             rollout_minutes=minutes,

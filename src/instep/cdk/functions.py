@@ -16,6 +16,7 @@ ONE_CORE = 1769  # a single thread runs no faster with more
 
 LEASE = ["LOCK_TABLE_NAME", "LOCK_DURATION_MINUTES"]
 RUNNER = ["LOCK_TABLE_NAME", "ROUND_SECONDS", "EVENT_BUS_NAME", "STACK_NAME"]
+FOLD = ["FOLD_MEMORY_MB", "FOLD_STORAGE_MB"]
 BEAT = ["HEARTBEAT_INTERVAL_SECONDS", "ROUND_SECONDS"]
 
 QUEUE = "dynamodb:UpdateItem"  # what it takes to say that work was queued
@@ -133,7 +134,7 @@ class Functions(Making):
             "upload_snapshot",
             timeout=Duration.minutes(2),
             memory=IO_BOUND,
-            reads=[*LEASE, "CHROMADB_BUCKET"],
+            reads=[*LEASE, *FOLD, "CHROMADB_BUCKET"],
         )
         self._allow_leases(made)
         self._allow_objects(made, "s3:GetObject", "*/HEAD*", "*/versions/*")
@@ -141,19 +142,19 @@ class Functions(Making):
         return made
 
     def _fold_snapshot(self) -> WorkflowFunction:
-        """chromadb with its index, which stays in memory: 807 MB needed at 70,000 x 1,536, and it
-        grows with the collection: the smallest size that holds twice as much. All of /tmp, for two
-        copies of the whole collection; ten minutes are a hundred such folds, and all that a hung
-        one may hold the lease.
+        """chromadb with its index, which stays in memory and grows with the collection: the
+        configuration's to say (docs/operating.md, "Size"), as is /tmp, for two copies of all of
+        it. Ten minutes are all that a hung one may hold the lease.
         """
         made = self._function(
             "fold_snapshot",
             timeout=Duration.minutes(10),
-            memory=ONE_CORE,
-            scratch=Size.gibibytes(10),
+            memory=self._config.fold_memory,
+            scratch=Size.gibibytes(self._config.fold_storage),
             reads=[
                 *LEASE,
                 *BEAT,
+                *FOLD,
                 "CHROMADB_BUCKET",
                 "CHROMADB_STORAGE_MODE",
                 "CHROMA_ROOT",

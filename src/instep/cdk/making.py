@@ -54,6 +54,8 @@ class Making(Construct):
             "LOCK_DURATION_MINUTES": str(LOCK_DURATION.to_minutes()),
             "HEARTBEAT_INTERVAL_SECONDS": str(HEARTBEAT_INTERVAL.to_seconds()),
             "ROUND_SECONDS": str(platform.config.round_seconds),
+            "FOLD_MEMORY_MB": str(platform.config.fold_memory),
+            "FOLD_STORAGE_MB": str(platform.config.fold_storage * 1024),
             "CHROMADB_STORAGE_MODE": platform.config.storage_mode,
             "CHROMA_ROOT": "/tmp/chroma",  # noqa: S108 - Lambda's only writable folder, its own
             "DELTA_BUCKETS": ",".join(platform.config.delta_buckets),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from instep.flow.encoding import Json, size_of
+from instep.flow.formats import MESSAGE, format_of
 from instep.json_text import NotJson, read_object
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ class Delivery:
     body: str
     attributes: Mapping[str, str]
     attempts: int
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether this release knows the message's format."""
+        return format_of(self.attributes.get("format")) <= MESSAGE
 
     @property
     def collection(self) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from instep.flow.encoding import Json, cut, size_of, written
 from instep.flow.envelope import Record, body_of, pack
+from instep.flow.formats import MESSAGE
 
 MESSAGE_BYTES: Final = 1_048_576
 CALL_BYTES: Final = 1_048_576
@@ -90,7 +91,9 @@ def outgoing(
     delay: int = 0,
 ) -> list[Outgoing]:
     """Return inbox messages of these records, packed; see `Inbox.send`."""
-    known = attributes_of(collection=collection, attempts=attempts, error=error or None)
+    known = attributes_of(
+        format=MESSAGE, collection=collection, attempts=attempts, error=error or None
+    )
     return [Outgoing(few, known, delay) for few in pack(map(written, records))]
 
 

@@ -16,6 +16,7 @@ from io import BytesIO
 from itertools import islice
 from typing import Any, Final, Protocol
 
+from instep.flow import formats
 from instep.flow.batch import Entry
 from instep.flow.encoding import Json
 
@@ -27,7 +28,10 @@ _GZIP: Final = 31  # zlib's window bits for a gzip member, which has no time in 
 
 @dataclass(frozen=True)
 class BatchRef:
-    """Where something is parked: `bytes` from `start` on of an object; `count` things."""
+    """Where something is parked: `bytes` from `start` on of an object; `count` things.
+
+    The reference says of which format they are, for it is what one release may hand another.
+    """
 
     key: str
     start: int
@@ -36,11 +40,13 @@ class BatchRef:
 
     def to_payload(self) -> dict[str, Any]:
         """Return the reference as the JSON one state hands the next."""
-        return asdict(self)
+        return {**asdict(self), "format": formats.PARKED}
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> "BatchRef":
-        """Read what `to_payload` wrote."""
+        """Read what `to_payload` wrote; FormatUnknown when a newer release did."""
+        found = formats.format_of(payload.get("format"))
+        formats.check(payload["key"], found, formats.PARKED)
         return cls(payload["key"], payload["start"], payload["bytes"], payload["count"])
 
 

@@ -27,7 +27,8 @@ class Intake:
     """What a round took in.
 
     `records` are those of `held`, or the input's, in order. `finished` are handles with no work
-    left once poison is in the DLQ; `left_over` are handles of what was too much for one round.
+    left once poison is in the DLQ; `left_over` are handles of what was too much for one round, and
+    `newer` of what a newer release has to take.
     """
 
     held: Sequence[Held]
@@ -36,6 +37,7 @@ class Intake:
     poison: Sequence[Rejection]
     finished: Sequence[str]
     left_over: Sequence[str]
+    newer: Sequence[str]
 
 
 def take_in(
@@ -45,7 +47,13 @@ def take_in(
     taking = _Taking(domain, metrics)
     batches = coalesce(taking.signals(records, deliveries))
     return Intake(
-        taking.held, taking.records, batches, taking.poison, taking.finished, taking.left_over
+        taking.held,
+        taking.records,
+        batches,
+        taking.poison,
+        taking.finished,
+        taking.left_over,
+        taking.newer,
     )
 
 
@@ -70,13 +78,16 @@ class _Taking:
     poison: list[Rejection] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
     left_over: list[str] = field(default_factory=list)
+    newer: list[str] = field(default_factory=list)
     work: int = 0
 
     def signals(self, records: Iterable[Record], deliveries: Sequence[Delivery]) -> Iterator[Heard]:
         for piece in _of_input(records):
             yield from self._piece(piece)
         for delivery in deliveries:
-            if self.work >= WORK_PER_ROUND:
+            if not delivery.is_readable:
+                self.newer.append(delivery.handle)
+            elif self.work >= WORK_PER_ROUND:
                 self.left_over.append(delivery.handle)
             else:
                 yield from self._delivery(delivery)

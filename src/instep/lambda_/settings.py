@@ -13,6 +13,7 @@ from botocore.config import Config
 
 from instep.errors import ConfigurationMissing
 from instep.flow.pace import Pace
+from instep.snapshot.acts.fold_size import Room
 from instep.snapshot.acts.retention import Retention
 
 # Short timeouts and few tries here: what lasts longer is the workflow's to retry.
@@ -88,6 +89,11 @@ def stack() -> str:
 def retention() -> Retention:
     """Return how much history a sweep leaves."""
     return Retention(int(_required("KEEP_VERSIONS")), timedelta(days=int(_required("KEEP_DAYS"))))
+
+
+def fold_room() -> Room:
+    """Return what the fold's function has, whichever function asks."""
+    return Room(int(_required("FOLD_MEMORY_MB")), int(_required("FOLD_STORAGE_MB")))
 
 
 def chroma_root() -> Path:

@@ -18,6 +18,7 @@ from instep.lambda_.shared_cache import shared_cache
 from instep.lambda_.telemetry import Handler, Payload, failing_as, logger, metrics, observed
 from instep.snapshot.acts.anew import writing_to
 from instep.snapshot.acts.fold import fold_if_due
+from instep.snapshot.acts.fold_size import FoldSize
 from instep.snapshot.acts.publish import publish
 from instep.snapshot.copy.store import SnapshotStore
 
@@ -51,6 +52,9 @@ def handler(domain: Domain) -> Handler:
 
 def fold_head(store: SnapshotStore, request: FoldRequest, leases: LeaseTable) -> FoldAnswer:
     """Stage the head folded and publish that, if a fold is due."""
+    head = store.head()
+    if head is not None:  # it may have grown since a publish found a fold due
+        settings.fold_room().check(request.collection, FoldSize.of(store.manifest(head.version)))
     root = settings.chroma_root() / request.collection
     staged = fold_if_due(store, root, request.execution, request.lease.fencing_token)
     if staged is None:

@@ -16,7 +16,7 @@ from instep.domain import Domain
 from instep.flow.batch import Entry
 from instep.flow.envelope import Delivery, Record
 from instep.flow.inbox import Inbox
-from instep.flow.pace import Pace
+from instep.flow.pace import STUCK_DELAYS, Pace, delay
 from instep.flow.parking import BatchRef, park
 from instep.flow.sync import segments
 from instep.lambda_ import parts, settings
@@ -24,7 +24,7 @@ from instep.lambda_.deadline import Deadline
 from instep.lambda_.inputs import Drain, Ended, Pasted, SyncTable, read_input
 from instep.lambda_.intake import take_in
 from instep.lambda_.looking import Lookout
-from instep.lambda_.payloads import Next, ParseAnswer, ParseRequest
+from instep.lambda_.payloads import Next, ParseAnswer, ParseRequest, Tally
 from instep.lambda_.sync_payloads import Sync
 from instep.lambda_.telemetry import Handler, Payload, logger, metrics, observed
 
@@ -89,17 +89,29 @@ class Parsing:
             )
         self.inbox.delete(intake.finished)
         self.inbox.hand_back(intake.left_over, seconds=0)
+        tally = self._put_off(intake.newer, answer.tally)
         counts = {name: batch.count for name, batch in batches.items()}
         logger.info("batch parsed", extra={"entries": counts, "rejected": rejected})
-        tally = replace(answer.tally, rejected=answer.tally.rejected + rejected)
+        tally = replace(tally, rejected=tally.rejected + rejected)
         more = answer.more or bool(intake.left_over)
+        alarming = deaths or answer.tally.stuck  # something may have taken too long
         answer = replace(answer, tally=tally, more=more, deliveries=reference, batches=batches)
         if not batches:
             then = Next.LOOK if answer.drains else Next.END
             return replace(answer, next=then, pause=self.pace.pause(answer.began, utc_now()))
-        alarming = deaths or tally.stuck  # something may have taken too long
         small = max(counts.values()) <= SMALL and not alarming
         return replace(answer, next=Next.WORK if small else Next.LARGE)
+
+    def _put_off(self, newer: Sequence[str], tally: Tally) -> Tally:
+        """Hand back what a newer release has to take, longer each time; after some looks in a row
+        that found it this runner ends, for the next start may be that release's.
+        """
+        if not newer:
+            return tally
+        self.inbox.hand_back(newer, seconds=delay(STUCK_DELAYS, tally.stuck))
+        logger.warning("messages of a newer format wait", extra={"messages": len(newer)})
+        metrics.count("InboxMessagesOfNewerFormat", len(newer))
+        return replace(tally, deferred=tally.deferred + len(newer), stuck=tally.stuck + 1)
 
 
 def behind(batches: Mapping[str, Sequence[Entry]], now: datetime) -> None:

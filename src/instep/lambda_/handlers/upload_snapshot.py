@@ -5,10 +5,11 @@ Idempotent: a HEAD that names the staged version already means that an earlier t
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from instep.errors import LeaseLost
-from instep.lambda_ import parts
+from instep.errors import FoldTooLarge, LeaseLost
+from instep.lambda_ import parts, settings
 from instep.lambda_.payloads import UploadRequest
 from instep.lambda_.telemetry import Handler, Payload, failing_as, logger, metrics, observed
+from instep.snapshot.acts.fold_size import FoldSize
 from instep.snapshot.acts.publish import Published, Staged, publish
 from instep.snapshot.copy.store import SnapshotStore
 
@@ -36,9 +37,21 @@ def handler() -> Handler:
         metrics.count("CompactionVersionsPublished")
         metrics.count("CompactionBytesPublished", staged.bytes)
         report(request.collection, published)
-        return {"version": published.version, "held_ms": published.held_ms, "fold": published.fold}
+        fold = published.fold and is_foldable(store, published.version)
+        return {"version": published.version, "held_ms": published.held_ms, "fold": fold}
 
     return handle
+
+
+def is_foldable(store: SnapshotStore, version: str) -> bool:
+    """Say whether the fold's function has room: no round tries what would die in every round."""
+    try:
+        settings.fold_room().check(store.collection, FoldSize.of(store.manifest(version)))
+    except FoldTooLarge as error:
+        logger.warning(str(error))
+        metrics.count("CompactionFoldTooLarge")
+        return False
+    return True
 
 
 def report(collection: str, published: Published) -> None:
