@@ -10,7 +10,7 @@ from instep.app import app_folder, context_of
 from instep.binding import collection_names
 from instep.cdk.config import Config
 from instep.cli.knobs import knobs_of
-from instep.cli.output import answers, remarks
+from instep.cli.output import remarks
 from instep.local.deploy import Deployment, deploy
 from instep.local.target import Target
 
@@ -35,7 +35,7 @@ def deploy_with_progress(target: Target, context: Iterable[str] = ()) -> Deploym
                 line.update(f"deploying  [dim]{escape(printed.strip()[:_WIDTH])}[/]")
 
         deployment = deploy(target, knobs, report)
-    answers.print(f"[green]deployed[/] with the CDK CLI in {monotonic() - began:.1f} s")
+    remarks.print(f"[green]deployed[/] with the CDK CLI in {monotonic() - began:.1f} s")
     return deployment
 
 

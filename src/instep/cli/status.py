@@ -11,6 +11,7 @@ from instep.cli.options import DEFAULT_STACK, Aws, Json, Stack
 from instep.cli.output import age_text, answers, bytes_text, plain_table, print_json, remarks
 from instep.cli.session import open_session
 from instep.cli.standing import Standing, read_standing
+from instep.flow.causes import cause_text
 from instep.flow.runner import RunnerState
 
 EPILOG = "Example: [bold]instep status --json | jq .inbox.visible[/]"
@@ -99,7 +100,7 @@ def _executions(standing: Standing) -> Table:
     for run in standing.executions:
         ok = {"SUCCEEDED": "green", "RUNNING": "yellow"}.get(run.status, "red")
         took = "" if run.stopped is None else f"{(run.stopped - run.started).total_seconds():.1f} s"
-        why = f"{run.error}: {run.cause}" if run.error else ""
+        why = cause_text(run.error, run.cause)
         table.add_row(
             f"{run.started:%H:%M:%S}", took, f"[{ok}]{run.status.lower()}[/]", escape(why[:200])
         )

@@ -11,7 +11,6 @@ from time import monotonic
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from instep.cli.drift import Progress, Reading, read_everything
 from instep.cli.options import DEFAULT_STACK, Aws, Collections, Json, Stack
@@ -29,6 +28,7 @@ from instep.cli.syncing import (
 )
 from instep.cli.wait import Missing, wait_for_everything
 from instep.domain import Difference
+from instep.flow.causes import cause_text
 
 EPILOG = "Example: [bold]instep sync --dry-run[/], and then [bold]instep sync[/]"
 _SHOWN = 20
@@ -151,8 +151,8 @@ def _show_work(followed: Followed, written: Mapping[str, Written]) -> None:
         versions = f"{one.versions:,} version{'s' * (one.versions != 1)}"
         answers.print(f"{name}: {said or 'nothing'} written, in {versions}")
     if followed.status != "SUCCEEDED":
-        said = f"{followed.error}: {followed.cause}"
-        complain(f"the sync {followed.status.lower()}", escape(said))
+        said = cause_text(followed.error, followed.cause)
+        complain(f"the sync {followed.status.lower()}", said)
 
 
 def through(session: Session, chosen: list[str], timeout: float, update: Progress) -> Result:
