@@ -10,6 +10,8 @@ from instep.cdk.config import Config, ConfigRejected
 from instep.cli.app import app
 from instep.local.launcher import LocalCloud
 
+NOTHING: dict[str, object] = {}
+
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
@@ -84,7 +86,7 @@ def test_synthesis_refuses_a_misspelt_knob_and_leaves_others_keys_alone() -> Non
         "vpc-provider:account=1",
         "environment",
     ]
-    Config.from_context({}.get, [*Config.keys(), *others])
+    Config.from_context(NOTHING.get, [*Config.keys(), *others])
     for key, meant in [("keepVersion", "keepVersions"), ("retaindata", "retainData")]:
         with pytest.raises(ConfigRejected, match=f"'{key}': did you mean {meant}"):
-            Config.from_context({}.get, [key])
+            Config.from_context(NOTHING.get, [key])

@@ -54,7 +54,9 @@ def poisoned(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
     for reason in ("no [KEYS]", "no [KEYS]", "no image"):
         inbox.reject([Rejection({}, reason)], name)
     inbox.reject([Rejection({}, "of yesterday")], "another")
-    monkeypatch.setattr(run_module, "start", lambda *given: start(*given, name=name))
+    monkeypatch.setattr(
+        run_module, "start", lambda client, arn, given: start(client, arn, given, name)
+    )
     return cli
 
 
