@@ -206,6 +206,13 @@ def test_the_help_states_every_exit_status() -> None:
     assert "130 interrupted" in shown
 
 
+def test_whatever_has_an_answer_gives_it_to_a_script() -> None:
+    silent = {"demo", "down", "init", "mcp"}  # told, done, written, served
+    for command in app.registered_commands:
+        shown = CliRunner().invoke(app, [str(command.name), "--help"]).stdout
+        assert ("--json" in shown) == (command.name not in silent), command.name
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [

@@ -71,6 +71,18 @@ def test_a_run_that_rejected_all_it_was_given_is_no_success(poisoned: Cli) -> No
     assert "of yesterday" not in result.stdout
 
 
+def test_who_stops_following_is_told_that_the_execution_goes_on(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, "follow_with_progress", interrupted)
+    result = cli.run("run")
+    assert result.exit_code == 130
+    assert "the execution goes on" in result.stderr
+
+
 def test_json_counts_the_reasons(poisoned: Cli) -> None:
     found = poisoned.json("run", "--records", "-", given="[{}]")
     assert found["rejected"] == 3
