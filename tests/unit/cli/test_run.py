@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from instep.cli import run as run_module
-from instep.cli.following import Telling
+from instep.cli.following import ExecutionView
 from instep.cli.output import Refused
 from instep.cli.run import read_input
 from instep.flow.causes import cause_text
@@ -93,10 +93,10 @@ def test_a_cause_is_told_once_and_as_a_person_reads_it(capsys: pytest.CaptureFix
     at = datetime(2026, 1, 2, tzinfo=UTC)
     message = "no vector of 1,536 floats: " + "give one. " * 60
     cause = json.dumps({"errorMessage": message, "errorType": "X", "stackTrace": ["line 7"]})
-    telling = Telling()
+    view = ExecutionView()
     for _ in range(3):  # tries
-        telling.step(Step("failed", "ApplyUpdates", at, "DeltaRejected", cause, "words"))
-    telling.outcome(Outcome("arn", "FAILED", at, at, "DeltaRejected", cause))
+        view.step(Step("failed", "ApplyUpdates", at, "DeltaRejected", cause, "words"))
+    view.outcome(Outcome("arn", "FAILED", at, at, "DeltaRejected", cause))
     shown = capsys.readouterr().out
     assert shown.count(message) == 1
     assert shown.count("DeltaRejected, as above") == 3
