@@ -59,6 +59,12 @@ def test_values_of_the_command_line_are_strings() -> None:
         ("rolloutMinutes", 0),
         ("probeMinutes", -1),
         ("probeMinutes", 6),
+        ("name", "my shop"),
+        ("name", 7),
+        ("deltaBuckets", "s3://embeddings"),
+        ("deltaBuckets", ["embeddings/of-today"]),
+        ("deltaBuckets", [7]),
+        ("deltaBuckets", 7),
     ],
 )
 def test_a_wrong_value_is_named(key: str, value: object) -> None:

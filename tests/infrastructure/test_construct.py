@@ -10,6 +10,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk.assertions import Template
 
 from instep.cdk import Instep
+from instep.cdk.config import ConfigRejected
 from instep.cdk.packages import Packages
 from receipt_domain import DOMAIN
 from tests.support.marks import ROOT
@@ -17,8 +18,8 @@ from tests.support.marks import ROOT
 CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"] | {"localCloud": True}
 
 
-def stack_of(tmp_path: Path) -> Stack:
-    app = App(analytics_reporting=False, context=CONTEXT, outdir=str(tmp_path))
+def stack_of(tmp_path: Path, **context: Any) -> Stack:
+    app = App(analytics_reporting=False, context=CONTEXT | context, outdir=str(tmp_path))
     return Stack(app, "Shop")
 
 
@@ -51,6 +52,11 @@ def test_a_table_that_the_stack_makes_is_followed(packages: Packages, tmp_path: 
     source = mapping["Properties"]["EventSourceArn"]
     assert source == stack.resolve(products.table_stream_arn)
     assert made.table is products
+
+
+def test_a_misspelt_knob_is_refused(packages: Packages, tmp_path: Path) -> None:
+    with pytest.raises(ConfigRejected, match="'keepVersion': did you mean keepVersions"):
+        instep_in(stack_of(tmp_path, keepVersion=3), "Search", packages)
 
 
 def test_a_second_one_in_a_stack_is_refused(packages: Packages, tmp_path: Path) -> None:

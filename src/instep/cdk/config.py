@@ -3,13 +3,16 @@
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 from instep.cdk.context_keys import misspelt
 
 Architecture: TypeAlias = Literal["arm64", "x86_64"]
 Rollout: TypeAlias = Literal["canary", "linear", "all-at-once"]
 StorageMode: TypeAlias = Literal["s3", "efs", "auto"]
+
+_STACK_NAME: Final = re.compile("[A-Za-z][A-Za-z0-9-]{0,127}")
+_BUCKET: Final = re.compile("[a-z0-9][a-z0-9.-]*")
 
 # CloudWatch's days, under CDK's names.
 LOG_RETENTION = {
@@ -117,7 +120,7 @@ class Config:
         minutes = _whole("rolloutMinutes", _given(get("rolloutMinutes"), 10), most=2100)
         mode = _one_of("storageMode", get("storageMode") or "s3", StorageMode)
         return cls(
-            name=str(get("name") or "Instep"),
+            name=_stack_name(get("name") or "Instep"),
             entity_table_name=table,
             entity_table_stream_arn=stream,
             entity_table_key_arn=table_key,
@@ -138,7 +141,7 @@ class Config:
             rollout_percent=_whole("rolloutPercent", _given(get("rolloutPercent"), 10), most=99),
             rollout_minutes=minutes,
             probe_minutes=_probe(get("probeMinutes"), minutes),
-            delta_buckets=_names(get("deltaBuckets")),
+            delta_buckets=_buckets(get("deltaBuckets")),
             alarm_email=_address(get("alarmEmail")),
             monthly_budget_usd=_dollars(get("monthlyBudgetUsd")),
         )
@@ -210,9 +213,23 @@ def _file_system(mode: StorageMode, value: Any) -> bool:
     return wanted or mode == "efs"
 
 
-def _names(value: Any) -> tuple[str, ...]:
-    listed = value.split(",") if isinstance(value, str) else list(value or [])
-    return tuple(name.strip() for name in listed if name.strip())
+def _stack_name(value: Any) -> str:
+    if not isinstance(value, str) or not _STACK_NAME.fullmatch(value):
+        raise ConfigRejected(f"name is {value!r}: CloudFormation takes letters, digits and hyphens")
+    return value
+
+
+def _buckets(value: Any) -> tuple[str, ...]:
+    listed = value.split(",") if isinstance(value, str) else value or []
+    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+        raise ConfigRejected(f"deltaBuckets is {value!r}: give a list of buckets' names")
+    names = tuple(name.strip() for name in listed if name.strip())
+    for name in names:
+        if not _BUCKET.fullmatch(name):
+            raise ConfigRejected(
+                f"deltaBuckets has {name!r}: give a bucket's name alone, without s3:// and prefix"
+            )
+    return names
 
 
 def _address(value: Any) -> str | None:

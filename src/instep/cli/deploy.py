@@ -1,8 +1,8 @@
 """`instep deploy`: bootstrap where needed and deploy, to the local cloud or to an account."""
 
 from instep.cli.deploying import deploy_to_account, deploy_with_progress
-from instep.cli.options import Aws, Context, Yes
-from instep.cli.output import answers, require_somebody
+from instep.cli.options import Aws, Context, Json, Yes
+from instep.cli.output import answers, print_json, require_somebody
 from instep.cli.session import find_target
 
 EPILOG = "Example: [bold]instep deploy --aws -c scheduleMinutes=15[/]"
@@ -13,6 +13,7 @@ def deploy(
     aws: Aws = False,
     yes: Yes = False,
     context: Context = None,
+    as_json: Json = False,
 ) -> None:
     """Deploy the app: to the running local cloud, or with `--aws` to the account shown.
 
@@ -27,5 +28,8 @@ def deploy(
         if aws
         else deploy_with_progress(target, context or ())
     )
+    if as_json:
+        print_json(deployment.variables())
+        return
     for name, value in deployment.variables().items():
         answers.print(f"{name}={value}", soft_wrap=True)

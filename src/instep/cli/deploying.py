@@ -15,7 +15,7 @@ from instep.app import app_folder, context_of, stack_name
 from instep.binding import collection_names
 from instep.cdk.config import Config
 from instep.cli.knobs import knobs_of
-from instep.cli.output import answers, ask, remarks
+from instep.cli.output import ask, remarks
 from instep.cli.preflight import check_table, remarks_on
 from instep.local.deploy import (
     Deployment,
@@ -97,4 +97,4 @@ def _moving(what: str) -> Iterator[Callable[[str], None]]:
 
 
 def _say_deployed(began: float) -> None:
-    answers.print(f"[green]deployed[/] with the CDK CLI in {monotonic() - began:.1f} s")
+    remarks.print(f"[green]deployed[/] with the CDK CLI in {monotonic() - began:.1f} s")

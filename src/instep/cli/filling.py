@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from instep.batched import batched
+from instep.cli.output import Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -20,8 +21,13 @@ _THREADS: Final = 4
 
 
 def read_items(file: Path) -> list[dict[str, Any]]:
-    """Return the items of a file: a JSON list of objects, as people write them."""
-    found: list[dict[str, Any]] = json.loads(file.read_text(), parse_float=Decimal)
+    """Return the items of a file: a JSON list of objects, as people write them; or Refused."""
+    try:
+        found = json.loads(file.read_text(), parse_float=Decimal)
+    except ValueError as error:
+        raise Refused(f"{file} is not JSON: {error}") from error
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise Refused(f"{file} is no JSON list of items")
     return found
 
 

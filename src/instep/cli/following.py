@@ -34,7 +34,7 @@ class StateTimes:
         return (step.at - began).total_seconds()
 
 
-class Telling:
+class ExecutionView:
     """Prints what happens in one execution."""
 
     def __init__(self) -> None:
@@ -79,15 +79,15 @@ class Telling:
 
 def follow_with_progress(session: Session, arn: str, timeout: float) -> Outcome:
     """Print each state as it ends, and how the execution ended; StillRunning after `timeout` s."""
-    telling = Telling()
+    view = ExecutionView()
     answers.print(f"[bold]{escape(arn.rpartition(':')[2])}[/]")
     with remarks.status("started") as line:
 
         def report(step: Step) -> None:
-            telling.step(step)
+            view.step(step)
             if step.what == "entered":
                 line.update(f"{step.state} {step.collection or ''}")
 
         outcome = follow(session.stepfunctions, arn, report, timeout)
-    telling.outcome(outcome)
+    view.outcome(outcome)
     return outcome

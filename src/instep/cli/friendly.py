@@ -7,8 +7,9 @@ import typer
 from typer.core import TyperGroup
 
 from instep.cli.advice import advised
+from instep.cli.console import nobody_reads
 from instep.cli.extras import extra_of
-from instep.cli.output import Exit, Refused, complain, nobody_reads, remarks
+from instep.cli.output import Exit, Refused, complain, remarks
 
 DEBUG: Final = "instep.debug"  # in a context's `meta`, which a command shares with the group
 

@@ -1,7 +1,6 @@
 """Where a command speaks: answers on stdout, progress and complaints on stderr; JSON on demand."""
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,82 +9,16 @@ from enum import IntEnum
 from typing import Any, Final, NoReturn
 
 import typer
-from rich.console import Console, ConsoleDimensions, RenderableType
 from rich.rule import Rule
-from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
-_UNBOUNDED: Final = 100_000  # columns: in a pipe nothing is wrapped or cut
+from instep.cli.console import Answers, Remarks
+
 _RULE: Final = 80
 
-
-class _Stream(Console):
-    """A standard stream: as wide as the terminal, and as wide as its lines where there is none."""
-
-    @property
-    def size(self) -> ConsoleDimensions:
-        """The width and height that what is printed has."""
-        size = super().size
-        return size if self.is_terminal else ConsoleDimensions(_UNBOUNDED, size.height)
-
-    @size.setter
-    def size(self, size: tuple[int, int]) -> None:
-        self._width, self._height = size
-
-    def on_broken_pipe(self) -> None:
-        """End as programs do whose reader has seen enough."""
-        nobody_reads()
-
-
-class _Remarks(_Stream):
-    """What is said beside the answers; its moving lines exist on a terminal alone."""
-
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.lines: list[Status] = []
-
-    def status(self, status: RenderableType, **settings: Any) -> Status:
-        """Return a moving line, for a `with`."""
-        return _Line(status, console=self, **settings)
-
-    @contextmanager
-    def lifted(self) -> Iterator[None]:
-        """Take the moving lines away while something else is printed on the same terminal."""
-        lines = list(self.lines) if self.is_terminal else []
-        for line in reversed(lines):
-            line.stop()
-        try:
-            yield
-        finally:
-            for line in lines:
-                line.start()
-
-
-class _Line(Status):
-    """A moving line that `lifted` knows of."""
-
-    def start(self) -> None:
-        remarks.lines.append(self)
-        super().start()
-
-    def stop(self) -> None:
-        super().stop()
-        if self in remarks.lines:
-            remarks.lines.remove(self)
-
-
-class _Answers(_Stream):
-    """What was asked for."""
-
-    def print(self, *objects: Any, **settings: Any) -> None:
-        """Print, above the moving line if there is one."""
-        with remarks.lifted():
-            super().print(*objects, **settings)
-
-
-remarks: Final = _Remarks(stderr=True, highlight=False)
-answers: Final = _Answers(highlight=False)
+remarks: Final = Remarks(stderr=True, highlight=False)
+answers: Final = Answers(remarks, highlight=False)
 
 
 class Exit(IntEnum):
@@ -100,8 +33,6 @@ class Exit(IntEnum):
     """Not in step, but nothing is lost: all that differs waits in the DLQ with its reason."""
     INTERRUPTED = 130
     """By Ctrl-C, as shells number it."""
-    NOBODY_READS = 141
-    """What was written to is closed (`| head`), as shells number it."""
 
 
 EXIT_HELP: Final = (
@@ -114,12 +45,6 @@ EXIT_HELP: Final = (
 
 class Refused(Exception):
     """A command cannot do what was asked; the message says why and what to do instead."""
-
-
-def nobody_reads() -> NoReturn:
-    """Leave without a word: there is nobody to read it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise SystemExit(Exit.NOBODY_READS)
 
 
 def say_no(message: str) -> NoReturn:

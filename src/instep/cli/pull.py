@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from instep.cli.options import DEFAULT_STACK, At, Aws, Collection, Stack
-from instep.cli.output import Refused, answers, bytes_text, fetching
+from instep.cli.options import DEFAULT_STACK, At, Aws, Collection, Json, Stack
+from instep.cli.output import Refused, answers, bytes_text, fetching, print_json
 from instep.cli.session import open_session
 from instep.cli.snapshots import pull_snapshot
 
@@ -23,6 +23,7 @@ def pull(
     at: At = None,
     aws: Aws = False,
     stack: Stack = DEFAULT_STACK,
+    as_json: Json = False,
 ) -> None:
     """Write a verified copy of the head (or a version), to be read without S3.
 
@@ -35,6 +36,9 @@ def pull(
     session = open_session(aws=aws, stack=stack)
     with fetching(f"pulling {collection}") as progress:
         version = pull_snapshot(session, collection, directory, at, progress)
+    if as_json:
+        print_json({"collection": collection, "version": version, "directory": str(directory)})
+        return
     place = escape(str(directory.absolute()))
     moved = session.objects.traffic
     answers.print(

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from instep.cli.following import follow_with_progress
 from instep.cli.options import DEFAULT_STACK, Aws, Json, Stack
-from instep.cli.output import Exit, Refused, answers, print_json
+from instep.cli.output import Exit, Refused, answers, complain, print_json
 from instep.cli.rejections import reasons_of
 from instep.cli.session import open_session
 from instep.local.executions import follow, start
@@ -47,10 +47,14 @@ def run(
     client = session.stepfunctions
     arn = start(client, session.deployment.state_machine_arn, given)
     steps: list[dict[str, Any]] = []
-    if as_json:
-        outcome = follow(client, arn, lambda step: steps.append(asdict(step)), timeout)
-    else:
-        outcome = follow_with_progress(session, arn, timeout)
+    try:
+        if as_json:
+            outcome = follow(client, arn, lambda step: steps.append(asdict(step)), timeout)
+        else:
+            outcome = follow_with_progress(session, arn, timeout)
+    except KeyboardInterrupt:
+        complain("interrupted", "the execution goes on: `instep status` shows it")
+        raise
     reasons = Counter[str]()
     if outcome.rejected:
         execution = arn.rpartition(":")[2]

@@ -46,7 +46,7 @@ def nearest_to(
     Refused for a vector of another width, and for a filter that chromadb does not take.
     """
     collection = snapshot.collection
-    asked = np.asarray(vector, np.float32)
+    asked: Any = np.asarray(vector, np.float32)
     sample = collection.get(limit=1, include=["embeddings"])["embeddings"]
     if sample is None or len(sample) == 0:
         return []

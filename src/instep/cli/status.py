@@ -24,6 +24,7 @@ from instep.cli.output import (
 from instep.cli.session import open_session
 from instep.cli.standing import Standing, read_standing
 from instep.cli.trouble import Trouble, troubles
+from instep.flow.causes import cause_text
 from instep.flow.runner import RunnerState
 
 EPILOG = "Example: [bold]instep status --json | jq .inbox.visible[/]"
@@ -142,7 +143,7 @@ def _executions(standing: Standing) -> Table:
     for run in standing.executions:
         ok = {"SUCCEEDED": "green", "RUNNING": "yellow"}.get(run.status, "red")
         took = "" if run.stopped is None else f"{(run.stopped - run.started).total_seconds():.1f} s"
-        why = f"{run.error}: {run.cause}" if run.error else ""
+        why = cause_text(run.error, run.cause)
         table.add_row(
             f"{run.started:%H:%M:%S}", took, f"[{ok}]{run.status.lower()}[/]", escape(why[:200])
         )

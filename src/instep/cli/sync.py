@@ -30,6 +30,7 @@ from instep.cli.syncing import (
 )
 from instep.cli.wait import Missing, wait_for_everything
 from instep.domain import Difference
+from instep.flow.causes import cause_text
 
 EPILOG = "Example: [bold]instep sync --dry-run[/], and then [bold]instep sync[/]"
 _SHOWN = 20
@@ -155,8 +156,8 @@ def _show_work(followed: Followed, written: Mapping[str, Written]) -> None:
         versions = f"{one.versions:,} version{'s' * (one.versions != 1)}"
         answers.print(f"{name}: {said or 'nothing'} written, in {versions}")
     if followed.status != "SUCCEEDED":
-        said = f"{followed.error}: {followed.cause}"
-        complain(f"the sync {followed.status.lower()}", escape(said))
+        said = cause_text(followed.error, followed.cause)
+        complain(f"the sync {followed.status.lower()}", said)
 
 
 def through(session: Session, chosen: list[str], timeout: float, update: Progress) -> Result:

@@ -4,15 +4,15 @@ from contextlib import suppress
 
 from instep.app import app_folder
 from instep.cli.deploying import deploy_with_progress
-from instep.cli.options import Context
-from instep.cli.output import answers
+from instep.cli.options import Context, Json
+from instep.cli.output import answers, print_json
 from instep.local.launcher import LocalCloud
 from instep.local.target import Target
 
 EPILOG = "Example: [bold]instep up && instep status[/]"
 
 
-def up(*, context: Context = None) -> None:
+def up(*, context: Context = None, as_json: Json = False) -> None:
     """Start the local cloud and deploy the app to it. Repeated, it deploys what has changed.
 
     The cloud listens on loopback alone; its state lies in .instep/ of the app, where the
@@ -30,6 +30,9 @@ def up(*, context: Context = None) -> None:
             with suppress(OSError):
                 cloud.stop()
         raise
+    if as_json:
+        print_json({"endpoint": cloud.endpoint, "pid": cloud.pid, **deployment.variables()})
+        return
     answers.print(f"[green]up[/]: {cloud.endpoint}  (process {cloud.pid})")
     answers.print(f"table:  {deployment.dynamodb_table_name}", soft_wrap=True)
     answers.print(f"bucket: {deployment.chromadb_bucket}", soft_wrap=True)

@@ -14,10 +14,10 @@ import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError
 from typer.testing import CliRunner, Result
 
-from instep.cli import output
 from instep.cli import session as session_module
 from instep.cli.app import app
-from instep.cli.output import _Answers, _Remarks, plain_table
+from instep.cli.console import Answers, Remarks
+from instep.cli.output import plain_table
 from tests.support.marks import ROOT
 
 HEAVY = {"aws_cdk", "boto3", "chromadb", "ministack", "wordllama"}
@@ -64,9 +64,9 @@ def test_no_command_loads_what_it_has_not_been_asked_to_do() -> None:
 def test_in_a_pipe_nothing_is_cut_coloured_or_moving(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     shown, said = StringIO(), StringIO()
-    answers = _Answers(file=shown, highlight=False)
-    monkeypatch.setattr(output, "remarks", _Remarks(file=said, highlight=False))
-    with output.remarks.status("looking"):
+    remarks = Remarks(file=said, highlight=False)
+    answers = Answers(remarks, file=shown, highlight=False)
+    with remarks.status("looking"):
         table = plain_table("id", "text")
         table.add_row("[red]x[/]" * 30, "y" * 300)
         answers.print(table)
@@ -105,11 +105,11 @@ def _parts(text: str) -> list[str]:
     return [part for part in re.split(r"(\x1b\[[?0-9;]*[A-Za-z]|\n|\r)", text) if part]
 
 
-def test_an_answer_is_printed_above_the_moving_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_is_printed_above_the_moving_line() -> None:
     terminal: Any = Terminal()
     settings: dict[str, Any] = {"file": terminal, "force_terminal": True, "width": 60}
-    remarks, answers = _Remarks(**settings), _Answers(**settings)
-    monkeypatch.setattr(output, "remarks", remarks)
+    remarks = Remarks(**settings)
+    answers = Answers(remarks, **settings)
     with remarks.status("looking") as line, remarks.status("closer"):
         answers.print("first")
         line.update("still looking")
@@ -204,6 +204,13 @@ def test_the_help_states_every_exit_status() -> None:
         assert said in shown
     assert "4 the answer is no, but" in shown
     assert "130 interrupted" in shown
+
+
+def test_whatever_has_an_answer_gives_it_to_a_script() -> None:
+    silent = {"demo", "destroy", "down", "init", "mcp"}  # told, done, written, served
+    for command in app.registered_commands:
+        shown = CliRunner().invoke(app, [str(command.name), "--help"]).stdout
+        assert ("--json" in shown) == (command.name not in silent), command.name
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from instep.cdk.config import Config, ConfigRejected
 from instep.cli.app import app
 from instep.local.launcher import LocalCloud
 
+NOTHING: dict[str, object] = {}
+
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
@@ -77,10 +79,6 @@ def test_a_fault_of_cdk_json_is_a_sentence_too(
     assert "Traceback" not in result.output
 
 
-def nothing(_key: str) -> None:
-    """A context in which nothing is said."""
-
-
 def test_synthesis_refuses_a_misspelt_knob_and_leaves_others_keys_alone() -> None:
     others = [
         "tableOfContents",
@@ -88,7 +86,7 @@ def test_synthesis_refuses_a_misspelt_knob_and_leaves_others_keys_alone() -> Non
         "vpc-provider:account=1",
         "environment",
     ]
-    Config.from_context(nothing, [*Config.keys(), *others])
+    Config.from_context(NOTHING.get, [*Config.keys(), *others])
     for key, meant in [("keepVersion", "keepVersions"), ("retaindata", "retainData")]:
         with pytest.raises(ConfigRejected, match=f"'{key}': did you mean {meant}"):
-            Config.from_context(nothing, [key])
+            Config.from_context(NOTHING.get, [key])

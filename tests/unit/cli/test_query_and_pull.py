@@ -103,3 +103,10 @@ def test_pull_does_not_write_over_what_is_there(cli: Cli, tmp_path: Path) -> Non
     result = cli.run("pull", "words", str(tmp_path))
     assert result.exit_code == 3
     assert (tmp_path / "mine").read_text() == "precious"
+
+
+def test_json_says_what_was_pulled(cli: Cli, tmp_path: Path) -> None:
+    version = cli.publish("words", {"a": MILK})
+    told = cli.json("pull", "words", str(tmp_path / "copy"))
+    directory = str(tmp_path / "copy")
+    assert told == {"collection": "words", "version": version, "directory": directory}

@@ -3,13 +3,12 @@
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
 
 from instep.cli import run as run_module
-from instep.cli.following import Telling
+from instep.cli.following import ExecutionView
 from instep.cli.output import Refused
 from instep.cli.run import read_input
 from instep.flow.causes import cause_text
@@ -55,11 +54,9 @@ def poisoned(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
     for reason in ("no [KEYS]", "no [KEYS]", "no image"):
         inbox.reject([Rejection({}, reason)], name)
     inbox.reject([Rejection({}, "of yesterday")], "another")
-
-    def named(client: Any, machine: str, given: str = "{}") -> str:
-        return start(client, machine, given, name=name)
-
-    monkeypatch.setattr(run_module, "start", named)
+    monkeypatch.setattr(
+        run_module, "start", lambda client, arn, given: start(client, arn, given, name)
+    )
     return cli
 
 
@@ -74,6 +71,18 @@ def test_a_run_that_rejected_all_it_was_given_is_no_success(poisoned: Cli) -> No
     assert "of yesterday" not in result.stdout
 
 
+def test_who_stops_following_is_told_that_the_execution_goes_on(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, "follow_with_progress", interrupted)
+    result = cli.run("run")
+    assert result.exit_code == 130
+    assert "the execution goes on" in result.stderr
+
+
 def test_json_counts_the_reasons(poisoned: Cli) -> None:
     found = poisoned.json("run", "--records", "-", given="[{}]")
     assert found["rejected"] == 3
@@ -84,10 +93,10 @@ def test_a_cause_is_told_once_and_as_a_person_reads_it(capsys: pytest.CaptureFix
     at = datetime(2026, 1, 2, tzinfo=UTC)
     message = "no vector of 1,536 floats: " + "give one. " * 60
     cause = json.dumps({"errorMessage": message, "errorType": "X", "stackTrace": ["line 7"]})
-    telling = Telling()
+    view = ExecutionView()
     for _ in range(3):  # tries
-        telling.step(Step("failed", "ApplyUpdates", at, "DeltaRejected", cause, "words"))
-    telling.outcome(Outcome("arn", "FAILED", at, at, "DeltaRejected", cause))
+        view.step(Step("failed", "ApplyUpdates", at, "DeltaRejected", cause, "words"))
+    view.outcome(Outcome("arn", "FAILED", at, at, "DeltaRejected", cause))
     shown = capsys.readouterr().out
     assert shown.count(message) == 1
     assert shown.count("DeltaRejected, as above") == 3

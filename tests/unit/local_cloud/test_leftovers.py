@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from instep.cli.app import app
 from instep.local.launcher import LocalCloud
+from tests.support.cloud import eventually
 
 SERVER = """
 import subprocess, sys
@@ -54,7 +55,7 @@ def test_its_functions_end_and_its_files_go(orphan: tuple[int, int], tmp_path: P
     assert getpgid(function) == server
     state = left_by(server, tmp_path / "state")
     assert LocalCloud.clear(state)
-    assert not _runs(function)
+    eventually(lambda: not _runs(function), "the function's process ends")
     assert not state.exists()
     assert not LocalCloud.clear(state)
 
