@@ -48,6 +48,7 @@ def test_outputs_are_what_the_command_line_reads(app: Synthesized) -> None:
         "LockTableName",
         "KeepVersions",
         "KeepDays",
+        "AlarmTopicArn",
     }
 
 
