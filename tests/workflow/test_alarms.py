@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from instep.cdk.alarms import full_name, rollout_alarms
 from instep.clock import utc_now
 from instep.local.alarms import AlarmStates, read_alarms
 from instep.local.cloud_metrics import CloudMetrics
@@ -93,7 +94,9 @@ def test_a_run_that_ends_red_is_told_with_the_calls_that_failed_and_how_far_behi
     app.send(edited)
     with app.proxy.failing(calls(function=app.function("ApplyUpdates")), REFUSED, times=None):
         first = app.run()
-        assert watch.speaking() == {"executions-failed", "function-errors"}
+        told = watch.speaking()
+        assert told == {"executions-failed", "function-errors"}
+        assert {full_name(STACK, name) for name in told} <= set(rollout_alarms(STACK))
         between = utc_now().timestamp()
         app.follow(first)
         app.trust_the_queue()

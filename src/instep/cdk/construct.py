@@ -94,7 +94,6 @@ class Instep(Construct):
             runner=workflow.machine,
             round=workflow.round,
         )
-        self.watching = Watching(self, "Watching", config=config, signals=signals)
         self.table, self.bucket, self.machine = storage.entities, storage.bucket, workflow.machine
         self._tell("DynamodbTableName", storage.entities.table_name, "The table that is mirrored")
         self._tell("ChromadbBucket", storage.bucket.bucket_name, "Snapshots of the collections")
@@ -105,6 +104,7 @@ class Instep(Construct):
         self._tell("LockTableName", storage.locks.table_name, "A collection's lease an item")
         self._tell("KeepVersions", str(config.keep_versions), "Versions that no sweep deletes")
         self._tell("KeepDays", str(config.keep_days), "Days that every head stays")
+        self.watching = Watching(self, "Watching", config=config, signals=signals)
 
     def _tell(self, name: str, value: str, what: str) -> None:
         CfnOutput(self, name, value=value, description=what).override_logical_id(name)

@@ -46,8 +46,8 @@ def troubles(standing: Standing) -> list[Trouble]:
 
 def _seen(standing: Standing) -> Iterator[Trouble]:
     if standing.dlq:
-        messages = "message" if standing.dlq == 1 else "messages"
-        yield Trouble("dlq-holds-messages", f"the DLQ holds {standing.dlq:,} {messages}", _REDRIVE)
+        held = f"the DLQ holds {_messages(standing.dlq)}"
+        yield Trouble("dlq-holds-messages", held, _REDRIVE)
     inbox, runner = standing.inbox, standing.runner
     running = [run for run in standing.executions if run.status == "RUNNING"]
     if runner.deaths >= DEATHS:
@@ -55,7 +55,8 @@ def _seen(standing: Standing) -> Iterator[Trouble]:
         yield Trouble("nothing-runs", died, _RUN)
     elif inbox.visible and not running and not runner.is_live(standing.at):
         who = "nobody drains" if runner.runner is None else f"the runner {runner.runner} is dead"
-        yield Trouble("nothing-runs", f"{inbox.visible:,} messages wait and {who}", _RUN)
+        waits = f"{_messages(inbox.visible)} to be taken, and {who}"
+        yield Trouble("nothing-runs", waits, _RUN)
     if not inbox.visible + inbox.in_flight + inbox.delayed:
         return
     last = next((run for run in standing.executions if run.stopped is not None), None)
@@ -71,6 +72,10 @@ def _told(standing: Standing) -> Iterator[Trouble]:
     for name in standing.alarms:
         if name not in seen:
             yield Trouble(name, f"the alarm {name} speaks", _STATUS)
+
+
+def _messages(count: int) -> str:
+    return f"{count:,} message{'' if count == 1 else 's'}"
 
 
 def _how_it_ended(run: Execution) -> str:
