@@ -19,8 +19,6 @@ CONTRACT = (ROOT / "docs" / "domain.md").read_text()
 PAGES = re.findall(r"^## ([a-z-]+)$", RUNBOOK, re.MULTILINE)
 COMMANDS = sorted(set(re.findall(r"^(instep [^#\n]+)", RUNBOOK, re.MULTILINE)))
 MENTIONED = sorted(set(re.findall(r"\binstep ([a-z]+)", RUNBOOK)))
-AWAITED = {"redrive"}
-"""Commands that this runbook is ahead of."""
 BUDGET = "monthly-budget"  # no alarm of CloudWatch's, but it speaks to the same topic
 
 
@@ -55,15 +53,13 @@ def test_a_page_says_what_it_means_where_to_look_what_to_type_and_when_it_is_ove
 
 @pytest.mark.parametrize("command", MENTIONED)
 def test_every_command_of_the_runbook_exists(command: str) -> None:
-    assert command in {*registered(), *AWAITED}
+    assert command in registered()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_of_the_runbook_is_understood(command: str) -> None:
     """Its options are the command's; placeholders stand for values."""
     _, name, *arguments = command.replace('"', "").split()
-    if name in AWAITED - registered():
-        pytest.skip(f"instep {name} is still to come")
     group: Any = get_command(command_line)
     _, loaded, _ = group.resolve_command(None, [name])
     known = {option for parameter in loaded.params for option in parameter.opts}
@@ -190,6 +186,9 @@ class Measured:
 
     def __init__(self, **values: float) -> None:
         self._values = values
+
+    def look(self) -> None:
+        """Nothing changes."""
 
     def values(self, metric: Metric, began: float, ended: float) -> Iterable[float]:
         assert began < ended

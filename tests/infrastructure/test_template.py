@@ -50,6 +50,7 @@ def test_outputs_are_what_the_command_line_reads(app: Synthesized) -> None:
         "ReaderPolicyArn",
         "KeepVersions",
         "KeepDays",
+        "AlarmTopicArn",
     }
 
 

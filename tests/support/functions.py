@@ -36,20 +36,31 @@ class Functions:
 
     @contextmanager
     def configured(
-        self, state: str, *, timeout: int | None = None, **variables: str
+        self,
+        state: str,
+        *,
+        timeout: int | None = None,
+        memory: int | None = None,
+        **variables: str,
     ) -> Iterator[None]:
-        """Give the function of `state` another timeout, and variables, inside the block."""
+        """Give the function of `state` another timeout (s) or memory (MB), and variables, inside
+        the block.
+        """
         client, name = self.target.client("lambda"), self.name(state)
         usual = client.get_function_configuration(FunctionName=name)
         given = usual["Environment"]["Variables"]
         client.update_function_configuration(
             FunctionName=name,
             Timeout=timeout or usual["Timeout"],
+            MemorySize=memory or usual["MemorySize"],
             Environment={"Variables": given | variables},
         )
         try:
             yield
         finally:
             client.update_function_configuration(
-                FunctionName=name, Timeout=usual["Timeout"], Environment={"Variables": given}
+                FunctionName=name,
+                Timeout=usual["Timeout"],
+                MemorySize=usual["MemorySize"],
+                Environment={"Variables": given},
             )

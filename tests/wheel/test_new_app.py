@@ -25,6 +25,7 @@ OUTPUTS = {
     "LockTableName",
     "KeepVersions",
     "KeepDays",
+    "AlarmTopicArn",
 }
 
 pytestmark = pytest.mark.timeout(900)  # the first time, the layer is built

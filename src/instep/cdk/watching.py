@@ -4,7 +4,7 @@ On the local cloud, which computes no metrics and refuses alarms on expressions,
 in the template under a condition that is false: there it is read (instep/local/alarms.py).
 """
 
-from aws_cdk import Aws, CfnCondition, CfnResource, Fn, RemovalPolicy, Stack
+from aws_cdk import Aws, CfnCondition, CfnOutput, CfnResource, Fn, RemovalPolicy, Stack
 from aws_cdk import aws_budgets as budgets
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -36,8 +36,12 @@ class Watching(Construct):
         self.dashboard = Dashboard(self, "Dashboard", signals=signals, alarms=self.alarms).dashboard
         if config.monthly_budget_usd is not None:
             self._budget(config.monthly_budget_usd)
+        told = CfnOutput(
+            self, "TopicArn", value=self.topic.topic_arn, description="What alarms speak to"
+        )
+        told.override_logical_id("AlarmTopicArn")
         if config.local_cloud:
-            self._leave_out()
+            self._leave_out(told)
 
     def _topic(self, config: Config) -> sns.Topic:
         """Encrypted with a key of its own: AWS's own key lets no alarm publish."""
@@ -110,9 +114,10 @@ class Watching(Construct):
         )
         budget.node.add_dependency(self.topic)  # Budgets asks at once whether it may publish
 
-    def _leave_out(self) -> None:
+    def _leave_out(self, told: CfnOutput) -> None:
         nowhere = Fn.condition_equals(Aws.ACCOUNT_ID, "an account of AWS")
         never = CfnCondition(self, "OnAws", expression=nowhere)
+        told.condition = never
         for made in self.node.find_all():
             if isinstance(made, CfnResource):
                 made.cfn_options.condition = never

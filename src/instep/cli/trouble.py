@@ -15,6 +15,9 @@ from instep.flow.runner import DEATHS
 RUNBOOK: Final = "docs/runbook.md"
 BEHIND: Final = timedelta(minutes=15)  # as the alarm of that name has it
 
+_REDRIVE, _RUN, _VERIFY = "instep redrive --dry-run", "instep run", "instep verify"
+_STATUS: Final = "instep watch"
+
 _ENDED_BADLY: Final = {
     "FAILED": "executions-failed",
     "TIMED_OUT": "executions-timed-out",
@@ -24,14 +27,15 @@ _ENDED_BADLY: Final = {
 
 @dataclass(frozen=True)
 class Trouble:
-    """One thing, in a sentence; `page` is its section of the runbook."""
+    """One thing, in a sentence, and the command to begin with; `page` of the runbook says more."""
 
     page: str
     what: str
+    command: str
 
     def __str__(self) -> str:
-        """The sentence, and where it says what to do."""
-        return f"{self.what} ({RUNBOOK}#{self.page})"
+        """All of it in a line."""
+        return f"{self.what}: `{self.command}`, {RUNBOOK}#{self.page}"
 
 
 def troubles(standing: Standing) -> list[Trouble]:
@@ -42,22 +46,24 @@ def troubles(standing: Standing) -> list[Trouble]:
 
 def _seen(standing: Standing) -> Iterator[Trouble]:
     if standing.dlq:
-        messages = "message" if standing.dlq == 1 else "messages"
-        yield Trouble("dlq-holds-messages", f"the DLQ holds {standing.dlq:,} {messages}")
+        held = f"the DLQ holds {_messages(standing.dlq)}"
+        yield Trouble("dlq-holds-messages", held, _REDRIVE)
     inbox, runner = standing.inbox, standing.runner
     running = [run for run in standing.executions if run.status == "RUNNING"]
     if runner.deaths >= DEATHS:
-        yield Trouble("nothing-runs", f"{runner.deaths} runners in a row died; nobody follows")
+        died = f"{runner.deaths} runners in a row died, and nobody follows"
+        yield Trouble("nothing-runs", died, _RUN)
     elif inbox.visible and not running and not runner.is_live(standing.at):
         who = "nobody drains" if runner.runner is None else f"the runner {runner.runner} is dead"
-        yield Trouble("nothing-runs", f"{inbox.visible:,} messages wait and {who}")
+        waits = f"{_messages(inbox.visible)} to be taken, and {who}"
+        yield Trouble("nothing-runs", waits, _RUN)
     if not inbox.visible + inbox.in_flight + inbox.delayed:
         return
     last = next((run for run in standing.executions if run.stopped is not None), None)
     if last is not None and last.status in _ENDED_BADLY:
-        yield Trouble(_ENDED_BADLY[last.status], _how_it_ended(last))
+        yield Trouble(_ENDED_BADLY[last.status], _how_it_ended(last), _RUN)
     if running and _makes_no_version(standing, running[0]):
-        yield Trouble("head-behind", f"{running[0].name} runs and publishes nothing")
+        yield Trouble("head-behind", f"{running[0].name} runs and publishes nothing", _VERIFY)
 
 
 def _told(standing: Standing) -> Iterator[Trouble]:
@@ -65,7 +71,11 @@ def _told(standing: Standing) -> Iterator[Trouble]:
     seen = {trouble.page for trouble in _seen(standing)}
     for name in standing.alarms:
         if name not in seen:
-            yield Trouble(name, f"the alarm {name} speaks")
+            yield Trouble(name, f"the alarm {name} speaks", _STATUS)
+
+
+def _messages(count: int) -> str:
+    return f"{count:,} message{'' if count == 1 else 's'}"
 
 
 def _how_it_ended(run: Execution) -> str:

@@ -57,7 +57,9 @@ def tell_changes(looks: Iterable[Standing], told: Callable[[Standing], str]) -> 
 
 def line(standing: Standing) -> str:
     """Return the standing in one line: the time first, and what needs a person last."""
-    versions = " ".join(f"{each.collection}={each.version}" for each in standing.collections)
+    versions = " ".join(
+        f"{each.collection}={each.version or 'none'}" for each in standing.collections
+    )
     inbox = standing.inbox
     runner = (standing.runner.runner or "nobody").rpartition(":")[2]
     last = standing.executions[0].status.lower() if standing.executions else "none"

@@ -66,6 +66,9 @@ class Alarm:
 class MetricSource(Protocol):
     """Where values come from."""
 
+    def look(self) -> None:
+        """Take in what has happened so far; `values` are of what was seen then."""
+
     def values(self, metric: Metric, began: float, ended: float) -> Iterable[float]:
         """Return what was measured between two instants (epoch seconds); none is no data."""
 
@@ -83,6 +86,7 @@ class AlarmStates:
 
     def speaking(self, *names: str) -> set[str]:
         """Return which of these alarms (of all) are in ALARM now."""
+        self.source.look()
         now = self.clock().timestamp()
         return {name for name in names or self.alarms if self._breaches(self.alarms[name], now)}
 

@@ -7,10 +7,10 @@ IteratorAge, what an event source mapping gives up, or a throttled call: they ha
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from instep.clock import Clock, utc_now
 from instep.local.alarms import Metric
@@ -25,7 +25,9 @@ _ENDS: Final = {
     "ExecutionsTimedOut": "TIMED_OUT",
     "ExecutionsAborted": "ABORTED",
 }
-_LONGEST_CALL: Final = 15 * 60.0
+_A_MOMENT: Final = 1.0  # seconds: a look belongs to the period at whose end it was taken
+
+Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True)
@@ -39,15 +41,24 @@ class Call:
 
 @dataclass
 class CloudMetrics:
-    """A MetricSource of the stack's resources; looks at the queues are remembered for its life."""
+    """A MetricSource of the stack's resources. Queues tell only how they are: how they were at each
+    look is remembered. `since`: what was before this instant (epoch seconds) is not counted.
+    """
 
     target: Target
     stack: str
     clock: Clock = utc_now
-    _looks: dict[Metric, list[tuple[float, float]]] = field(default_factory=dict)
+    since: float = 0.0
+    _queues: dict[Metric, list[tuple[float, float]]] = field(default_factory=dict)
+    _seen: dict[str, Any] = field(default_factory=dict)
+
+    def look(self) -> None:
+        """Forget what the last look saw, but for the queues."""
+        self._seen.clear()
 
     def values(self, metric: Metric, began: float, ended: float) -> Iterator[float]:
         """Yield what was measured between two instants (epoch seconds)."""
+        began = max(began, self.since)
         match metric.namespace:
             case "AWS/SQS":
                 return self._of_queue(metric, began, ended)
@@ -57,14 +68,27 @@ class CloudMetrics:
                 return self._of_function(metric, began, ended)
         return self._own(metric, began, ended)
 
+    def _once(self, what: str, see: Callable[[], Seen]) -> Seen:
+        """Return what this look has seen already, or sees now."""
+        if what not in self._seen:
+            self._seen[what] = see()
+        found: Seen = self._seen[what]
+        return found
+
     # -- queues
 
     def _of_queue(self, metric: Metric, began: float, ended: float) -> Iterator[float]:
-        looks = self._looks.setdefault(metric, [])
-        looks.append((self.clock().timestamp(), self._look(metric)))
-        return iter([value for at, value in looks if began <= at <= ended + 1])
+        looks = self._queues.setdefault(metric, [])
+        now = self._once(str(metric), lambda: self._measured(metric))
+        if now not in looks[-1:]:
+            looks.append(now)
+        return iter([value for at, value in looks if began <= at <= ended + _A_MOMENT])
 
-    def _look(self, metric: Metric) -> float:
+    def _measured(self, metric: Metric) -> tuple[float, float]:
+        """Return the present instant, and the metric's value."""
+        return self.clock().timestamp(), self._value(metric)
+
+    def _value(self, metric: Metric) -> float:
         sqs = self.target.client("sqs")
         url = sqs.get_queue_url(QueueName=dict(metric.dimensions)["QueueName"])["QueueUrl"]
         if metric.name == "ApproximateAgeOfOldestMessage":
@@ -89,13 +113,17 @@ class CloudMetrics:
 
     def _of_machine(self, metric: Metric, began: float, ended: float) -> Iterator[float]:
         machine = dict(metric.dimensions)["StateMachineArn"]
+        for run in self._once(machine, lambda: self._executions(machine)):
+            at = run["startDate"] if metric.name == "ExecutionsStarted" else run.get("stopDate")
+            of_this = run["status"] == _ENDS.get(metric.name, run["status"])
+            if at is not None and of_this and began <= at.timestamp() <= ended:
+                yield 1.0
+
+    def _executions(self, machine: str) -> list[dict[str, Any]]:
         pages = self.target.client("stepfunctions").get_paginator("list_executions")
-        for page in pages.paginate(stateMachineArn=machine):
-            for run in page["executions"]:
-                at = run["startDate"] if metric.name == "ExecutionsStarted" else run.get("stopDate")
-                of_this = run["status"] == _ENDS.get(metric.name, run["status"])
-                if at is not None and of_this and began <= at.timestamp() <= ended:
-                    yield 1.0
+        return [
+            run for page in pages.paginate(stateMachineArn=machine) for run in page["executions"]
+        ]
 
     # -- functions
 
@@ -132,12 +160,18 @@ class CloudMetrics:
     def _calls(self, group: str, since: float) -> Iterator[Call]:
         """Yield the calls that ended since; a call's lines are one after another."""
         well = False
-        for at, line in log_events(self.target.client("logs"), group, since):
+        for at, line in self._log(group, since):
             well = well or f'"{_DONE}":[' in line
             report = _REPORT.match(line)
             if report is not None:
                 yield Call(at - float(report[1]) / 1_000, at, well)
                 well = False
+
+    def _log(self, group: str, began: float) -> list[tuple[float, str]]:
+        """Return the lines of a log since an instant, each with when it was written."""
+        logs = self.target.client("logs")
+        lines = self._once(group, lambda: log_events(logs, group, self.since))
+        return [(at, line) for at, line in lines if at >= began]
 
     def _own(self, metric: Metric, began: float, ended: float) -> Iterator[float]:
         dimensions = dict(metric.dimensions)
@@ -147,9 +181,10 @@ class CloudMetrics:
             if each["service"] == dimensions["service"]
         ]
         for group in groups:
-            for _, line in log_events(self.target.client("logs"), group, began, ended):
+            for at, line in self._log(group, began):
                 document = emf_document(line)
-                if document is not None and _tells(document, metric.name, dimensions):
+                told = document is not None and _tells(document, metric.name, dimensions)
+                if document is not None and told and at <= ended:
                     yield from map(float, document[metric.name])
 
 

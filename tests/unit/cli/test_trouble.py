@@ -1,5 +1,6 @@
 """When something needs a person: exit status 1, a sentence, a page; and when nothing does."""
 
+import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from rich.console import Console
 
 from instep.cli import watch as watching
 from instep.cli.standing import CollectionStanding, Execution, Standing
@@ -122,7 +124,10 @@ def test_status_says_by_its_exit_whether_something_does(cli: Cli) -> None:
     asked = cli.run("status")
     assert asked.exit_code == 1
     said = " ".join(asked.stdout.split())
-    assert "needs a person: the DLQ holds 1 message (docs/runbook.md#dlq-holds-messages)" in said
+    assert (
+        "needs a person: the DLQ holds 1 message: `instep redrive --dry-run`, docs/runbook.md"
+        in said
+    )
     (trouble,) = cli.json("status")["troubles"]
     assert trouble["page"] == "dlq-holds-messages"
 
@@ -157,7 +162,7 @@ def test_a_line_is_told_for_a_change_and_not_for_the_time(
     )
     assert second.startswith("12:01:00 ")
     assert "dlq=1" in second
-    assert second.endswith("the DLQ holds 1 message (docs/runbook.md#dlq-holds-messages)")
+    assert second.endswith("`instep redrive --dry-run`, docs/runbook.md#dlq-holds-messages")
 
 
 def interrupted(looks: Iterator[Standing]) -> Any:
@@ -179,6 +184,22 @@ def test_ctrl_c_ends_a_watch_with_what_a_shell_expects(
     assert done.exit_code == 130
     assert len(done.stdout.splitlines()) == 2
     assert "Traceback" not in done.output
+
+
+def test_on_a_terminal_the_screen_is_kept_current(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = io.StringIO()
+    terminal = Console(file=screen, force_terminal=True, width=80, highlight=False)
+    monkeypatch.setattr(watching, "answers", terminal)
+    looks = iter([QUIET, replace(QUIET, dlq=1)])
+    monkeypatch.setattr(watching, "read_standing", interrupted(looks))
+    assert cli.run("watch", "--every", "0.1").exit_code == 130
+    shown = screen.getvalue()
+    quiet, _, after = shown.partition("nothing needs a person")
+    assert "V1" in quiet
+    assert "\x1b[1A" in after, "the first screen is gone over, not followed by another"
+    assert "the DLQ holds 1 message" in after
 
 
 def test_a_watch_in_json_is_a_document_a_line(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

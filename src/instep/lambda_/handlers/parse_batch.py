@@ -27,6 +27,7 @@ from instep.lambda_.looking import Lookout
 from instep.lambda_.payloads import Next, ParseAnswer, ParseRequest, Tally
 from instep.lambda_.sync_payloads import Sync
 from instep.lambda_.telemetry import Handler, Payload, logger, metrics, observed
+from instep.snapshot.format.freshness import instant
 
 DRAIN_FOR: Final = timedelta(seconds=20)
 SMALL: Final = 5000  # entries that an Express execution of five minutes gets through by far
@@ -122,9 +123,9 @@ def behind(batches: Mapping[str, Sequence[Entry]], now: datetime) -> None:
     """
     oldest = 0
     for collection, entries in batches.items():
-        made = [entry.since for entry in entries if entry.since is not None]
+        made = [instant(entry.since) for entry in entries if entry.since is not None]
         if made:
-            age = max(0, round((now - datetime.fromisoformat(min(made))).total_seconds()))
+            age = max(0, round((now - min(made)).total_seconds()))
             metrics.gauge("HeadBehindSeconds", age, collection)
             oldest = max(oldest, age)
     if batches:
