@@ -46,6 +46,9 @@ def test_values_of_the_command_line_are_strings() -> None:
         ("localCloud", "maybe"),
         ("retainData", 1),
         ("fileSystem", "perhaps"),
+        ("encryptionKeyArn", "alias/mine"),
+        ("encryptionKeyArn", "arn:aws:kms:us-east-1:123456789012:alias/mine"),
+        ("entityTableKeyArn", "arn:aws:kms:us-east-1:123456789012:key/one"),  # of which table?
     ],
 )
 def test_a_wrong_value_is_named(key: str, value: object) -> None:
