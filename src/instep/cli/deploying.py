@@ -49,7 +49,7 @@ def deploy_to_account(target: Target, context: Iterable[str] = (), *, yes: bool)
     Nothing in the account is touched before a person, or `yes`, has agreed. Raises as above;
     typer.Abort when the person says no.
     """
-    knobs = knobs_of(context)
+    knobs = {"localCloud": "false", **knobs_of(context)}
     whole = {"name": stack_name(), **context_of(app_folder()), **knobs}
     stack = str(whole["name"])
     check_table(target, whole)
