@@ -57,6 +57,11 @@ lock: $(READY) ## Write the locks anew: hashes only, no registry's address
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group bench -c requirements/dev.txt --universal \
 		--generate-hashes --no-header --no-annotate --quiet -o requirements/bench.txt
 
+.PHONY: audit
+audit: $(READY) ## Known vulnerabilities of what runs in Lambda, licences of all there is (network)
+	$(BIN)/uv tool run pip-audit==2.10.1 --disable-pip --require-hashes -r $(LAYER)
+	$(BIN)/uv tool run pip-licenses==5.5.5 --python $(BIN)/python --from=mixed --order=license
+
 .PHONY: deploy
 deploy: $(READY) ## Deploy to the AWS account of the usual AWS environment, after showing which
 	$(BIN)/instep deploy --aws

@@ -65,6 +65,9 @@ def test_values_of_the_command_line_are_strings() -> None:
         ("deltaBuckets", ["embeddings/of-today"]),
         ("deltaBuckets", [7]),
         ("deltaBuckets", 7),
+        ("encryptionKeyArn", "alias/mine"),
+        ("encryptionKeyArn", "arn:aws:kms:us-east-1:123456789012:alias/mine"),
+        ("entityTableKeyArn", "arn:aws:kms:us-east-1:123456789012:key/one"),  # of which table?
     ],
 )
 def test_a_wrong_value_is_named(key: str, value: object) -> None:

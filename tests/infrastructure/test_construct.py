@@ -63,5 +63,5 @@ def test_a_second_one_in_a_stack_is_refused(packages: Packages, tmp_path: Path) 
     stack = stack_of(tmp_path)
     instep_in(stack, "One", packages)
     instep_in(stack, "Two", packages)
-    with pytest.raises(RuntimeError, match="DynamodbTableName"):
+    with pytest.raises(RuntimeError, match="AlarmTopicArn"):
         Template.from_stack(stack)

@@ -127,6 +127,23 @@ def test_bytecode_is_never_checked_against_its_source(for_here: Packages) -> Non
         assert flags == 0b01, path  # hash-based, unchecked (PEP 552)
 
 
+def test_without_the_targets_python_there_is_no_bytecode_and_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another version's would not be read, and every cold start would compile anew all the same."""
+    none_has = Target("aarch64", "3.99")
+
+    def install(_lock: Path, _target: Target, tree: Path) -> None:
+        tree.mkdir(parents=True)
+        (tree / "module.py").touch()
+
+    monkeypatch.setattr("instep.cdk.dependencies._install", install)
+    built = build_dependencies(LOCK, none_has, tmp_path)
+    assert list(built.rglob("*.py"))
+    assert not list(built.rglob("*.pyc"))
+    assert "no Python 3.99 on this machine" in capsys.readouterr().err
+
+
 def test_two_builds_are_the_same_byte_for_byte(for_here: Packages, tmp_path: Path) -> None:
     target = target_of(Config.from_context(LOCAL.get))
     again = build_dependencies(LOCK, target, tmp_path)

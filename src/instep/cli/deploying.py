@@ -51,7 +51,7 @@ def deploy_to_account(target: Target, context: Iterable[str] = (), *, yes: bool)
     Nothing in the account is touched before a person, or `yes`, has agreed. Raises as above;
     typer.Exit when the person says no.
     """
-    knobs, whole = _checked(target, context)
+    knobs, whole = _checked(target, ["localCloud=false", *context])
     stack = str(whole["name"])
     with tempfile.TemporaryDirectory(prefix="instep-cdk-") as scratch:
         with _moving("synthesizing (the first time also builds the layer)") as report:

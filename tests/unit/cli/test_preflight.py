@@ -9,7 +9,9 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from typer.testing import CliRunner
 
+from instep.cli.app import app as command_line
 from instep.cli.output import Refused
 from instep.cli.preflight import check_table, remark_on_stream, remarks_on
 from instep.cli.session import find_target
@@ -133,3 +135,12 @@ def test_an_account_that_is_not_said_is_asked_for(
         monkeypatch.delenv(name, raising=False)
     with mock_aws(config={"core": {"mock_credentials": False}}), pytest.raises(Refused, match=said):
         find_target(aws=True)
+
+
+def test_deploy_refuses_such_a_table_before_anything_is_synthesized(account: Target) -> None:
+    assert account
+    context = [f"-c{name}={value}" for name, value in table("short", "KEYS_ONLY").items()]
+    result = CliRunner().invoke(command_line, ["deploy", "--aws", "--yes", *context])
+    assert result.exit_code == 3
+    assert "shows KEYS_ONLY" in result.stderr
+    assert "Traceback" not in result.output
