@@ -5,7 +5,8 @@ functions and the workflow use from one round's beginning to a later one's is co
 the histories, calls and milliseconds from the functions' own lines, requests by a proxy between
 functions and cloud. item = amount in the window / its seconds * a month's seconds * its price; the
 month's starts by the schedule, each as an idle one was counted, come on top (an idle month is those
-alone). Prices and what no local cloud can tell are in prices.py; milliseconds are this machine's.
+alone). Prices and what no local cloud can tell: `instep.costs.prices`; milliseconds are those of
+this machine.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,6 @@ from benchmarks.measure import Figures
 from benchmarks.meter import Meter
 from benchmarks.pacing import paced, steady
 from benchmarks.papers import Papers
-from benchmarks.prices import MONTH_SECONDS, a_month, added, bill
 from benchmarks.report import Report, at_most
 from benchmarks.rounds import Round, read_rounds
 from benchmarks.schedule import backstop
@@ -24,6 +24,7 @@ from benchmarks.stage import Stage
 from benchmarks.window import Window
 from benchmarks.wire_usage import CountingProxy
 from instep.clock import utc_now
+from instep.costs.prices import MONTH_SECONDS, a_month, added, bill
 from instep.local.executions import follow, start
 
 SECONDS = 120

@@ -1,4 +1,4 @@
-"""What a deployed app used in a window of time, in the units of prices.py.
+"""What a deployed app used in a window of time, in the units of `instep.costs.prices`.
 
 Of ingest only what AWS would call counts: there a batch is filled for as long as the mapping says,
 which the local cloud does not do.
@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchmarks.live import LiveApp
-from benchmarks.prices import (
+from benchmarks.window import Window
+from benchmarks.wire_usage import CountingProxy, total
+from benchmarks.workflow_meter import machines
+from instep.costs.prices import (
     LOG_OVERHEAD_BYTES,
     added,
     lambda_gb_seconds,
     stream_calls,
     traces_recorded,
 )
-from benchmarks.window import Window
-from benchmarks.wire_usage import CountingProxy, total
-from benchmarks.workflow_meter import machines
 from instep.local.metrics import log_lines
 
 _INGEST = "ingest"
@@ -32,7 +32,7 @@ class Meter:
     proxy: CountingProxy
 
     def used(self, window: Window) -> dict[str, float]:
-        """Return what was used in the window, by item of prices.py."""
+        """Return what was used in the window, by item of `instep.costs.prices`."""
         calls = [call for call in self.app.logs.calls(window.began) if call.at in window]
         ingested = sum(call.function == _INGEST for call in calls)
         functions = self.app.logs.functions

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.prices import chunks
 from instep.clock import utc_now
+from instep.costs.prices import chunks
 from instep.local.fault_proxy import FaultProxy
 from instep.local.wire import AwsCall
 
@@ -65,7 +65,7 @@ def total(uses: Iterable[Use], share: Callable[[Use], float] = lambda _: 1.0) ->
 
 
 def billed_as(call: AwsCall, answer: bytes) -> tuple[str, float] | None:
-    """Return the item of prices.py and how many of it; None for what is free."""
+    """Return the item of `instep.costs.prices` and how many of it; None for what is free."""
     if call.service == "s3":
         if call.operation in _FREE:
             return None

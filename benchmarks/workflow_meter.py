@@ -10,10 +10,10 @@ from math import inf
 from typing import Any
 
 from benchmarks.live import LiveApp
-from benchmarks.prices import LOGGED_EVENT_BYTES, express_gb_seconds
 from benchmarks.transitions import Entered, entered
 from benchmarks.window import Window
 from instep.app import DEFAULT_STACK
+from instep.costs.prices import LOGGED_EVENT_BYTES, express_gb_seconds
 
 _TYPE = "AWS::StepFunctions::StateMachine"
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MODULES: Final = (
     "benchmarks.hostile.messages",
+    "benchmarks.hostile.set_aside",
     "benchmarks.hostile.deltas",
     "benchmarks.hostile.store",
     "benchmarks.hostile.imports",

@@ -23,7 +23,7 @@ _PANELS: Final = {
     "Run and wait": ("deploy", "run", "sync", "wait", "smoke"),
     "Look": ("status", "watch", "history", "diff", "query", "pull", "mcp", "verify"),
     "Operate": ("redrive", "rollback", "tag", "sweep", "import", "destroy"),
-    "Measure": ("bench",) if find_spec("benchmarks") else (),  # they lie in the repository alone
+    "Measure": ("cost", *(["bench"] if find_spec("benchmarks") else [])),  # of the repository alone
 }
 
 

@@ -57,7 +57,7 @@ class DeadLetters:
                 seen.update(one.message_id for one in new)
                 old = [one for one in new if self._sent_at[one.message_id] <= began]
                 self._kept += [one.handle for one in letters if one not in old]
-                yield [_parcel(letter) for letter in old]
+                yield [parcel_of(letter) for letter in old]
                 if not old:
                     break
         finally:
@@ -92,7 +92,7 @@ class DeadLetters:
         return [delivery(message) for message in messages]
 
 
-def _parcel(letter: Delivery) -> Parcel:
+def parcel_of(letter: Delivery) -> Parcel:
     """Return a letter's records as new messages; one that a message cannot hold stays."""
     messages = outgoing(unpack(letter), collection=letter.collection)
     too_large = any(message.is_too_large for message in messages)

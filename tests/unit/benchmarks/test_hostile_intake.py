@@ -4,16 +4,21 @@ import random
 
 import pytest
 
-from benchmarks.hostile import deltas, messages
+from benchmarks.hostile import deltas, messages, set_aside
 from benchmarks.hostile.boundary import Boundary
 
 _INPUTS = {"message": 100, "console": 100, "stream": 300, "delta": 40, "delta log": 300}
+_INPUTS |= {"failed": 200, "dead": 200, "tag": 200, "at": 200}
 
 
 @pytest.fixture(scope="module")
 def boundaries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Boundary]:
     scratch = tmp_path_factory.mktemp("hostile")
-    return {one.name: one for module in (deltas, messages) for one in module.boundaries(scratch)}
+    return {
+        one.name: one
+        for module in (deltas, messages, set_aside)
+        for one in module.boundaries(scratch)
+    }
 
 
 @pytest.mark.invariant(1)
@@ -23,6 +28,7 @@ def boundaries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Boundary]:
     [
         *("delta archive", "delta pages", "delta values", "delta schema", "delta files"),
         *("delta log", "message body", "message attributes", "console input", "stream records"),
+        *("failed batch", "dead letter", "tag", "at"),
     ],
 )
 def test_whatever_is_wrong_with_it_is_said_by_a_declared_error(
@@ -38,4 +44,4 @@ def test_whatever_is_wrong_with_it_is_said_by_a_declared_error(
 
 
 def test_every_boundary_is_tried(boundaries: dict[str, Boundary]) -> None:
-    assert len(boundaries) == 10
+    assert len(boundaries) == 14

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 import typer
 
-from instep.cli import deploying
+from instep.cli import deploying, output
 from tests.unit.cli.test_preflight import Account
 
 
@@ -58,11 +57,9 @@ def deploy(*, yes: bool) -> object:
 def test_who_says_no_has_had_nothing_touched(
     cdk: Cdk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def says_no(*_: Any, **__: Any) -> None:
-        raise click.Abort
-
-    monkeypatch.setattr(typer, "confirm", says_no)
-    with pytest.raises(click.Abort):
+    monkeypatch.setattr(output, "_somebody_is_there", lambda: True)
+    monkeypatch.setattr(typer, "confirm", lambda *_, **__: False)
+    with pytest.raises(typer.Exit):
         deploy(yes=False)
     assert cdk.asked == ["synthesize {'localCloud': 'false', 'name': 'Shop'}", "diff"]
     said = capsys.readouterr().err

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from instep.mcp.library import MOST_HITS, REFRESH_SECONDS, Library, QuestionRefused
+from instep.snapshot.acts.tagging import tag
 from tests.support.faults import refusing
 from tests.support.snapshots import NAME, World, a_world, adds, deletes, names, updates, vector
 
@@ -155,3 +156,10 @@ def test_what_cannot_be_asked_is_refused_with_its_reason(library: Library, world
         pytest.raises(QuestionRefused, match="nothing says which model"),
     ):
         without.search(NAME, text="dairy")
+
+
+def test_a_library_of_a_version_does_not_follow_the_head(world: World) -> None:
+    tag(world.store, str(world.version()), "before", "me@here")
+    with Library(world.store.objects, [NAME], at="before") as pinned:
+        world.write(deletes(names(3)))
+        assert pinned.count(NAME)["count"] == 20

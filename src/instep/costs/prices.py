@@ -1,6 +1,6 @@
 """What AWS asks for what the pipeline uses: us-east-1, arm64, list prices without free tiers.
 
-As publicly listed in November 2025; another region or a later day is a change of this file alone.
+As publicly listed on AS_OF; another region or a later day is a change of this file alone.
 """
 
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
+AS_OF: Final = "November 2025"
 MONTH_SECONDS: Final = 2_628_000  # a twelfth of a year
 
 # What cannot be counted on the local cloud, and is therefore assumed.
@@ -46,6 +47,8 @@ PRICES: Final[Mapping[str, Price]] = {
     "schedules": Price(1.00, 1_000_000),  # EventBridge Scheduler's invocations
     "log_gb": Price(0.50, 1),
     "traces": Price(5.00, 1_000_000),  # X-Ray: recorded
+    "metrics": Price(0.30, 1),  # CloudWatch: a custom metric, by its name and dimensions
+    "s3_gb": Price(0.023, 1),  # stored for a month
 }
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.prices import (
+from instep.costs.prices import (
     MONTH_SECONDS,
     a_month,
     added,

@@ -1,0 +1,81 @@
+"""What one call, one round and one execution use: counted on the local cloud, November 2025.
+
+By the meters of `instep bench cost`, each function by itself, over edits of receipts with two
+collections, ten edits a round: requests by a proxy between functions and cloud, states from the
+histories, bytes of logs as CloudWatch Logs counts them. Milliseconds are those of warm calls;
+together they come to the bill for Lambda that docs/adr/0013 counted on an idle machine.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from instep.costs.prices import LOGGED_EVENT_BYTES, lambda_gb_seconds
+
+_GB: Final = 1_000_000_000
+_CORE_MB: Final = 1_769
+_SMALL_MB: Final = 512
+
+
+@dataclass(frozen=True)
+class Call:
+    """One warm call of a function: milliseconds, MB it is given, bytes it logs, and requests."""
+
+    ms: float
+    mb: int
+    log_bytes: int
+    requests: Mapping[str, float] = field(default_factory=dict)
+
+    def used(self, more_ms: float = 0.0) -> dict[str, float]:
+        """Return what a call uses that takes so much longer, by item of `prices`."""
+        return {
+            "lambda_requests": 1,
+            "lambda_gb_s": lambda_gb_seconds(self.ms + more_ms, self.mb),
+            "log_gb": self.log_bytes / _GB,
+            **self.requests,
+        }
+
+
+INGEST: Final = Call(25, _SMALL_MB, 2_270, {"sqs": 1, "dynamodb_write": 1})
+FIRST_INGEST: Final = Call(46, _SMALL_MB, 2_270, {"sqs": 1, "dynamodb_write": 2, "events": 1})
+"""Of a change that comes when nobody drains: it announces a start."""
+PARSE: Final = Call(150, _CORE_MB, 2_090, {"dynamodb_write": 1, "sqs": 5, "s3_put": 1})
+"""Beside the receives that bring messages: one for ten."""
+EMPTY_LOOK: Final = Call(1_041, _CORE_MB, 1_300, {"dynamodb_write": 3, "sqs": 2})
+"""ParseBatch where there is nothing: it waits a second for all the queue's servers to say so."""
+SETTLE: Final = Call(50, _SMALL_MB, 1_960, {"dynamodb_write": 1, "s3_get": 1})
+"""Beside the deletes: one for ten messages."""
+A_COLLECTION: Final = (
+    Call(10, _SMALL_MB, 2_030, {"dynamodb_write": 1}),  # AcquireLock
+    Call(267, _CORE_MB, 4_760, {"s3_get": 4.2, "s3_put": 2}),  # ApplyUpdates
+    Call(25, _SMALL_MB, 2_500, {"dynamodb_read": 1, "s3_get": 1, "s3_put": 1}),  # UploadSnapshot
+    Call(10, _SMALL_MB, 2_010, {"dynamodb_write": 1}),  # ReleaseLock
+)
+A_CHANGE: Final = Call(2.4, _CORE_MB, 0, {"dynamodb_read": 0.46})
+"""What a change more costs ApplyUpdates in a collection; no call of its own."""
+
+ROUND: Final = {
+    "transitions": 3,
+    "express_requests": 1,
+    "express_gb_s": 0.14,
+    "log_gb": 9 * LOGGED_EVENT_BYTES / _GB,
+}
+LATE_SECONDS: Final = 0.7
+"""So much later than the distance asked for a round starts: a Wait counts whole seconds."""
+IDLE_START: Final = {"transitions": 3, "log_gb": 9 * LOGGED_EVENT_BYTES / _GB}
+ALONE: Final = {
+    "transitions": 8,
+    "express_requests": 2,
+    "express_gb_s": 0.12,
+    "log_gb": 25 * LOGGED_EVENT_BYTES / _GB,
+}
+"""An execution for one change: a round, and a look that finds nothing."""
+
+RECORDS_A_MESSAGE: Final = 50
+MESSAGES_A_CALL: Final = 10
+METRICS: Final = 36
+METRICS_A_COLLECTION: Final = 3
+"""Names of custom metrics with their dimensions, in an hour in which anything changed."""
+VERSION_BYTES: Final = 10_000
+CHANGE_BYTES: Final = 1_300
+"""What a version stores, and each scattered change in it."""
