@@ -1,11 +1,13 @@
 """The synthetic change goes the whole way and moves nothing; it meets what is broken on it."""
 
+import json
+
 import pytest
 
-from tests.support.arrivals import arrive, assert_green, queued, versions
+from tests.support.arrivals import RECEIPT, arrive, assert_green, queued, versions
 from tests.support.pipeline import FunctionFailed, Pipeline
 
-PROBE: dict[str, dict[str, str]] = {"Probe": {}}
+PROBE: dict[str, object] = {"Probe": {}}
 BROKEN = "Runtime.ImportModuleError"
 ON_ITS_WAY = {"parse_batch", "acquire_lock", "apply_updates", "release_lock", "settle_batch"}
 
@@ -43,3 +45,35 @@ def test_a_broken_build_turns_the_probe_red(pipeline: Pipeline, function: str) -
         run = pipeline.run(PROBE)
         assert not run.succeeded
         assert BROKEN in run.cause
+
+
+def errors_counted(captured: str) -> float:
+    """Sum what the functions counted as errors of theirs: what an alarm would read."""
+    name = "CompactionLambdaError"
+    lines = (json.loads(line) for line in captured.splitlines() if f'"{name}"' in line)
+    return sum(sum(line[name]) for line in lines)
+
+
+def test_a_broken_build_is_counted_where_an_alarm_looks_and_its_return_ends_it(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The code itself is broken, as a bad deploy's is; the probe alone meets it, and the table's
+    next change comes through once the old code is back.
+    """
+
+    def broken(*_: object) -> object:
+        raise TypeError("a build that nobody tried")
+
+    arrive(pipeline)
+    assert_green(pipeline.run())
+    capsys.readouterr()
+    with monkeypatch.context() as deployed:
+        deployed.setattr("instep.lambda_.handlers.apply_updates.update", broken)
+        run = pipeline.run(PROBE)
+        assert (run.succeeded, "TypeError" in run.cause) == (False, True)
+        assert errors_counted(capsys.readouterr().out) == 2, "one a collection"
+    assert_green(pipeline.run(PROBE))
+    pipeline.ingest(pipeline.put(RECEIPT.label(2, "TOTAL", "VALID")))
+    assert_green(pipeline.run())
+    assert pipeline.embeddings("words")[RECEIPT.word_id(2)]["valid_labels"] == ",TOTAL,"
+    assert errors_counted(capsys.readouterr().out) == 0

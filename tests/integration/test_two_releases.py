@@ -67,12 +67,16 @@ def test_the_old_release_lets_a_newer_message_be_and_goes_on_with_the_rest(
     assert queued(filled) == (0, 0)
 
 
-@pytest.mark.parametrize("value", ["1", "0", "99999999999999999999", "-2", "1.5"])
-def test_the_new_release_takes_what_an_old_one_or_nobody_numbered(
-    filled: Pipeline, value: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("value", [None, "", "1", "-2", "1.5", "9" * 20, "²"])
+def test_what_bears_no_sensible_number_is_of_the_first_format(value: str | None) -> None:
+    assert formats.format_of(value) == 1
+
+
+def test_the_new_release_takes_what_the_old_one_queued(
+    filled: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    send(filled, label(filled))
     monkeypatch.setattr("instep.flow.envelope.MESSAGE", 2)
-    send(filled, label(filled), format=value)
     assert_green(filled.run())
     assert labels(filled) == ",TOTAL,"
     assert queued(filled) == (0, 0)

@@ -8,12 +8,11 @@ them; they go with the machine. The local cloud has no such versions: there all 
 
 from collections.abc import Sequence
 
-from aws_cdk import CfnResource
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_stepfunctions as sfn
-from constructs import Construct, IConstruct
+from constructs import Construct, IConstruct, IDependable
 
 from instep.cdk.config import Config
 from instep.cdk.function import KEPT, LIVE, WorkflowFunction
@@ -88,7 +87,7 @@ class Rollout(Construct):
         if self._alias:
             function.live.node.add_dependency(self._alias)
 
-    def after(self, resource: CfnResource) -> None:
+    def after(self, resource: IDependable) -> None:
         """Let the alias wait for what the judgement of a deploy needs."""
         if self._alias:
             self._alias.node.add_dependency(resource)

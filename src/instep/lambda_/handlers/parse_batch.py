@@ -111,7 +111,7 @@ class Parsing:
             return tally
         self.inbox.hand_back(newer, seconds=delay(STUCK_DELAYS, tally.stuck))
         logger.warning("messages of a newer format wait", extra={"messages": len(newer)})
-        metrics.count("InboxMessagesOfNewerFormat", len(newer))
+        metrics.count("MessagesOfNewerFormat", len(newer))
         return replace(tally, deferred=tally.deferred + len(newer), stuck=tally.stuck + 1)
 
 
