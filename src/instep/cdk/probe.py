@@ -8,6 +8,7 @@ drained, so a probe that breaks takes nobody's messages with it.
 
 import json
 
+from aws_cdk import Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_stepfunctions as sfn
@@ -23,9 +24,9 @@ class Probe(Construct):
         self, scope: Construct, id_: str, *, machine: sfn.StateMachine, version: str, minutes: int
     ) -> None:
         super().__init__(scope, id_)
-        starter = iam.Role(
-            self, "Starter", assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com")
-        )
+        ours = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
+        service = iam.ServicePrincipal("scheduler.amazonaws.com").with_conditions(ours)
+        starter = iam.Role(self, "Starter", assumed_by=service)
         starter.add_to_policy(
             iam.PolicyStatement(
                 # Versions too are authorized by the machine's own ARN.
