@@ -141,6 +141,7 @@ def test_who_writes_to_the_inbox_follows_who_reads_it(app: Synthesized) -> None:
 def test_the_local_cloud_has_no_versions_and_no_alias(local: Synthesized) -> None:
     """Of machines it knows them by name only, and runs the newest."""
     assert [kind for kind in ROLLOUT if local.resources(kind)] == []
+    assert not any(name.startswith("Probe") for name in local.template["Resources"])
     assert kinds_called(local, "STANDARD") == {"AWS::Lambda::Function", MACHINE}
     (runner,) = set.union(*starts(local).values())
     assert local.resources(MACHINE)[runner]["StateMachineType"] == "STANDARD"

@@ -297,7 +297,11 @@ def without_code(app: Synthesized) -> dict[str, Any]:
             properties.pop("Layers", None)
             properties["Environment"]["Variables"].pop("INSTEP_LAYERS", None)
     layers = "AWS::Lambda::LayerVersion"
-    return {name: one for name, one in resources.items() if one["Type"] != layers}
+    return {
+        name: one
+        for name, one in resources.items()
+        if one["Type"] != layers and not name.startswith("Probe")
+    }
 
 
 def not_deployed(app: Synthesized) -> set[str]:

@@ -84,7 +84,8 @@ class Config:
     rollout_minutes: int
     """Minutes until the rest, or between two shares."""
     probe_minutes: int
-    """Minutes between synthetic changes, which give a deploy something to be judged by; 0: none."""
+    """Minutes between synthetic changes, which give a deploy something to be judged by; 0: none,
+    as on the local cloud, where nothing is rolled out."""
     delta_buckets: tuple[str, ...]
     """Buckets of other stacks that embedding deltas may be read from."""
     alarm_email: str | None
@@ -140,7 +141,7 @@ class Config:
             rollout=_one_of("rollout", get("rollout") or "canary", Rollout),
             rollout_percent=_whole("rolloutPercent", _given(get("rolloutPercent"), 10), most=99),
             rollout_minutes=minutes,
-            probe_minutes=_probe(get("probeMinutes"), minutes),
+            probe_minutes=0 if local else _probe(get("probeMinutes"), minutes),
             delta_buckets=_buckets(get("deltaBuckets")),
             alarm_email=_address(get("alarmEmail")),
             monthly_budget_usd=_dollars(get("monthlyBudgetUsd")),
