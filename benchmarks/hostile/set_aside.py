@@ -1,5 +1,7 @@
 """What `redrive` and `tag` read: a stream batch that Lambda gave up, a letter of the DLQ, a tag;
 and what a person types for a version.
+
+Whatever one of them holds, the good one beside it is sent.
 """
 
 import json

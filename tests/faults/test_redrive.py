@@ -212,7 +212,6 @@ def test_what_comes_back_meanwhile_is_not_sent_in_circles(
 
     class Rejecting(Starter):
         def put(self, *_: Any) -> None:
-            aws.pass_time(1)
             inbox.reject([Rejection(signal(9), "still wrong")], "execution-2")
 
     starter = Rejecting(RunnerTable(aws.dynamodb, LOCKS), aws.events, BUS, "Instep")

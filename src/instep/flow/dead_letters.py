@@ -1,6 +1,7 @@
 """The DLQ as a place to send from: letters taken a hundred at a time, hidden while that is done.
 
-A letter younger than the redrive stays: it may be one of those just sent, refused once more.
+As many are taken as there were at first: what comes meanwhile may be one of those just sent, that
+was refused once more, and would be sent in circles. No clock tells them apart: SQS has its own.
 """
 
 from collections.abc import Generator, Sequence
@@ -34,7 +35,6 @@ class DeadLetters:
     url: str
     clock: Clock = utc_now
     _kept: list[str] = field(default_factory=list)
-    _sent_at: dict[str, int] = field(default_factory=dict)  # epoch ms, by message
 
     def about(self) -> int:
         """Say how many letters SQS thinks there are."""
@@ -45,21 +45,19 @@ class DeadLetters:
         return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
     def pieces(self) -> Generator[Sequence[Parcel], None, None]:
-        """Take letters until there are none, or none but such as were seen or came meanwhile.
+        """Take letters until there are none, or so many as there were, or none but those seen.
 
         In the end, whatever that is, what was kept is visible again.
         """
-        began = int(self.clock().timestamp() * 1000)
+        left = self.about() or _PIECE  # SQS may not have counted yet what has just come
         seen: set[str] = set()
         try:
-            while letters := self._take(_PIECE):
+            while left > 0 and (letters := self._take(min(left, _PIECE))):
                 new = [one for one in letters if one.message_id not in seen]
                 seen.update(one.message_id for one in new)
-                old = [one for one in new if self._sent_at[one.message_id] <= began]
-                self._kept += [one.handle for one in letters if one not in old]
-                yield [parcel_of(letter) for letter in old]
-                if not old:
-                    break
+                self._kept += [one.handle for one in letters if one not in new]
+                yield [parcel_of(letter) for letter in new]
+                left = left - len(new) if new else 0
         finally:
             hand_messages_back(self.sqs, self.url, self._kept, 0)
 
@@ -82,14 +80,9 @@ class DeadLetters:
                 MaxNumberOfMessages=MESSAGES_PER_CALL,
                 VisibilityTimeout=int(HIDDEN.total_seconds()),
                 MessageAttributeNames=["All"],
-                MessageSystemAttributeNames=["SentTimestamp"],
                 WaitTimeSeconds=wait,
             )
-        messages = answer.get("Messages", [])
-        self._sent_at |= {
-            one["MessageId"]: int(one["Attributes"]["SentTimestamp"]) for one in messages
-        }
-        return [delivery(message) for message in messages]
+        return [delivery(message) for message in answer.get("Messages", [])]
 
 
 def parcel_of(letter: Delivery) -> Parcel:
