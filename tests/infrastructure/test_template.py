@@ -44,6 +44,7 @@ def test_outputs_are_what_the_command_line_reads(app: Synthesized) -> None:
         "StateMachineArn",
         "InboxQueueUrl",
         "DlqUrl",
+        "FailuresBucket",
         "EventBusName",
         "LockTableName",
         "FailuresBucket",
