@@ -47,7 +47,6 @@ def test_outputs_are_what_the_command_line_reads(app: Synthesized) -> None:
         "FailuresBucket",
         "EventBusName",
         "LockTableName",
-        "FailuresBucket",
         "ReaderPolicyArn",
         "KeepVersions",
         "KeepDays",

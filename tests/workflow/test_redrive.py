@@ -35,7 +35,7 @@ def test_letters_and_failed_batches_come_in_by_themselves(app: DeployedApp) -> N
     ]
     with app.triggers():
         for source in sources:
-            done = redrive(source, inbox_of(session), starter_of(session), Wanted())
+            done = redrive(source, inbox_of(session), starter_of(session, "Instep"), Wanted())
             assert done.sent.total() == 1, done
         app.drained()
     words = app.embeddings("words", receipt.prefix)

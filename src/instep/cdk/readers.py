@@ -24,7 +24,7 @@ class Readers(Construct):
         patterns = [
             f"{name}/{part}"
             for name in domain.collections
-            for part in ("HEAD*", "versions/*", "packs/*")
+            for part in ("HEAD*", "versions/*", "packs/*", "tags/*")
         ]
         objects = [bucket.arn_for_objects(pattern) for pattern in patterns]
         self.policy = iam.ManagedPolicy(
