@@ -98,14 +98,14 @@ REMOVALS: Final = (
     Removal(
         2,
         "src/instep/snapshot/acts/sweep.py",
-        "versions.read(store)  # a rollback may have named old packs anew since",
+        "versions.read(store)  # a rollback may have named old packs anew since, or a tag",
         "pass",
         ("tests/faults/test_sweep_rivals.py::test_a_rollback_at_every_call_of_a_sweep",),
     ),
     Removal(
         2,
         "src/instep/snapshot/acts/rollback.py",
-        "_require_whole(store, _find(store, version))",
+        "_require_whole(store, _find(store, old.version))",
         "_require_whole(store, old)",
         (
             "tests/faults/test_sweep_rivals.py"

@@ -26,6 +26,8 @@ OUTPUTS = {
     "KeepVersions",
     "KeepDays",
     "AlarmTopicArn",
+    "FailuresBucket",
+    "ReaderPolicyArn",
 }
 
 pytestmark = pytest.mark.timeout(900)  # the first time, the layer is built

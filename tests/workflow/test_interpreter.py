@@ -6,6 +6,7 @@ import pytest
 
 from instep.errors import (
     EmbedderUnavailable,
+    FormatUnknown,
     LeaseLost,
     LockBusy,
     SnapshotConflict,
@@ -146,6 +147,7 @@ def test_a_failing_state_fails_its_collection_only(
         ("AcquireLock", LockBusy.__name__, 3),
         ("AcquireLock", LeaseLost.__name__, 1),
         ("ApplyUpdates", LeaseLost.__name__, 1),
+        ("ApplyUpdates", FormatUnknown.__name__, 1),
         ("UploadSnapshot", LeaseLost.__name__, 1),
         ("UploadSnapshot", SnapshotConflict.__name__, 3),
     ],

@@ -66,7 +66,9 @@ def with_batches(actions: str | list[str]) -> list[str]:
     return [*listed, *(f"{action}Batch" for action in listed if action in single)]
 
 
-def test_a_whole_run_with_every_policy_evaluated(strict: DeployedApp) -> None:
+@pytest.fixture(scope="module")
+def ran(strict: DeployedApp) -> Receipt:
+    """A receipt that was brought in, and a message that nobody can read."""
     app, receipt = strict, Receipt("strict")
     receipt.upload(app.target.client("s3"), app.deployment.chromadb_bucket)
     app.write(*receipt.items(), receipt.run(), receipt.label(1, "TOTAL", "VALID"))
@@ -74,12 +76,17 @@ def test_a_whole_run_with_every_policy_evaluated(strict: DeployedApp) -> None:
         QueueUrl=app.deployment.inbox_queue_url, MessageBody="poison"
     )
     app.drained()
+    assert len(app.rejected()) == 1
+    return receipt
+
+
+def test_a_whole_run_with_every_policy_evaluated(strict: DeployedApp, ran: Receipt) -> None:
+    app, receipt = strict, ran
     for arn in app.executions():
         outcome = app.ended(arn).outcome
         assert outcome.succeeded, outcome
     words = app.embeddings("words", receipt.prefix)
     assert words[receipt.word_id(1)]["label_status"] == "validated"
-    assert len(app.rejected()) == 1
 
 
 def test_a_whole_table_with_every_policy_evaluated(strict: DeployedApp) -> None:
@@ -105,6 +112,7 @@ def test_the_daily_sweep_as_its_schedules_start_it(strict: DeployedApp) -> None:
         assert said == {**json.loads(one["Input"]), "versions": 0, "packs": 0, "bytes": 0}
 
 
+@pytest.mark.usefixtures("ran")
 def test_a_reader_with_the_stacks_policy_opens_a_snapshot_and_may_do_nothing_else(
     strict: DeployedApp,
 ) -> None:

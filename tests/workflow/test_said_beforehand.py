@@ -65,5 +65,5 @@ def test_what_a_deployment_would_change_in_rights_is_shown_before_it(
     path = changed / f"{DEFAULT_STACK}.template.json"
     path.write_text(path.read_text().replace('"states:StartSyncExecution"', '"states:DeleteAll"'))
     shown = changes_of_rights(target, changed, DEFAULT_STACK)
-    assert "states:DeleteAll" in shown
+    assert "states:DeleteAll" in shown, shown
     assert "states:StartSyncExecution" in shown  # what goes, too

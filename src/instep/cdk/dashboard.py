@@ -13,13 +13,15 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from instep.cdk.signals import Signals
+from instep.costs.prices import PRICES
 
 HOUR, DAY = Duration.hours(1), Duration.days(1)
 WHOLE, HALF, THIRD, HEIGHT = 24, 12, 8, 6
 
-# us-east-1, arm64, without free tiers, as listed in November 2025: dollars for one.
-GB_SECOND, CALL = 0.0000133334, 0.20 / 1e6
-TRANSITION, EXPRESS_START, SQS_REQUEST = 0.025 / 1e3, 1.00 / 1e6, 0.40 / 1e6
+GB_SECOND, CALL, TRANSITION, EXPRESS_START, SQS_REQUEST = (
+    PRICES[item].of(1)
+    for item in ("lambda_gb_s", "lambda_requests", "transitions", "express_requests", "sqs")
+)
 TRANSITIONS_A_START, TRANSITIONS_A_ROUND = 5, 3  # tests/workflow/test_runner.py counts them
 
 
@@ -187,8 +189,8 @@ class Dashboard(Construct):
             used[f"ms_{service}"] = signals.of_function("Duration", service, period=DAY)
             used[f"calls_{service}"] = signals.of_function("Invocations", service, period=DAY)
             terms += [
-                f"ms_{service} * {GB_SECOND * memory / 1024 / 1000:.6g}",
-                f"calls_{service} * {CALL:.6g}",
+                f"ms_{service} * {_plain(GB_SECOND * memory / 1024 / 1000)}",
+                f"calls_{service} * {_plain(CALL)}",
             ]
         return _dollars("Lambda", f"SUM([{', '.join(terms)}])", used)
 
@@ -197,7 +199,7 @@ class Dashboard(Construct):
         a_round = TRANSITIONS_A_ROUND * TRANSITION + EXPRESS_START
         return _dollars(
             "Step Functions",
-            f"SUM([starts * {a_start:.6g}, rounds * {a_round:.6g}])",
+            f"SUM([starts * {_plain(a_start)}, rounds * {_plain(a_round)}])",
             {
                 "starts": self._signals.runner.metric_started(period=DAY),
                 "rounds": self._signals.round.metric_started(period=DAY),
@@ -212,7 +214,12 @@ class Dashboard(Construct):
             "deleted": inbox.metric_number_of_messages_deleted(period=DAY),
             "empty": inbox.metric_number_of_empty_receives(period=DAY),
         }
-        return _dollars("SQS", f"SUM([{', '.join(used)}]) * {SQS_REQUEST:.6g}", used)
+        return _dollars("SQS", f"SUM([{', '.join(used)}]) * {_plain(SQS_REQUEST)}", used)
+
+
+def _plain(usd: float) -> str:
+    """Return a price as metric math knows numbers: without an exponent."""
+    return f"{usd:.15f}".rstrip("0")
 
 
 def _memory_mb(function: lambda_.Function) -> int:

@@ -164,6 +164,7 @@ def _cdk(target: Target, arguments: list[str], folder: Path, report: Report | No
         "HOME": str(folder) if target.local else target.environ.get("HOME", ""),
         "CDK_DISABLE_CLI_TELEMETRY": "true",
         "CI": "true",
+        "COLUMNS": "200",  # in narrower ones its tables cut words apart
     }
     options = ["--no-version-reporting", "--no-notices", "--no-color"]
     command = [str(programs / "cdk"), *arguments, *options]

@@ -48,11 +48,11 @@ def rollback(store: SnapshotStore, version: str, writer: str) -> RolledBack:
 
 def _try(store: SnapshotStore, at: str, writer: str) -> RolledBack:
     head = _require_head(store)
-    version = _find(store, at).version
-    if head.version == version:
-        raise VersionRejected(store.collection, version, "it is the head already")
-    published = publish_unleased(store, _stage(store, head, version, writer))
-    return RolledBack(published.version, version, head.version, published.held_ms)
+    old = _find(store, at)
+    if head.version == old.version:
+        raise VersionRejected(store.collection, old.version, "it is the head already")
+    published = publish_unleased(store, _stage(store, head, old, writer))
+    return RolledBack(published.version, old.version, head.version, published.held_ms)
 
 
 def _require_head(store: SnapshotStore) -> Head:
@@ -62,18 +62,17 @@ def _require_head(store: SnapshotStore) -> Head:
     return head
 
 
-def _stage(store: SnapshotStore, head: Head, version: str, writer: str) -> Staged:
-    old = _find(store, version)
-    known = is_tagged(store, version) or was_published(store, version)
+def _stage(store: SnapshotStore, head: Head, old: Manifest, writer: str) -> Staged:
+    known = is_tagged(store, old.version) or was_published(store, old.version)
     if not known and _is_readable(store, head.version):
-        raise VersionRejected(store.collection, version, "it was never the head")
-    note: dict[str, Any] = {"rollback_to": version}
+        raise VersionRejected(store.collection, old.version, "it was never the head")
+    note: dict[str, Any] = {"rollback_to": old.version}
     origin = Origin(writer, head.fencing_token, old.watermark, note, head, made_by=old.made_by)
     staged = put_version(
         store, store.new_version(), origin, old.facts, old.files, store.objects.traffic.up
     )
     # Only now: a sweep that deletes the old version after this look finds the new one.
-    _require_whole(store, _find(store, version))
+    _require_whole(store, _find(store, old.version))
     return staged
 
 
