@@ -38,9 +38,13 @@ class Probe:
 
 @dataclass
 class Sightings:
-    """Seconds from write to sight of every probe seen, and the probes not seen yet."""
+    """Seconds from write to sight of every probe seen, and the probes not seen yet.
+
+    `waits`: of those seen, too, when each was written (monotonic seconds).
+    """
 
     seen: list[float] = field(default_factory=list)
+    waits: list[tuple[float, float]] = field(default_factory=list)
     pending: dict[int, Probe] = field(default_factory=dict)
 
     def __post_init__(self) -> None:  # noqa: D105
@@ -64,6 +68,7 @@ class Sightings:
                 with self._lock:
                     del self.pending[probe.number]
                 self.seen.append(at - probe.written)
+                self.waits.append((probe.written, at - probe.written))
 
     @property
     def all_seen(self) -> bool:

@@ -123,20 +123,7 @@ class Troublemaker:
                 self.done[ABORTED] += 1
 
     def _steal(self, trouble: Trouble) -> None:
-        """Let the lock table say that a stranger has the lease, until it lapses."""
-        self._app.session.dynamodb.update_item(
-            TableName=self._app.session.deployment.lock_table_name,
-            Key={"collection": {"S": COLLECTIONS[int(trouble.dice * len(COLLECTIONS))]}},
-            UpdateExpression="SET #owner = :owner, expires_at = :until, acquired_at = :now "
-            "ADD fencing_token :one",
-            ExpressionAttributeNames={"#owner": "owner"},
-            ExpressionAttributeValues={
-                ":owner": {"S": "a-stranger"},
-                ":until": {"N": f"{utc_now().timestamp() + trouble.lasts:.3f}"},
-                ":now": {"N": f"{utc_now().timestamp():.3f}"},
-                ":one": {"N": "1"},
-            },
-        )
+        steal(self._app, COLLECTIONS[int(trouble.dice * len(COLLECTIONS))], trouble.lasts)
         self.done[STOLEN] += 1
 
     def _fail(self, trouble: Trouble, ended: Event) -> None:
@@ -151,6 +138,23 @@ class Troublemaker:
         with self._proxy.failing(matches, fault, times) as rule:
             ended.wait(trouble.lasts)
         self.done[trouble.kind] += rule.hits
+
+
+def steal(app: LiveApp, collection: str, seconds: float) -> None:
+    """Let the lock table say that a stranger has a collection's lease, until it lapses."""
+    app.session.dynamodb.update_item(
+        TableName=app.session.deployment.lock_table_name,
+        Key={"collection": {"S": collection}},
+        UpdateExpression="SET #owner = :owner, expires_at = :until, acquired_at = :now "
+        "ADD fencing_token :one",
+        ExpressionAttributeNames={"#owner": "owner"},
+        ExpressionAttributeValues={
+            ":owner": {"S": "a-stranger"},
+            ":until": {"N": f"{utc_now().timestamp() + seconds:.3f}"},
+            ":now": {"N": f"{utc_now().timestamp():.3f}"},
+            ":one": {"N": "1"},
+        },
+    )
 
 
 def victim_of(app: LiveApp, dice: float) -> str:

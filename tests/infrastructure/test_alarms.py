@@ -215,6 +215,7 @@ CASES: list[tuple[str, dict[str, float], dict[str, float]]] = [
     ("function-errors", {"Errors": 1}, {"Errors": 0}),  # of each of several functions
     ("function-throttles", {"Throttles": 1}, {"Throttles": 0}),
     ("fold-fails", {"Errors": 3}, {"Errors": 2}),
+    ("fold-too-large", {"CompactionFoldTooLarge": 1}, {"CompactionFoldTooLarge": 0}),
     ("sweep-fails", {"Errors": 1}, {"Errors": 0}),
     ("apply-updates-slow", {"Duration": 720_000}, {"Duration": 719_999}),
     ("memory-nearly-used", {"PeakMemoryPercent": 80}, {"PeakMemoryPercent": 79}),

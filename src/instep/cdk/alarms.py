@@ -180,6 +180,12 @@ def _functions(signals: Signals) -> list[Alarm]:
             3,
         ),
         Alarm(
+            "fold-too-large",
+            "A fold is due that its function is too small for: it is not begun.",
+            signals.own("CompactionFoldTooLarge", "upload_snapshot"),
+            1,
+        ),
+        Alarm(
             "sweep-fails",
             "Old versions are not swept: storage grows, and what was deleted stays.",
             signals.of_function("Errors", "sweep_versions", period=hour),

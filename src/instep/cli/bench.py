@@ -36,6 +36,7 @@ class Benchmark(StrEnum):
     SYNC = "sync"
     SCALE = "scale"
     VERSIONS = "versions"
+    WEEK = "week"
 
 
 # The options of each, as its `run` names them.
@@ -57,6 +58,7 @@ TAKES = {
     Benchmark.SYNC: {"size"},
     Benchmark.SCALE: {"sizes"},
     Benchmark.VERSIONS: {"size", "rounds"},
+    Benchmark.WEEK: set(),
 }
 
 
@@ -108,7 +110,8 @@ def bench(
     files and LanceDB. `readers`: threads and processes that read one directory while versions are
     published, and whether an answer is wrong. `sync`: a table that was there before, one in step,
     one damaged, and one stopped. `scale`: what bounds a collection, and what shards give.
-    `versions`: a manifest after 10,000 of them.
+    `versions`: a manifest after 10,000 of them. `week`: a week in minutes, and all that goes wrong
+    in one.
 
     Nothing leaves this machine. The first run of the others builds the collections under
     .build/bench: about a minute for 20,000 words, five or more for 80,000. LanceDB takes part in

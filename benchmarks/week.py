@@ -1,0 +1,206 @@
+"""A week in minutes: traffic by day and by night, what goes wrong in a week, who tells of it, how
+far behind readers were, and what it cost.
+
+A day is a minute, and a minute of CloudWatch's a second: the template's own alarms are judged by
+what the functions printed and the services told (`instep.local.alarms`). Rounds, retries and leases
+keep their real seconds. The cost is counted as in `cost`, and held against what `instep cost`
+estimates for the same hours.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import count
+from math import pi, sin
+from threading import Event as Ended
+from threading import Thread
+from time import monotonic
+from typing import Any
+
+from benchmarks.freshness import LOST_AFTER, Edits, edit_of, write_probes
+from benchmarks.live import COLLECTIONS, LiveApp, live_app
+from benchmarks.measure import Figures, ratio
+from benchmarks.meter import Meter
+from benchmarks.pacing import paced
+from benchmarks.papers import Papers
+from benchmarks.probes import Sightings, watching
+from benchmarks.report import Report, at_least, at_most
+from benchmarks.stage import Stage
+from benchmarks.week_events import EVENTS, Event, Week
+from benchmarks.window import Window
+from benchmarks.wire_usage import CountingProxy
+from instep.app import DEFAULT_STACK
+from instep.clock import utc_now
+from instep.costs.estimate import Workload, month
+from instep.costs.prices import MONTH_SECONDS, added, bill
+from instep.local.alarms import AlarmStates, read_alarms
+from instep.local.cloud_metrics import CloudMetrics
+from instep.snapshot.copy.reader import open_snapshot
+
+DAYS = 7
+DAY = 60.0  # seconds
+MINUTE = 1.0  # seconds that stand for one of CloudWatch's
+RECEIPTS = 40
+ROUND_SECONDS = 10
+TARGETS = {
+    "lost": at_most(0),
+    "in_step": at_least(1),
+    "untold": at_most(0),
+    "told_for_nothing": at_most(0),
+    "cost_estimated_to_counted": at_most(1.1),
+    "cost_counted_to_estimated": at_most(1.1),
+}
+
+_LOOK_SECONDS = 1.0
+_NIGHT, _NOON = 0.2, 6.0  # edits a second
+_HOURS = 24
+
+
+class Teller:
+    """Who listens to the alarms: when each began to speak, and all that ever did."""
+
+    def __init__(self, app: LiveApp) -> None:
+        cloudformation: Any = app.target.client("cloudformation")
+        made = cloudformation.describe_stack_resources(StackName=DEFAULT_STACK)["StackResources"]
+        template: Any = cloudformation.get_template(StackName=DEFAULT_STACK)["TemplateBody"]
+        declared = json.loads(template) if isinstance(template, str) else template
+        physical = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in made}
+        source = CloudMetrics(app.target, DEFAULT_STACK, since=utc_now().timestamp())
+        self._states = AlarmStates(read_alarms(declared, physical), source, minute=MINUTE)
+        self.now: set[str] = set()
+        self.spoken: list[tuple[float, str]] = []
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen until the block ends."""
+        ended = Ended()
+
+        def listen() -> None:
+            while not ended.wait(_LOOK_SECONDS):
+                speaking = self._states.speaking()
+                self.spoken += [(monotonic(), name) for name in speaking - self.now]
+                self.now = speaking
+
+        thread = Thread(target=listen, name="teller")
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def since(self, began: float) -> list[tuple[float, str]]:
+        """Return which began to speak since then, or spoke then already."""
+        return [(at, name) for at, name in self.spoken if at >= began]
+
+
+def run(stage: Stage, days: int = DAYS, receipts: int = RECEIPTS) -> Report:
+    """Return what the week was like."""
+    papers = Papers(receipts)
+    context = {"roundSeconds": str(ROUND_SECONDS)}
+    with CountingProxy() as proxy, live_app(stage.scratch / "week", context, proxy) as app:
+        app.seed(papers)
+        figures, told = _measure(Week(app, proxy, papers), Meter(app, proxy), days)
+    return Report(
+        "week",
+        f"{days} days of a minute each on {papers.words:,} words, {_NIGHT:g} edits a second by "
+        f"night and {_NOON:g} at noon",
+        figures,
+        TARGETS,
+        remark=told,
+    )
+
+
+def traffic(days: int) -> list[float]:
+    """Return when each edit is due, in seconds: few at night, most at noon."""
+    edits, at = [], 0.0
+    while at < days * DAY:
+        edits.append(at)
+        at += 1 / rate(at)
+    return edits
+
+
+def rate(at: float) -> float:
+    """Return how many edits a second there are at a second of the week."""
+    middle, swing = (_NOON + _NIGHT) / 2, (_NOON - _NIGHT) / 2
+    return middle - swing * sin(2 * pi * at / DAY + pi / 2)
+
+
+def estimated(days: int) -> dict[str, float]:
+    """Return what `instep cost` says of that traffic, hour by hour, in dollars by item."""
+    hour = DAY / _HOURS
+    used: Mapping[str, float] = {}
+    for number in range(days * _HOURS):
+        load = Workload(
+            changes=rate((number + 0.5) * hour),
+            collections=len(COLLECTIONS),
+            round_seconds=ROUND_SECONDS,
+        )
+        part = {item: amount * hour / MONTH_SECONDS for item, amount in month(load).items()}
+        used = added(used, part)
+    return bill(used)
+
+
+def _measure(week: Week, meter: Meter, days: int) -> tuple[Figures, str]:
+    app, edits, due = week.app, Edits(week.papers), traffic(days)
+    sightings, teller, numbers = Sightings(), Teller(app), count()
+    lines: list[str] = []
+    figures: Figures = {}
+    with open_snapshot(app.session.objects, "words") as snapshot, watching(snapshot, sightings):
+        began, instant = monotonic(), utc_now().timestamp()
+        probing = Thread(target=write_probes, args=(app, edits, sightings, due[-1], numbers))
+        editing = Thread(target=paced, args=(due, edit_of(app, edits, "week")))
+        with teller.listening():
+            probing.start()
+            editing.start()
+            happened = [_happen(week, event, began, teller) for event in EVENTS if event.day < days]
+            for thread in (probing, editing):
+                thread.join()
+            ended = utc_now().timestamp()
+            left = app.rest(LOST_AFTER, lambda: sightings.all_seen)
+    behind = app.differences()
+    if behind:
+        app.nudge()
+    for event, at, over, alarm in happened:
+        waits = [wait for written, wait in sightings.waits if at - 1 <= written < over]
+        figures[f"{event.name}_behind_s"] = round(max(waits, default=0.0), 1)
+        lines.append(f"{event.name}: {alarm or 'nobody was told'}, {over - at:.0f} s")
+    counted = bill(meter.used(Window(instant, ended)))
+    guess = {item: usd for item, usd in estimated(days).items() if item in counted}
+    shares = ratio(sum(guess.values()), sum(counted.values()))
+    expected = {name for event in EVENTS for name in event.told_by}
+    return {
+        "lost": app.differences() if behind else 0,
+        "in_step": int(not behind),
+        "left_in_inbox": left,
+        "untold": sum(bool(event.told_by) and not alarm for event, _, _, alarm in happened),
+        "told_for_nothing": len({name for _, name in teller.spoken} - expected),
+        **sightings.figures("probe"),
+        **figures,
+        "cost_counted_usd": round(sum(counted.values()), 4),
+        "cost_estimated_usd": round(sum(guess.values()), 4),
+        "cost_estimated_to_counted": shares,
+        "cost_counted_to_estimated": ratio(1.0, shares),
+    }, "; ".join(lines)
+
+
+def _happen(
+    week: Week, event: Event, began: float, teller: Teller
+) -> tuple[Event, float, float, str]:
+    """Let an event happen when it is due; return when it began and ended, and the alarm's name."""
+    pause = Ended()
+    pause.wait(max(0.0, began + event.day * DAY - monotonic()))
+    at, alarm = monotonic(), ""
+    with event.happening(week):
+        while monotonic() - at < event.lasts and not (alarm and event.taken_back):
+            pause.wait(_LOOK_SECONDS)
+            alarm = alarm or _told(event, teller, at)
+    alarm = alarm or _told(event, teller, at)
+    return event, at, monotonic(), alarm
+
+
+def _told(event: Event, teller: Teller, since: float) -> str:
+    for at, name in teller.since(since):
+        if name in event.told_by:
+            return f"{name} after {at - since:.0f} s"
+    return next((f"{name} still" for name in event.told_by & teller.now), "")
