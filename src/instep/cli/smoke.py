@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from instep.cli.letters import Letters
-from instep.cli.options import DEFAULT_STACK, Aws, Json, Stack
-from instep.cli.output import Refused, answers, print_json, remarks, say_no
+from instep.cli.options import DEFAULT_STACK, Aws, Json, Stack, Yes
+from instep.cli.output import Refused, answers, ask, print_json, remarks, say_no
 from instep.cli.session import Session, open_session
 from instep.cli.smoking import Lookalike, Readers, candidates, lookalike, lying_in, until
 from instep.cli.wait import under_way
@@ -45,9 +45,7 @@ def smoke(
         ),
     ] = None,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds for each way.")] = 300.0,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask before writing to an account's table.")
-    ] = False,
+    yes: Yes = False,
     aws: Aws = False,
     stack: Stack = DEFAULT_STACK,
     as_json: Json = False,
@@ -64,10 +62,7 @@ def smoke(
     session = open_session(aws=aws, stack=stack)
     copy = _chosen(session, key)
     remarks.print(f"a copy of {'/'.join(copy.of)} under {'/'.join(copy.key)}", markup=False)
-    if aws and not yes:
-        if not remarks.is_terminal:
-            raise Refused("nobody is there to say yes: give --yes to write to this account's table")
-        typer.confirm("Put it into this account's table?", abort=True, err=True)
+    ask("Put it into this account's table?", yes=yes or not aws)
     done = through(session, copy, timeout)
     if as_json:
         print_json({"item": list(copy.key), "embeddings": copy.ids, **vars(done)})
