@@ -1,10 +1,10 @@
 """A week in minutes: traffic by day and by night, what goes wrong in a week, who tells of it, how
 far behind readers were, and what it cost.
 
-A day is a minute, and a minute of CloudWatch's a second: the template's own alarms are judged by
-what the functions printed and the services told (`instep.local.alarms`). Rounds, retries and leases
-keep their real seconds. The cost is counted as in `cost`, and held against what `instep cost`
-estimates for the same hours.
+A day is a minute, and a minute of CloudWatch's some seconds: the template's own alarms are judged
+by what the functions printed and the services told (`instep.local.alarms`). Rounds, retries and
+leases keep their real seconds. The cost is counted as in `cost`, and held against what `instep
+cost` estimates for the same hours.
 """
 
 import json
@@ -39,7 +39,7 @@ from instep.snapshot.copy.reader import open_snapshot
 
 DAYS = 7
 DAY = 60.0  # seconds
-MINUTE = 1.0  # seconds that stand for one of CloudWatch's
+MINUTE = 4.0  # seconds that stand for one of CloudWatch's: five hold two rounds
 RECEIPTS = 40
 ROUND_SECONDS = 10
 TARGETS = {
@@ -94,9 +94,9 @@ class Teller:
         return [(at, name) for at, name in self.spoken if at >= began]
 
 
-def run(stage: Stage, days: int = DAYS, receipts: int = RECEIPTS) -> Report:
-    """Return what the week was like."""
-    papers = Papers(receipts)
+def run(stage: Stage, minutes: float = DAYS, receipts: int = RECEIPTS) -> Report:
+    """Return what the week was like, or its first days, a minute each."""
+    papers, days = Papers(receipts), int(minutes)
     context = {"roundSeconds": str(ROUND_SECONDS)}
     with CountingProxy() as proxy, live_app(stage.scratch / "week", context, proxy) as app:
         app.seed(papers)
@@ -169,16 +169,21 @@ def _measure(week: Week, meter: Meter, days: int) -> tuple[Figures, str]:
     guess = {item: usd for item, usd in estimated(days).items() if item in counted}
     shares = ratio(sum(guess.values()), sum(counted.values()))
     expected = {name for event in EVENTS for name in event.told_by}
+    surprising = {name for _, name in teller.spoken} - expected
+    if surprising:
+        lines.append(f"unexpected: {', '.join(sorted(surprising))}")
     return {
         "lost": app.differences() if behind else 0,
         "in_step": int(not behind),
         "left_in_inbox": left,
         "untold": sum(bool(event.told_by) and not alarm for event, _, _, alarm in happened),
-        "told_for_nothing": len({name for _, name in teller.spoken} - expected),
+        "told_for_nothing": len(surprising),
         **sightings.figures("probe"),
         **figures,
         "cost_counted_usd": round(sum(counted.values()), 4),
         "cost_estimated_usd": round(sum(guess.values()), 4),
+        **{f"counted_{item}_usd": round(usd, 5) for item, usd in counted.items()},
+        **{f"estimated_{item}_usd": round(usd, 5) for item, usd in guess.items()},
         "cost_estimated_to_counted": shares,
         "cost_counted_to_estimated": ratio(1.0, shares),
     }, "; ".join(lines)

@@ -181,12 +181,12 @@ BAD = frozenset({"function-errors", "executions-failed", "records-given-up"})
 EVENTS = (
     Event("bad_build_of_apply_updates", 0.4, 45, bad_build("apply_updates"), BAD, taken_back=True),
     Event("poisoned_producer", 1.3, 20, poisoned_producer, frozenset({"dlq-holds-messages"})),
-    Event("stolen_lease", 1.8, 35, stolen_lease),
+    Event("stolen_lease", 1.7, 35, stolen_lease),
     Event("throttled_table", 2.3, 40, throttled_table, BAD, taken_back=True),
     Event("bad_build_of_ingest", 3.2, 45, bad_build("ingest"), BAD, taken_back=True),
-    Event("full_cache", 3.9, 20, full_cache()),
+    Event("full_cache", 4.0, 15, full_cache()),
     Event("small_fold", 4.3, 35, small_fold(), frozenset({"fold-too-large"})),
     Event("bad_build_of_settle_batch", 5.1, 45, bad_build("settle_batch"), BAD, taken_back=True),
-    Event("rollback", 5.8, 5, rolled_back),
+    Event("rollback", 5.9, 5, rolled_back),
     Event("redrive", 6.4, 20, redriven),
 )

@@ -58,7 +58,7 @@ TAKES = {
     Benchmark.SYNC: {"size"},
     Benchmark.SCALE: {"sizes"},
     Benchmark.VERSIONS: {"size", "rounds"},
-    Benchmark.WEEK: set(),
+    Benchmark.WEEK: {"minutes"},
 }
 
 
@@ -87,7 +87,8 @@ def bench(
         typer.Option("--seconds", min=5, help="freshness: of each rate; cost, readers: in all."),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option("--minutes", min=0.1, help="soak: how long there is trouble.")
+        float | None,
+        typer.Option("--minutes", min=0.1, help="soak: how long there is trouble; week: its days."),
     ] = None,
     seed: Annotated[
         int | None,
