@@ -118,7 +118,11 @@ def test_every_metric_of_ours_is_one_of_the_contract_by_function_and_stack(
         for namespace, name, *rest in dashboard_metrics(app)
         if namespace == "EmbeddingWorkflow"
     ]
-    assert {name for name, _ in watched} == {"HeadBehindSeconds", "PeakMemoryPercent"}
+    assert {name for name, _ in watched} == {
+        "HeadBehindSeconds",
+        "PeakMemoryPercent",
+        "CompactionFoldTooLarge",
+    }
     for name, dimensions in watched + shown:
         assert name in CONTRACT
         assert dimensions.pop("stack") == "Instep"
