@@ -179,7 +179,7 @@ def _signal(item: Mapping[str, Any]) -> dict[str, Any]:
 
 BAD = frozenset({"function-errors", "executions-failed", "records-given-up"})
 EVENTS = (
-    Event("bad_build_of_apply_updates", 0.4, 45, bad_build("apply_updates"), BAD, taken_back=True),
+    Event("bad_build_of_apply_updates", 0.2, 60, bad_build("apply_updates"), BAD, taken_back=True),
     Event("poisoned_producer", 1.3, 20, poisoned_producer, frozenset({"dlq-holds-messages"})),
     Event("stolen_lease", 1.7, 35, stolen_lease),
     Event("throttled_table", 2.3, 40, throttled_table, BAD, taken_back=True),
