@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 
+from benchmarks.beside import every
 from benchmarks.items import Item, label
 from benchmarks.measure import Figures, percentile
 from instep.snapshot.copy.reader import Snapshot
@@ -90,26 +91,13 @@ class Sightings:
 @contextmanager
 def watching(snapshot: Snapshot, sightings: Sightings) -> Iterator[None]:
     """Follow the head in the background and look for the probes, until the block ends."""
-    ended = threading.Event()
-    failures: list[BaseException] = []
 
     def follow() -> None:
-        try:
-            while not ended.wait(_POLL_SECONDS):
-                if snapshot.refresh():
-                    sightings.look(lambda words: proposed_by(snapshot, words))
-        except BaseException as error:  # noqa: BLE001 - told where the block is
-            failures.append(error)
+        if snapshot.refresh():
+            sightings.look(lambda words: proposed_by(snapshot, words))
 
-    thread = threading.Thread(target=follow, name="reader")
-    thread.start()
-    try:
+    with every(_POLL_SECONDS, follow, "reader"):
         yield
-    finally:
-        ended.set()
-        thread.join()
-    if failures:
-        raise failures[0]
 
 
 def proposed_by(snapshot: Snapshot, words: list[str]) -> dict[str, object]:

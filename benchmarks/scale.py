@@ -7,18 +7,16 @@ one, `_longest_cpu_s`, are the time a Map would take.
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 from benchmarks.endpoint import empty_bucket
 from benchmarks.measure import Figures, exponent, short
 from benchmarks.report import Report, at_most
 from benchmarks.shard import Act, Shard, Took, side_by_side
 from benchmarks.stage import Stage
-from benchmarks.workload import Shape, Workload
+from benchmarks.workload import NARROW, Shape, Workload
 
 SIZES = (20_000, 80_000, 200_000, 500_000)
 SHARDS = (4, 16)
-NARROW: Shape = partial(Workload, width=64)  # for the memory of half a million
 ACTS: tuple[Act, ...] = ("fill", "fold", "edit", "open")
 TARGETS = {"manifest_kb_exponent": at_most(0.1)}
 

@@ -8,15 +8,15 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from multiprocessing import get_context
 from pathlib import Path
-from threading import Event, Thread
 from typing import Literal, TypeAlias
 from uuid import uuid4
 
+from benchmarks.beside import every
 from benchmarks.endpoint import Endpoint
 from benchmarks.ours import Instep
 from benchmarks.workload import COLLECTION, Fields, Words, Workload
@@ -27,6 +27,7 @@ from instep.snapshot.copy.reader import open_snapshot
 Act: TypeAlias = Literal["fill", "edit", "fold", "open"]
 _CHUNK = 10_000  # words a version while it is filled
 _MB = 1 << 20
+_LOOK_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -120,17 +121,11 @@ def side_by_side(shards: list[Shard], act: Act) -> list[Took]:
 @contextmanager
 def _watched(root: Path) -> Iterator[list[int]]:
     """Yield the most bytes there were under `root` at once, looked at as the block goes."""
-    most, over = [0], Event()
+    most = [0]
 
     def look() -> None:
-        while not over.wait(0.1):
-            try:
-                most[0] = max(most[0], tree_size(root))
-            except FileNotFoundError:  # removed as it was looked at: the next look counts
-                continue
+        with suppress(FileNotFoundError):  # removed as it was looked at: the next look counts
+            most[0] = max(most[0], tree_size(root))
 
-    watcher = Thread(target=look, daemon=True)
-    watcher.start()
-    yield most
-    over.set()
-    watcher.join()
+    with every(_LOOK_SECONDS, look, "disk"):
+        yield most

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
-from threading import Event, Thread
+from threading import Thread
 from time import monotonic
 
+from benchmarks.beside import every
 from benchmarks.freshness import LOST_AFTER, Edits, edit_of, write_probes
 from benchmarks.live import LiveApp, live_app
 from benchmarks.measure import Figures
@@ -122,18 +123,11 @@ def measure(
 @contextmanager
 def _sampling(app: LiveApp, any_left: Stranding, to_be_had: Stranding) -> Iterator[None]:
     """Sample inbox and executions twice a second, until the block ends."""
-    ended = Event()
 
     def sample() -> None:
-        while not ended.wait(_LOOK_SECONDS):
-            (visible, waiting), running = app.waiting(), len(app.running())
-            any_left.sample(monotonic(), waiting, running)
-            to_be_had.sample(monotonic(), visible, running)
+        (visible, waiting), running = app.waiting(), len(app.running())
+        any_left.sample(monotonic(), waiting, running)
+        to_be_had.sample(monotonic(), visible, running)
 
-    thread = Thread(target=sample, name="sampler")
-    thread.start()
-    try:
+    with every(_LOOK_SECONDS, sample, "sampler"):
         yield
-    finally:
-        ended.set()
-        thread.join()

@@ -3,19 +3,17 @@ since a base, and nothing of what was before, so that it does not grow with hist
 """
 
 from dataclasses import replace
-from functools import partial
 from uuid import uuid4
 
 from benchmarks.endpoint import empty_bucket
 from benchmarks.measure import Figures, milliseconds
 from benchmarks.report import Report, at_most
 from benchmarks.stage import Stage
-from benchmarks.workload import Shape, Workload
+from benchmarks.workload import NARROW, Shape
 from instep.snapshot.acts.folding import needs_fold
 
 VERSIONS = 10_000
 SIZE = 1_000
-NARROW: Shape = partial(Workload, width=64)
 TARGETS = {"last_to_first_kb": at_most(1.1)}
 
 

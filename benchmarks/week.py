@@ -7,16 +7,14 @@ leases keep their real seconds. The cost is counted as in `cost`, and held again
 cost` estimates for the same hours.
 """
 
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from itertools import count
 from math import pi, sin
 from threading import Event as Ended
 from threading import Thread
 from time import monotonic
-from typing import Any
 
+from benchmarks.beside import every
+from benchmarks.deployed_stack import DeployedStack
 from benchmarks.freshness import LOST_AFTER, Edits, edit_of, write_probes
 from benchmarks.live import COLLECTIONS, LiveApp, live_app
 from benchmarks.measure import Figures, ratio
@@ -60,34 +58,19 @@ class Teller:
     """Who listens to the alarms: when each began to speak, and all that ever did."""
 
     def __init__(self, app: LiveApp) -> None:
-        cloudformation: Any = app.target.client("cloudformation")
-        made = cloudformation.describe_stack_resources(StackName=DEFAULT_STACK)["StackResources"]
-        template: Any = cloudformation.get_template(StackName=DEFAULT_STACK)["TemplateBody"]
-        declared = json.loads(template) if isinstance(template, str) else template
-        physical = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in made}
+        stack = DeployedStack.read(app.target, DEFAULT_STACK)
         source = CloudMetrics(app.target, DEFAULT_STACK, since=utc_now().timestamp())
-        self._states = AlarmStates(read_alarms(declared, physical), source, minute=MINUTE)
+        self._states = AlarmStates(
+            read_alarms(stack.template, stack.physical), source, minute=MINUTE
+        )
         self.now: set[str] = set()
         self.spoken: list[tuple[float, str]] = []
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Listen until the block ends."""
-        ended = Ended()
-
-        def listen() -> None:
-            while not ended.wait(_LOOK_SECONDS):
-                speaking = self._states.speaking()
-                self.spoken += [(monotonic(), name) for name in speaking - self.now]
-                self.now = speaking
-
-        thread = Thread(target=listen, name="teller")
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+    def listen(self) -> None:
+        """Note which of them have begun to speak since the last time."""
+        speaking = self._states.speaking()
+        self.spoken += [(monotonic(), name) for name in speaking - self.now]
+        self.now = speaking
 
     def since(self, began: float) -> list[tuple[float, str]]:
         """Return which began to speak since then, or spoke then already."""
@@ -129,7 +112,7 @@ def rate(at: float) -> float:
 def estimated(days: int) -> dict[str, float]:
     """Return what `instep cost` says of that traffic, hour by hour, in dollars by item."""
     hour = DAY / _HOURS
-    used: Mapping[str, float] = {}
+    used: dict[str, float] = {}
     for number in range(days * _HOURS):
         load = Workload(
             changes=rate((number + 0.5) * hour),
@@ -150,7 +133,7 @@ def _measure(week: Week, meter: Meter, days: int) -> tuple[Figures, str]:
         began, instant = monotonic(), utc_now().timestamp()
         probing = Thread(target=write_probes, args=(app, edits, sightings, due[-1], numbers))
         editing = Thread(target=paced, args=(due, edit_of(app, edits, "week")))
-        with teller.listening():
+        with every(_LOOK_SECONDS, teller.listen, "teller"):
             probing.start()
             editing.start()
             happened = [_happen(week, event, began, teller) for event in EVENTS if event.day < days]

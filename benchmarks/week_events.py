@@ -1,21 +1,22 @@
 """What happens in a week that nobody wishes for: each a block inside which it is so."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.function_settings import reconfigured
 from benchmarks.items import label
 from benchmarks.live import LiveApp
 from benchmarks.papers import Papers
 from benchmarks.troubles import steal
+from instep.app import DEFAULT_STACK
+from instep.cli.redrive import starter_of
 from instep.cli.standing import inbox_of
 from instep.cli.sync import through
 from instep.flow.dead_letters import DeadLetters
 from instep.flow.envelope import Rejection
 from instep.flow.redriving import Wanted, redrive
-from instep.flow.runner import RunnerTable
-from instep.flow.starter import Starter
 from instep.local.fault_proxy import FaultProxy
 from instep.local.faults import Refuse
 from instep.snapshot.acts.rollback import rollback
@@ -132,13 +133,10 @@ def rolled_back(week: Week) -> Iterator[None]:
 def redriven(week: Week) -> Iterator[None]:
     """What lies in the DLQ is sent once more; what is poison still goes, this time for good."""
     session = week.app.session
-    deployment = session.deployment
-    runner = RunnerTable(session.dynamodb, deployment.lock_table_name)
-    events: Any = session.target.client("events")
-    starter = Starter(runner, events, deployment.event_bus_name, "Instep")
-    source = DeadLetters(session.sqs, deployment.dlq_url)
-    redrive(source, inbox_of(session), starter, Wanted("mistake"))
-    session.sqs.purge_queue(QueueUrl=deployment.dlq_url)
+    dlq = session.deployment.dlq_url
+    source = DeadLetters(session.sqs, dlq)
+    redrive(source, inbox_of(session), starter_of(session, DEFAULT_STACK), Wanted("mistake"))
+    session.sqs.purge_queue(QueueUrl=dlq)
     yield
 
 
@@ -149,23 +147,13 @@ def _configured(
 
     @contextmanager
     def happen(week: Week) -> Iterator[None]:
-        client: Any = week.app.target.client("lambda")
-        names = [week.app.logs.functions[one]["FunctionName"] for one in functions]
-        usual = {name: client.get_function_configuration(FunctionName=name) for name in names}
-        for name, was in usual.items():
-            own = was["Environment"]["Variables"] | (variables or {})
-            client.update_function_configuration(
-                FunctionName=name, Environment={"Variables": own}, **settings
-            )
-        try:
-            yield
-        finally:
-            for name, was in usual.items():
-                client.update_function_configuration(
-                    FunctionName=name,
-                    Environment={"Variables": was["Environment"]["Variables"]},
-                    Handler=was["Handler"],
+        with ExitStack() as until_then:
+            for one in functions:
+                name = week.app.logs.functions[one]["FunctionName"]
+                until_then.enter_context(
+                    reconfigured(week.app.target, name, variables or {}, **settings)
                 )
+            yield
 
     return happen
 

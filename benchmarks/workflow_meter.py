@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from benchmarks.deployed_stack import DeployedStack
 from benchmarks.live import LiveApp
 from benchmarks.transitions import Entered, entered
 from benchmarks.window import Window
@@ -66,17 +67,15 @@ class Machine:
 
 def machines(app: LiveApp) -> list[Machine]:
     """Return the state machines of the app's stack."""
-    cloudformation, client = app.target.client("cloudformation"), app.session.stepfunctions
-    template: Any = cloudformation.get_template(StackName=DEFAULT_STACK)["TemplateBody"]
-    resources = (json.loads(template) if isinstance(template, str) else template)["Resources"]
-    made = cloudformation.describe_stack_resources(StackName=DEFAULT_STACK)["StackResources"]
+    client, stack = app.session.stepfunctions, DeployedStack.read(app.target, DEFAULT_STACK)
+    resources = stack.template["Resources"]
     return [
         Machine(
             client,
             resource["PhysicalResourceId"],
             resources[resource["LogicalResourceId"]]["Properties"],
         )
-        for resource in made
+        for resource in stack.made
         if resource["ResourceType"] == _TYPE
     ]
 

@@ -5,6 +5,7 @@ document, 1,536 floats) is production's, the floats are random: nothing compress
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -134,3 +135,7 @@ class Workload:
 
 def _text(number: int) -> str:
     return f"{_TEXTS[number % len(_TEXTS)]} {number % 1_000}"
+
+
+NARROW: Shape = partial(Workload, width=64)
+"""For what follows the number of words and not their vectors: half a million fit in memory."""

@@ -15,8 +15,9 @@ from instep.flow.dead_letters import HIDDEN, DeadLetters
 from instep.flow.envelope import Rejection
 from instep.flow.failed_batches import FailedBatches
 from instep.flow.inbox import Inbox
+from instep.flow.lock_item import KEY
 from instep.flow.redriving import Redriven, Source, Wanted, redrive
-from instep.flow.runner import KEY, RunnerTable
+from instep.flow.runner import RunnerTable
 from instep.flow.starter import Starter
 from receipt_domain import DOMAIN
 from tests.support.aws import BUS, FAILURES, LOCKS, Services, services

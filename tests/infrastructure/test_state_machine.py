@@ -17,34 +17,12 @@ from instep.cdk.retries import LAMBDA_REFUSED
 from tests.infrastructure.programs import run
 from tests.infrastructure.synthesis import Synthesized
 from tests.support.marks import ROOT
+from tests.support.ways import DEATHS, OF_LAMBDA, REFUSED
 
 # Step Functions developer guide, "Handling errors in Step Functions workflows"; Lambda's own
 # names as "Best practices: Handle transient Lambda service exceptions" and Lambda's docs list them.
-OF_AWS = {
-    "States.ALL",
-    "States.TaskFailed",
-    "States.Timeout",
-    "Lambda.ServiceException",
-    "Lambda.AWSLambdaException",
-    "Lambda.SdkClientException",
-    "Lambda.ClientExecutionTimeoutException",
-    "Lambda.TooManyRequestsException",
-    "Lambda.ResourceConflictException",
-    "Lambda.ResourceNotReadyException",
-    "Lambda.EC2ThrottledException",
-    "Lambda.EC2UnexpectedException",
-    "Lambda.ENILimitReachedException",
-    "Lambda.ENINotReadyException",
-    "Lambda.SubnetIPAddressLimitReachedException",
-    "Lambda.EFSMountConnectivityException",
-    "Lambda.EFSMountTimeoutException",
-    "Lambda.EFSIOException",
-    "Lambda.Unknown",
-    "Sandbox.Timedout",
-    "Runtime.ExitError",
-}
-DEATHS = {"States.Timeout", "Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError"}
-TRANSIENT = OF_AWS - {"States.ALL", "States.TaskFailed"} | {"StorageUnavailable"}
+OF_AWS = {"States.ALL", "States.TaskFailed", *OF_LAMBDA, *DEATHS}
+TRANSIENT = {*REFUSED, *DEATHS}
 
 # What Lambda's API may answer to an Invoke, and why no other try of the same deployment cures it.
 INCURABLE = {
@@ -134,7 +112,7 @@ def test_the_tasks_of_both_machines(app: Synthesized) -> None:
 def test_every_task_retries_all_that_is_transient_each_name_once(app: Synthesized) -> None:
     for where, task in functions(app).items():
         retried = named(task["Retry"])
-        expected = TRANSIENT - DEATHS if where in TRIED_ONCE else TRANSIENT
+        expected = TRANSIENT - set(DEATHS) if where in TRIED_ONCE else TRANSIENT
         own = {"LockBusy"} if where[1] in LOCKS else {"EmbedderUnavailable"}
         assert set(retried) - own == expected, where
         assert own <= set(retried) or where[1] not in {*LOCKS, "ApplyUpdates"}, where

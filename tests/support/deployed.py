@@ -12,7 +12,8 @@ from benchmarks.function_logs import FunctionLogs
 from instep.aws.objects import Objects
 from instep.chroma.collection import read
 from instep.clock import utc_now
-from instep.flow.runner import KEY, RunnerState, RunnerTable
+from instep.flow.lock_item import KEY
+from instep.flow.runner import RunnerState, RunnerTable
 from instep.local.deploy import bootstrap, deploy_assembly
 from instep.local.fault_proxy import FaultProxy
 from instep.local.metrics import metric_sums

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.function_settings import reconfigured
 from instep.local.metrics import log_lines, metric_sums
 from instep.local.target import Target
 from tests.support.edges import all_states
@@ -46,21 +47,7 @@ class Functions:
         """Give the function of `state` another timeout (s) or memory (MB), and variables, inside
         the block.
         """
-        client, name = self.target.client("lambda"), self.name(state)
-        usual = client.get_function_configuration(FunctionName=name)
-        given = usual["Environment"]["Variables"]
-        client.update_function_configuration(
-            FunctionName=name,
-            Timeout=timeout or usual["Timeout"],
-            MemorySize=memory or usual["MemorySize"],
-            Environment={"Variables": given | variables},
-        )
-        try:
+        wanted = {"Timeout": timeout, "MemorySize": memory}
+        settings = {name: value for name, value in wanted.items() if value is not None}
+        with reconfigured(self.target, self.name(state), variables, **settings):
             yield
-        finally:
-            client.update_function_configuration(
-                FunctionName=name,
-                Timeout=usual["Timeout"],
-                MemorySize=usual["MemorySize"],
-                Environment={"Variables": given},
-            )

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import boto3
 from botocore.exceptions import ClientError
 
-from instep.flow.runner import KEY
+from instep.flow.lock_item import KEY
 from tests.support.aws import BUCKET, LOCKS
 from tests.support.edges import (
     RUNTIME,

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from botocore.exceptions import ClientError
 
-from instep.flow.runner import KEY
+from instep.flow.lock_item import KEY
 
 Value: TypeAlias = tuple[str, str, str]
 """Attribute or placeholder, type ("S" or "N"), value."""

@@ -21,8 +21,7 @@ FUNCTIONS = [
 ]
 TRIED_ONCE = {("runner", "FoldSnapshot"), ("round", "ApplyUpdates")}  # after a death
 NOT_CAUGHT = {"ParseBatch", "Round", "SyncTable"}
-REFUSED = [
-    StorageUnavailable.__name__,
+OF_LAMBDA = [
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
@@ -39,6 +38,7 @@ REFUSED = [
     "Lambda.EFSMountTimeoutException",
     "Lambda.EFSIOException",
 ]
+REFUSED = [StorageUnavailable.__name__, *OF_LAMBDA]
 DEATHS = ["Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError", "States.Timeout"]
 ONE_OF_A_KIND = {REFUSED[0], "Lambda.TooManyRequestsException", "Runtime.ExitError"}
 RUNNER, ROUND = "runner", "round"

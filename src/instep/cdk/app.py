@@ -14,7 +14,7 @@ from instep.cdk.config import Config
 def main() -> None:
     """Synthesize the stack."""
     app = App(analytics_reporting=False)
-    config = Config.from_context(app.node.try_get_context)
+    config = Config.from_context(app.node.try_get_context, app.node.get_all_context())
     stack = Stack(app, config.name, termination_protection=config.retain_data)
     Instep(stack, "Instep", domain=load_domain(), config=config)
     app.synth()

@@ -33,6 +33,7 @@ WHICHEVER_VERSION = (
 # What a deploy made that is taken back goes: Lambda publishes no same version twice, so that the
 # same deploy could not be tried again.
 KEPT = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+NAMESPACE = "EmbeddingWorkflow"  # of the metrics that functions print
 LIVE = "live"  # the alias of whatever a deploy brought last
 
 ARCHITECTURES = {
@@ -176,7 +177,7 @@ def _telemetry(scope: Construct, name: str) -> dict[str, str]:
         "LOG_LEVEL": "INFO",
         "STACK_NAME": Stack.of(scope).stack_name,
         "POWERTOOLS_SERVICE_NAME": name,
-        "POWERTOOLS_METRICS_NAMESPACE": "EmbeddingWorkflow",
+        "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
     }
 
 

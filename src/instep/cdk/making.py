@@ -50,7 +50,6 @@ class Making(Construct):
             "INBOX_QUEUE_URL": queues.inbox.queue_url,
             "DLQ_URL": queues.dlq.queue_url,
             "EVENT_BUS_NAME": bus.event_bus_name,
-            "STACK_NAME": Stack.of(self).stack_name,
             "LOCK_DURATION_MINUTES": str(LOCK_DURATION.to_minutes()),
             "HEARTBEAT_INTERVAL_SECONDS": str(HEARTBEAT_INTERVAL.to_seconds()),
             "ROUND_SECONDS": str(platform.config.round_seconds),

@@ -13,11 +13,10 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 
-from instep.cdk.function import WorkflowFunction
+from instep.cdk.function import NAMESPACE, WorkflowFunction
 from instep.cdk.functions import Functions
 from instep.cdk.ingest import Queues, StreamIngest
 
-NAMESPACE = "EmbeddingWorkflow"
 MINUTE, FIVE_MINUTES = Duration.minutes(1), Duration.minutes(5)
 
 

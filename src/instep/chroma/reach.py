@@ -6,14 +6,14 @@ more of them than links, nothing leads out of their midst, and a search that get
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from instep.chroma.collection import read_vectors
+from instep.chroma.collection import ids, read_vectors
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
-_PAGE: Final = 5_000
 _ROUNDING: Final = 1e-4  # of a distance, beside the vector's own square
 
 
@@ -40,8 +40,5 @@ def unreachable(collection: "Collection", most: int) -> tuple[int, list[str]]:
 
 
 def _spread(collection: "Collection", most: int) -> Iterator[str]:
-    total = collection.count()
-    step = -(-total // most)
-    for offset in range(0, total, _PAGE):
-        ids = collection.get(limit=_PAGE, offset=offset, include=[])["ids"]
-        yield from (id_ for at, id_ in enumerate(ids, start=offset) if at % step == 0)
+    step = max(1, -(-collection.count() // most))
+    return islice(ids(collection), None, None, step)

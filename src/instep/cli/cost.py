@@ -5,13 +5,12 @@ from dataclasses import asdict
 from typing import Annotated, Final
 
 import typer
-from rich.table import Table
 
 from instep.app import APP_FILE, app_folder, context_of
 from instep.binding import load_domain
 from instep.cdk.config import Config, ConfigRejected
 from instep.cli.options import Json
-from instep.cli.output import Refused, answers, print_json
+from instep.cli.output import Refused, answers, plain_table, print_json
 from instep.costs.estimate import Workload, month
 from instep.costs.prices import AS_OF, bill
 
@@ -86,14 +85,8 @@ def _configured() -> Config:
 
 def show(load: Workload, used: Mapping[str, float], costs: Mapping[str, float]) -> None:
     """Print the bill, the dearest first."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("a month", "amount", "dollars"):
-        table.add_column(
-            heading,
-            header_style="dim",
-            no_wrap=True,
-            justify="left" if heading == "a month" else "right",
-        )
+    numbers = ("amount", "dollars")
+    table = plain_table("a month", *numbers, right=numbers, whole=["a month"])
     for item, usd in sorted(costs.items(), key=lambda one: -one[1]):
         table.add_row(_NAMES[item], f"{used[item]:,.0f}", f"{usd:,.2f}")
     table.add_row("[bold]in all[/]", "", f"[bold]{sum(costs.values()):,.2f}[/]")

@@ -1,12 +1,11 @@
 """Look into the DLQ without taking anything out of it: what lies there, and why."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from instep.batched import batched
 from instep.flow.envelope import attempts_of, reason_of
 from instep.local.target import Target
 
@@ -44,6 +43,8 @@ def peek(
     `patience` is how many seconds an answer may take to be empty: with 0 SQS asks few of its
     servers, and misses what lies on the others.
     """
+    from instep.flow.handles import hand_messages_back  # boto3, which no help needs
+
     handles: dict[str, str] = {}
     try:
         while len(handles) < limit:
@@ -61,18 +62,7 @@ def peek(
             if not fresh:
                 break
     finally:
-        _hand_back(sqs, dlq_url, list(handles.values()))
-
-
-def _hand_back(sqs: "SQSClient", dlq_url: str, handles: Sequence[str]) -> None:
-    for few in batched(handles, _A_CALL):
-        sqs.change_message_visibility_batch(
-            QueueUrl=dlq_url,
-            Entries=[
-                {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": 0}
-                for number, handle in enumerate(few)
-            ],
-        )
+        hand_messages_back(sqs, dlq_url, handles.values(), 0)
 
 
 def letter_of(message: "MessageTypeDef") -> DeadLetter:

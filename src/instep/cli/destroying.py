@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from instep.batched import batched
 from instep.cli.output import Refused
-from instep.local.deploy import NotDeployed
+from instep.local.deploy import NotDeployed, described
 from instep.local.target import Target
 
 if TYPE_CHECKING:
@@ -75,15 +75,10 @@ class Plan:
 
 def plan_of(target: Target, stack: str) -> Plan:
     """Read what a stack holds and what its template says of each; NotDeployed: there is none."""
-    from botocore.exceptions import ClientError  # boto3, which not every command needs
-
+    found = described(target, stack)
+    if found is None:
+        raise NotDeployed(f"no stack {stack} there: nothing is left to destroy")
     cloudformation: CloudFormationClient = target.client("cloudformation")
-    try:
-        (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    except ClientError as error:
-        if error.response.get("Error", {}).get("Code") != "ValidationError":
-            raise
-        raise NotDeployed(f"no stack {stack} there: nothing is left to destroy") from error
     unfinished = found["StackStatus"] in _UNFINISHED
     body: Any = cloudformation.get_template(StackName=stack, TemplateStage="Processed")
     template = body["TemplateBody"]["Resources"]

@@ -62,12 +62,6 @@ def screen(standing: Standing) -> RenderableType:
     return Group(*_parts(standing))
 
 
-def show_dead_letters(standing: Standing) -> None:
-    """Print how many messages lie in the DLQ, and the first of them with their reasons."""
-    for part in _dead_letters(standing):
-        answers.print(part)
-
-
 def _parts(standing: Standing) -> Iterator[RenderableType]:
     yield _collections(standing)
     heads = [each for each in standing.collections if each.version]

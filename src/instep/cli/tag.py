@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from instep.cli.options import DEFAULT_STACK, Aws, Collection, Json, Stack
-from instep.cli.output import answers, print_json
+from instep.cli.output import answers, plain_table, print_json
 from instep.cli.rollback import who
 from instep.cli.session import open_session
 from instep.snapshot.acts.tagging import tag as give
@@ -64,9 +64,7 @@ def _document(tag: Tag) -> dict[str, str]:
 
 
 def _table(found: list[Tag]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("name", "version", "tagged", "by"):
-        table.add_column(heading, header_style="dim", no_wrap=heading in {"name", "version"})
+    table = plain_table("name", "version", "tagged", "by", whole=["name", "version"])
     for one in found:
         table.add_row(one.name, one.version, escape(one.tagged_at[:16]), escape(one.by))
     return table

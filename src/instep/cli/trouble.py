@@ -40,7 +40,9 @@ class Trouble:
 
 def troubles(standing: Standing) -> list[Trouble]:
     """Return what needs a person, each page once; empty: nothing does."""
-    found = {trouble.page: trouble for trouble in (*_seen(standing), *_told(standing))}
+    found = {trouble.page: trouble for trouble in _seen(standing)}
+    for name in standing.alarms:  # of what one look has seen too, in its words
+        found.setdefault(name, Trouble(name, f"the alarm {name} speaks", _STATUS))
     return list(found.values())
 
 
@@ -64,14 +66,6 @@ def _seen(standing: Standing) -> Iterator[Trouble]:
         yield Trouble(_ENDED_BADLY[last.status], _how_it_ended(last), _RUN)
     if running and _makes_no_version(standing, running[0]):
         yield Trouble("head-behind", f"{running[0].name} runs and publishes nothing", _VERIFY)
-
-
-def _told(standing: Standing) -> Iterator[Trouble]:
-    """What one look cannot see; and of what it has seen, in its own words alone."""
-    seen = {trouble.page for trouble in _seen(standing)}
-    for name in standing.alarms:
-        if name not in seen:
-            yield Trouble(name, f"the alarm {name} speaks", _STATUS)
 
 
 def _messages(count: int) -> str:

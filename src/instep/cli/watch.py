@@ -9,14 +9,13 @@ import typer
 from rich.live import Live
 
 from instep.cli.options import DEFAULT_STACK, Aws, Json, Stack
-from instep.cli.output import answers, plain
+from instep.cli.output import Exit, answers, plain
 from instep.cli.session import open_session
 from instep.cli.standing import Standing, read_standing
 from instep.cli.status import document, screen
 from instep.cli.trouble import troubles
 
 EPILOG = "Example: [bold]instep watch --every 5 | tee today.log[/]"
-INTERRUPTED = 130  # 128 and the signal's number, as a shell has it
 
 
 def watch(
@@ -32,8 +31,7 @@ def watch(
     changed, with --json a document on one line. Looking changes nothing.
     """
     session = open_session(aws=aws, stack=stack)
-    names = list(session.domain.collections)
-    looks = _looks(lambda: read_standing(session, names, stack), every)
+    looks = _looks(lambda: read_standing(session, session.collections, stack), every)
     try:
         if as_json:
             tell_changes(looks, _as_json)
@@ -42,7 +40,7 @@ def watch(
         else:
             tell_changes(looks, line)
     except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(Exit.INTERRUPTED) from None
 
 
 def tell_changes(looks: Iterable[Standing], told: Callable[[Standing], str]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from instep.flow.encoding import Json, size_of
-from instep.flow.formats import MESSAGE, format_of
+from instep.flow.formats import MESSAGE, format_of, sensible
 from instep.json_text import NotJson, read_object
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ RECORDS_PER_MESSAGE: Final = 50
 MOST_RECORDS: Final = 1_000  # of a message from elsewhere; it may hold one every second byte
 BYTES_PER_MESSAGE: Final = 200_000
 
-_MOST_DIGITS: Final = 9
 _BY_COUNT: Final = "received too often without a verdict (the queue's own redrive policy)"
 
 
@@ -108,9 +107,7 @@ def records_of(body: str) -> list[Record] | None:
 
 def attempts_of(attributes: Mapping[str, str]) -> int:
     """Return how often a message's records failed; what is no sensible number counts as never."""
-    text = attributes.get("attempts", "")
-    sensible = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
-    return int(text) if sensible else 0
+    return sensible(attributes.get("attempts"), 0)
 
 
 def reason_of(attributes: Mapping[str, str]) -> str:

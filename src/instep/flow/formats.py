@@ -17,9 +17,14 @@ _MOST_DIGITS: Final = 9
 
 def format_of(value: Any) -> int:
     """Return the number that something bears; what is no sensible number is none."""
+    return sensible(value, 1)
+
+
+def sensible(value: Any, otherwise: int) -> int:
+    """Return a number that somebody else wrote; `otherwise` for what is no sensible one."""
     text = str(value)
-    sensible = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
-    return int(text) if sensible else 1
+    is_one = text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
+    return int(text) if is_one else otherwise
 
 
 def check(what: str, found: int, known: int) -> None:

@@ -37,7 +37,7 @@ from instep.aws.aws_errors import storage
 from instep.aws.epoch import epoch, instant
 from instep.clock import Clock, utc_now
 from instep.errors import StorageUnavailable
-from instep.flow.lock_item import KEY as KEY
+from instep.flow.lock_item import KEY
 from instep.flow.pace import HIDDEN
 
 if TYPE_CHECKING:

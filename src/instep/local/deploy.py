@@ -52,7 +52,7 @@ class Deployment:
     @classmethod
     def read(cls, target: Target, stack: str) -> "Deployment":
         """Read the outputs from CloudFormation; NotDeployed when the stack is not there."""
-        found = _described(target, stack)
+        found = described(target, stack)
         if found is None:
             raise NotDeployed(f"no stack {stack} there: run `instep up` or `instep deploy`")
         outputs = {entry["OutputKey"]: entry["OutputValue"] for entry in found.get("Outputs", [])}
@@ -140,10 +140,10 @@ def changes_of_rights(target: Target, assembly: Path, stack: str) -> str:
 
 def is_bootstrapped(target: Target) -> bool:
     """Say whether the CDK's own stack is in the target."""
-    return _described(target, BOOTSTRAP_STACK) is not None
+    return described(target, BOOTSTRAP_STACK) is not None
 
 
-def _described(target: Target, stack: str) -> "StackTypeDef | None":
+def described(target: Target, stack: str) -> "StackTypeDef | None":
     """Return what CloudFormation says of a stack, None where it knows of none."""
     from botocore.exceptions import ClientError  # boto3, which not every command needs
 
