@@ -2,7 +2,8 @@
 
 By key that is a key in a BatchGetItem and a Query a word; by range it is a page of a receipt, with
 every item that lies between its words. Which of the two reads less is not known before, so a range
-begins with a small page, and goes on only while it costs about what its words cost by key.
+begins with a small page, and goes on only while it costs about what its words cost by key. The next
+one begins with a page of what the last needed: the receipts of a table are alike.
 """
 
 from bisect import bisect_right
@@ -26,8 +27,8 @@ _LABEL: Final = (*_KEY, "validation_status", "label_proposed_by", "timestamp_add
 _INFIX: Final = "#LABEL#"
 _BEHIND: Final = "#LABEL$"  # a word's labels lie before it, its letters behind it
 DEAREST: Final = 1.5  # what a range may cost, of what its words cost by key
-_FIRST: Final = 0.5  # items on the first page, a word
-_LATER: Final = 1.2  # items on a later page, of what the words so far lead to expect
+_FIRST: Final = 0.5  # items on the first page, a word, where nothing is known
+_LATER: Final = 1.2  # items on a page, of what the words so far lead to expect
 _GROWTH: Final = 4  # and of what was read so far at most: a beginning may be no fair sample
 
 
@@ -59,6 +60,7 @@ class _Reading:
     checked: frozenset["EmbeddingId"]
     labelled: frozenset["EmbeddingId"]
     now: "datetime"
+    begin_with: float = _FIRST  # items a word, on a range's first page
 
     def read(self) -> Words:
         found = Words(labels={word: [] for word in self.labelled})
@@ -80,16 +82,18 @@ class _Reading:
         ends = [f"{word.key.sk}{_BEHIND}" for word in words]
         items: list[Item] = []
         units, after = 0.0, None
-        limit = max(FEWEST, ceil(_FIRST * len(words)))
+        limit = max(FEWEST, ceil(self.begin_with * len(words)))
         while True:
             page = self.reader.page(within, _LABEL, after=after, limit=limit)
             items += page.items
             units += page.units
             after = page.reached
             if after is None:
+                self.begin_with = max(_FIRST, _LATER * len(items) / len(words))
                 return items, len(words)
             through = bisect_right(ends, after)
             if not through or units > DEAREST * sum(map(self._reads, words[:through])):
+                self.begin_with = _FIRST
                 return items, through
             expected = len(items) / through * (len(words) - through)
             limit = min(_GROWTH * len(items), max(limit, ceil(_LATER * expected)))

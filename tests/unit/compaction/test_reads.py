@@ -110,6 +110,22 @@ def test_where_changes_are_dense_a_request_reads_many_of_them_for_fewer_units(
 
 @pytest.mark.invariant(6)
 @pytest.mark.domain("bounded-reads")
+def test_what_one_receipt_needed_is_asked_for_at_once_of_the_next(
+    cloud: Cloud, words: Any, apply: Apply
+) -> None:
+    papers = [Paper(f"img-{number}") for number in range(20)]
+    for paper in papers:
+        cloud.put(*whole(paper, words=FORTY))
+        embed(words, [paper.word_id(*word) for word in FORTY])
+    with counted(cloud.dynamodb):
+        result = apply(*(label_of(paper, word) for paper in papers for word in FORTY))
+    assert result.total_labels_updated == 800
+    # Two pages a receipt for those that are read first, side by side, and one for the rest.
+    assert result.read_requests <= 8 * 2 + 12 + 6
+
+
+@pytest.mark.invariant(6)
+@pytest.mark.domain("bounded-reads")
 @pytest.mark.parametrize(
     ("letters", "requests", "units"),
     [(0, 3, 11), (3, 3, 30), (6, 3, 48), (10, 35, 47), (30, 40, 44)],
