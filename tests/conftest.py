@@ -4,13 +4,16 @@
 No deadline: how long an example takes is the machine's business. No phase that explains: it traces
 every line, chromadb's and moto's too.
 
-And one reading of AWS's service models for all tests of a process: every cold start of a handler
-makes clients anew, and parsing these files was most of that.
+One reading of AWS's service models for all tests of a process: every cold start of a handler makes
+clients anew, and parsing these files was most of that.
+
+And long files first, with `--no-loadscope-reorder`: the short ones fill up the workers at the end.
 """
 
 from functools import cache
 
 import botocore.session
+import pytest
 from hypothesis import Phase, settings
 
 botocore.session.create_loader = cache(botocore.session.create_loader)
@@ -19,3 +22,9 @@ PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True, phases=PHASES)
 settings.register_profile("deep", deadline=None, max_examples=2000, phases=PHASES)
 settings.load_profile("ci")
+
+
+@pytest.hookimpl(trylast=True)  # after they were shuffled
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort the files, and nothing else: within a file, and among such files, order is random."""
+    items.sort(key=lambda item: "unit" in item.path.parts and "benchmarks" not in item.path.parts)

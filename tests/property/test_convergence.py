@@ -35,7 +35,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.mark.invariant(4)
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(4 * 3600)
 @settings(max_examples=settings().max_examples * 3 // 4)
 @given(history=histories, data=st.data())
 def test_order_duplicates_batches_and_deaths_do_not_matter(

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from instep.cli.options import DEFAULT_STACK, Aws, Json, Stack
-from instep.cli.output import Exit, answers, complain, print_json, remarks, say_no
+from instep.cli.output import Exit, answers, complain, number_text, print_json, remarks, say_no
 from instep.cli.sampling import Sample, read_sample
 from instep.clock import utc_now
 from instep.errors import MappingRejected
@@ -98,8 +98,12 @@ def show(
     file: Path, mapping: TableMapping, items: Sample | None, trials: Mapping[str, Trial]
 ) -> None:
     """Print each collection, and what it makes of the sample."""
-    of_what = "" if items is None else f", {len(items.items):,} items of {items.table} tried"
-    answers.print(f"{file}: {len(mapping.collections)} collections{of_what}", markup=False)
+    of_what = (
+        "" if items is None else f", {number_text(len(items.items), 'item')} of {items.table} tried"
+    )
+    answers.print(
+        f"{file}: {number_text(len(mapping.collections), 'collection')}{of_what}", markup=False
+    )
     for name, collection in mapping.collections.items():
         answers.print(f"\n[bold]{name}[/]  {escape(_rules(collection))}")
         if collection.unsettled:
@@ -113,7 +117,7 @@ def _rules(collection: CollectionMapping) -> str:
     made_by = f"embedded by {collection.embed}"
     if collection.vector is not None:
         made_by = f"vectors from {'.'.join(collection.vector.path)}"
-    fields = f"{len(collection.fields)} fields"
+    fields = number_text(len(collection.fields), "field")
     return f"id {collection.id.source}, {made_by}, {collection.spec.space}, {fields}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from instep.batched import batched
-from instep.cli.output import Refused
+from instep.cli.output import Refused, number_text
 from instep.local.deploy import NotDeployed, described
 from instep.local.target import Target
 
@@ -111,7 +111,7 @@ def destroy(target: Target, plan: Plan, report: Callable[[str], None]) -> None:
     cloudformation.update_termination_protection(
         StackName=plan.stack, EnableTerminationProtection=False
     )
-    report(f"deleting {len(plan.resources) - len(plan.staying)} resources")
+    report(f"deleting {number_text(len(plan.resources) - len(plan.staying), 'resource')}")
     cloudformation.delete_stack(StackName=plan.stack)
     _wait(cloudformation, plan, seconds=1 if target.local else 10)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from instep.cli.output import answers, remarks
+from instep.cli.output import answers, number_text, remarks
 from instep.cli.session import Session
 from instep.flow.causes import cause_text
 from instep.local.executions import Outcome, Step, follow
@@ -60,7 +60,7 @@ class ExecutionView:
         """Print how it ended, and why unless a step has said it."""
         took = f"after {(outcome.stopped - outcome.started).total_seconds():.2f} s"
         if outcome.rejected:
-            records = f"{outcome.rejected:,} record{'' if outcome.rejected == 1 else 's'}"
+            records = number_text(outcome.rejected, "record")
             answers.print(f"  [red]rejected {records}[/] {took}: in the DLQ")
             return
         colour = "green" if outcome.succeeded else "red"

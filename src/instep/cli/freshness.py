@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from instep.cli.output import age_text, answers
+from instep.cli.output import age_text, answers, number_text
 from instep.cli.session import Session
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.freshness import Freshness
@@ -37,7 +37,7 @@ def freshness_text(freshness: Freshness, at: datetime) -> str:
     if lag is None:
         return said
     p50, p95, longest = map(_wait_text, (lag.p50_ms, lag.p95_ms, lag.max_ms))
-    changes = f"{lag.changes:,} change{'' if lag.changes == 1 else 's'}"
+    changes = number_text(lag.changes, "change")
     return f"{said}; lag of the last {changes}: p50 {p50}, p95 {p95}, max {longest}"
 
 

@@ -9,7 +9,7 @@ import typer
 
 from instep.aws.objects import Objects
 from instep.cli.options import DEFAULT_STACK, Aws, Collection, Json, Stack, Yes
-from instep.cli.output import Refused, answers, ask, bytes_text, print_json, remarks
+from instep.cli.output import Refused, answers, ask, bytes_text, number_text, print_json, remarks
 from instep.cli.rollback import who
 from instep.cli.session import Session, open_session
 from instep.snapshot.copy.store import SnapshotStore
@@ -81,7 +81,7 @@ def import_(
 def show(collection: str, done: "Imported") -> None:
     """Print what was imported, and what vouches for it."""
     answers.print(
-        f"[green]imported[/] {collection} {done.id}: {done.embeddings:,} embeddings, "
+        f"[green]imported[/] {collection} {done.id}: {number_text(done.embeddings, 'embedding')}, "
         f"{bytes_text(done.bytes)} in S3"
     )
     vouched = "its md5 was right" if done.hash_checked else "it has no hash that could be checked"

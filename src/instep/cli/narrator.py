@@ -76,8 +76,8 @@ class Watcher:
             )
         if not missing.nothing:
             raise Refused(
-                f"{len(missing.differences)} differences and {len(missing.runs)} runs did not "
-                f"arrive in {_ARRIVE_SECONDS:.0f} s: look with --keep and `instep status`"
+                f"{missing} still open after {_ARRIVE_SECONDS:.0f} s: look with --keep and "
+                f"`instep status`"
             )
 
 

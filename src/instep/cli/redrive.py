@@ -1,12 +1,13 @@
 """`instep redrive`: what was set aside goes back into the inbox, once its cause is gone."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
 from instep.cli.options import DEFAULT_STACK, Aws, Json, Stack, known_collection
-from instep.cli.output import Exit, answers, complain, print_json, remarks
+from instep.cli.output import Exit, answers, complain, number_text, print_json, remarks
 from instep.cli.session import Session, open_session
 from instep.cli.standing import inbox_of
 from instep.flow.dead_letters import DeadLetters
@@ -71,7 +72,7 @@ def redrive(
     if as_json:
         print_json({"dry_run": dry_run, **vars(done)})
     else:
-        show(done, "batches" if from_failures else "letters", dry_run=dry_run)
+        show(done, ("batch", "batches") if from_failures else ("letter",), dry_run=dry_run)
     if done.problems:
         raise typer.Exit(Exit.NO)
 
@@ -83,18 +84,20 @@ def starter_of(session: Session, stack: str) -> Starter:
     return Starter(runner, events, session.deployment.event_bus_name, stack)
 
 
-def show(done: Redriven, what: str, *, dry_run: bool) -> None:
+def show(done: Redriven, what: Sequence[str], *, dry_run: bool) -> None:
     """Print what was sent by its reason, and what stays."""
     verb = "would send" if dry_run else "sent"
     answers.print(
-        f"{verb} {done.sent.total():,} {what} again, {done.records:,} records; "
-        f"left {done.left + len(done.problems):,}"
+        f"{verb} {number_text(done.sent.total(), *what)} again, "
+        f"{number_text(done.records, 'record')}; left {done.left + len(done.problems):,}"
     )
     for reason, count in done.sent.most_common(_SHOWN):
         answers.print(f"  {count:>6,}  {escape(reason)}", soft_wrap=True)
     if done.rejected:
         went = "would go" if dry_run else "went"
-        answers.print(f"{done.rejected:,} records {went} to the DLQ: nobody can read them")
+        answers.print(
+            f"{number_text(done.rejected, 'record')} {went} to the DLQ: nobody can read them"
+        )
     for problem in done.problems[:_SHOWN]:
         complain("stays", problem)
 

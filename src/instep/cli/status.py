@@ -17,6 +17,7 @@ from instep.cli.output import (
     age_text,
     answers,
     bytes_text,
+    number_text,
     plain_table,
     print_json,
     remarks,
@@ -128,7 +129,7 @@ def _runner(runner: RunnerState, at: datetime) -> str:
     drains = "nobody drains"
     if runner.runner is not None and runner.until is not None:
         drains = _holder(runner.runner, runner.until, at)
-    return f"{drains}; {runner.queued:,} messages queued so far"
+    return f"{drains}; {number_text(runner.queued, 'message')} queued so far"
 
 
 def _holder(name: str, until: datetime, at: datetime) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from instep.cli.options import DEFAULT_STACK, Aws, Collections, Json, Stack, Yes
-from instep.cli.output import answers, ask, bytes_text, print_json, remarks
+from instep.cli.output import answers, ask, bytes_text, number_text, print_json, remarks
 from instep.cli.session import Session, open_session
 from instep.snapshot.acts.retention import Retention
 from instep.snapshot.acts.sweep import Swept
@@ -48,7 +48,8 @@ def show(swept: Swept, *, dry_run: bool) -> None:
     """Print what went, or would go, and what stays."""
     verb = "would delete" if dry_run else "deleted"
     answers.print(
-        f"{swept.collection}: {verb} {len(swept.versions):,} versions and {swept.packs:,} packs, "
+        f"{swept.collection}: {verb} {number_text(len(swept.versions), 'version')} and "
+        f"{number_text(swept.packs, 'pack')}, "
         f"{bytes_text(swept.bytes)}; kept {swept.versions_kept:,} and {swept.packs_kept:,}"
     )
 

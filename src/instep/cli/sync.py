@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from instep.cli.drift import Progress, Reading, read_everything
 from instep.cli.options import DEFAULT_STACK, Aws, Collections, Json, Stack
-from instep.cli.output import Exit, answers, complain, print_json, remarks
+from instep.cli.output import Exit, answers, complain, number_text, print_json, remarks
 from instep.cli.preflight import remark_on_stream
 from instep.cli.session import Session, open_session
 from instep.cli.syncing import (
@@ -143,17 +143,20 @@ def show(result: Result, *, dry_run: bool) -> None:
         answers.print(f"  {name} of {key} is {state}", markup=False)
     for name, ids in result.reading.unembedded.items():
         if ids:
-            answers.print(f"{name}: {len(ids):,} items without an embedding (--json lists them)")
+            answers.print(
+                f"{name}: {number_text(len(ids), 'item')} without an embedding (--json lists them)"
+            )
     if result.in_step:
-        compared = sum(result.reading.compared.values())
-        answers.print(f"[green]in step[/]: {compared:,} embeddings say what the table says")
+        compared = number_text(sum(result.reading.compared.values()), "embedding")
+        answers.print(f"[green]in step[/]: {compared} compared with the table")
 
 
 def _show_work(followed: Followed, written: Mapping[str, Written]) -> None:
-    answers.print(f"{followed.seen:,} items seen, {followed.sent:,} records queued")
+    seen, sent = number_text(followed.seen, "item"), number_text(followed.sent, "record")
+    answers.print(f"{seen} seen, {sent} queued")
     for name, one in written.items():
         said = ", ".join(f"{n:,} {key.replace('_', ' ')}" for key, n in one.counts.items() if n)
-        versions = f"{one.versions:,} version{'s' * (one.versions != 1)}"
+        versions = number_text(one.versions, "version")
         answers.print(f"{name}: {said or 'nothing'} written, in {versions}")
     if followed.status != "SUCCEEDED":
         said = cause_text(followed.error, followed.cause)

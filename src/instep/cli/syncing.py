@@ -85,7 +85,7 @@ def follow_sync(session: Session, arn: str, timeout: float, progress: Progress) 
         found = session.stepfunctions.describe_execution(executionArn=arn)
         followed.segments |= _newest(session, arn)
         waits = any(segment.waits for segment in followed.segments.values())
-        room = f"; the inbox holds {inbox_of(session).depth().visible:,} messages" if waits else ""
+        room = f"; {inbox_of(session).depth().visible:,} in the inbox" if waits else ""
         progress(f"{followed.seen:,} items seen of about {items:,}{room}")
         if found["status"] != "RUNNING":
             followed.status = found["status"]

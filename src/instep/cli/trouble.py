@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from instep.cli.output import number_text
 from instep.cli.standing import Execution, Standing
 from instep.flow.runner import DEATHS
 
@@ -48,7 +49,7 @@ def troubles(standing: Standing) -> list[Trouble]:
 
 def _seen(standing: Standing) -> Iterator[Trouble]:
     if standing.dlq:
-        held = f"the DLQ holds {_messages(standing.dlq)}"
+        held = f"the DLQ holds {number_text(standing.dlq, 'message')}"
         yield Trouble("dlq-holds-messages", held, _REDRIVE)
     inbox, runner = standing.inbox, standing.runner
     running = [run for run in standing.executions if run.status == "RUNNING"]
@@ -57,7 +58,7 @@ def _seen(standing: Standing) -> Iterator[Trouble]:
         yield Trouble("nothing-runs", died, _RUN)
     elif inbox.visible and not running and not runner.is_live(standing.at):
         who = "nobody drains" if runner.runner is None else f"the runner {runner.runner} is dead"
-        waits = f"{_messages(inbox.visible)} to be taken, and {who}"
+        waits = f"{number_text(inbox.visible, 'message')} to be taken, and {who}"
         yield Trouble("nothing-runs", waits, _RUN)
     if not inbox.visible + inbox.in_flight + inbox.delayed:
         return
@@ -66,10 +67,6 @@ def _seen(standing: Standing) -> Iterator[Trouble]:
         yield Trouble(_ENDED_BADLY[last.status], _how_it_ended(last), _RUN)
     if running and _makes_no_version(standing, running[0]):
         yield Trouble("head-behind", f"{running[0].name} runs and publishes nothing", _VERIFY)
-
-
-def _messages(count: int) -> str:
-    return f"{count:,} message{'' if count == 1 else 's'}"
 
 
 def _how_it_ended(run: Execution) -> str:

@@ -13,7 +13,16 @@ from rich.markup import escape
 from instep.cli.drift import Reading, read_everything
 from instep.cli.letters import Letters
 from instep.cli.options import DEFAULT_STACK, Aws, Collections, Json, Stack
-from instep.cli.output import Exit, answers, bytes_text, complain, plain_table, print_json, remarks
+from instep.cli.output import (
+    Exit,
+    answers,
+    bytes_text,
+    complain,
+    number_text,
+    plain_table,
+    print_json,
+    remarks,
+)
 from instep.cli.session import Session, open_session
 from instep.cli.snapshots import unreachable
 from instep.domain import Difference
@@ -107,15 +116,16 @@ def show(reading: Reading, letters: Letters, searched: Mapping[str, Searched]) -
             complain("damaged", str(reading.damaged[collection]))
             continue
         found = sum(each.collection == collection for each in reading.differences)
-        verdict = f"[red]{found:,} differences[/]" if found else "[green]in step[/]"
+        verdict = f"[red]{number_text(found, 'difference')}[/]" if found else "[green]in step[/]"
         version = reading.versions[collection] or "no version yet"
         answers.print(
-            f"{collection}: {compared:,} embeddings compared, {verdict}  [dim]{version}[/]"
+            f"{collection}: {number_text(compared, 'embedding')} compared, {verdict}  "
+            f"[dim]{version}[/]"
         )
         checked = reading.checked[collection]
         answers.print(
-            f"  [dim]{checked.packs:,} packs, {bytes_text(checked.bytes)}: every page is what its "
-            f"hash says[/]"
+            f"  [dim]{number_text(checked.packs, 'pack')}, {bytes_text(checked.bytes)}: every page "
+            f"is what its hash says[/]"
         )
         if collection in searched:
             _show_search(searched[collection])
@@ -155,6 +165,7 @@ def _show_differences(differences: Sequence[Difference], letters: Letters) -> No
     answers.print(told, markup=False)
     waiting = sum(letters.why(each) is not None for each in differences)
     if waiting:
-        answers.print(f"{waiting:,} of {len(differences):,} differences wait in the DLQ")
+        found = number_text(len(differences), "difference")
+        answers.print(f"of {found}, {waiting:,} in the DLQ")
     if more := letters.shortfall():
         complain("not all", more)

@@ -18,7 +18,7 @@ from instep.cli.drift import UNFINISHED, Progress, Reading, read_everything
 from instep.cli.freshness import read_freshness, show_freshness
 from instep.cli.letters import Letters
 from instep.cli.options import DEFAULT_STACK, Aws, Json, Stack
-from instep.cli.output import Exit, answers, complain, print_json, remarks
+from instep.cli.output import Exit, answers, complain, number_text, print_json, remarks
 from instep.cli.session import Session, open_session
 from instep.cli.standing import executions, inbox_of
 from instep.clock import utc_now
@@ -71,6 +71,11 @@ class Missing:
     differences: dict[tuple[str, str, str | None], Difference] = field(default_factory=dict)
     runs: dict[tuple[str, str], str] = field(default_factory=dict)
     letters: Letters = field(default_factory=Letters)
+
+    def __str__(self) -> str:
+        """Return how much it is, as a person reads it."""
+        differences = number_text(len(self.differences), "difference")
+        return f"{differences} and {number_text(len(self.runs), 'run')}"
 
     @property
     def nothing(self) -> bool:
@@ -148,7 +153,7 @@ def wait_for_everything(
         each_poll()
         heads, busy = _heads(session, collections), under_way(session)
         quiet = 0 if busy else quiet + 1
-        progress(f"{len(missing.differences):,} differences, {len(missing.runs)} runs open; {busy}")
+        progress(f"{missing} open; {busy}")
         if heads != moved or quiet == 2 or (quiet and quiet % _QUIET_POLLS == 0):
             moved = heads
             missing.seen_again(_reading(session, collections, progress))
@@ -196,8 +201,7 @@ def _explain(session: Session, missing: Missing) -> None:
     waiting = sum(reason is not None for _, reason in found)
     complain(
         "in the DLQ" if missing.is_in_dlq else "not yet",
-        f"{len(missing.differences):,} differences between table and heads, {len(missing.runs):,} "
-        f"runs open; {waiting:,} of them wait in the DLQ",
+        f"{missing} open between table and heads; {waiting:,} of them in the DLQ",
     )
     for what, reason in sorted(found, key=lambda one: one[1] is not None)[:_SHOWN]:
         remarks.print(f"  {what}", markup=False)

@@ -117,7 +117,7 @@ def test_a_dry_sweep_deletes_nothing_and_a_sweep_what_it_said(
     assert len(cli.json("history", "words")["versions"]) == 2
     result = cli.run("sweep", "--yes")
     assert result.exit_code == 0, result.output
-    assert "words: deleted 1 versions" in result.stdout
+    assert "words: deleted 1 version and" in result.stdout
     assert "lines: deleted 0 versions" in result.stdout
     assert [one["version"] for one in cli.json("history", "words")["versions"]] == [versions[1]]
     assert texts(cli) == {"BREAD"}

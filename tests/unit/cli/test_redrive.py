@@ -36,7 +36,7 @@ def test_an_object_that_cannot_be_sent_is_named_with_exit_status_1(cli: Cli) -> 
         cli.made.s3.put_object(Bucket=FAILURES, Key=f"aws/lambda/m/s/{name}", Body=body)
     result = cli.run("redrive", "--from-failures")
     assert result.exit_code == 1, result.output
-    assert "sent 1 batches again" in result.stdout
+    assert "sent 1 batch again" in result.stdout
     assert f"s3://{FAILURES}/aws/lambda/m/s/bad" in result.stderr
     (message,) = cli.made.messages(cli.made.inbox_url)
     assert json.loads(message["Body"])["Records"][0]["dynamodb"]["Keys"] == {

@@ -94,7 +94,7 @@ def test_verify(cli: Cli, screen: Screen, heads: dict[str, dict[str, dict[str, A
     for width in WIDTHS:
         shown = screen(width, "verify")
         require_fits(shown, width)
-        assert f"1 differences  {version}" in shown
+        assert f"1 difference  {version}" in shown
         assert "merchant_name  'Another Shop'" in shown
         first_column = "".join(row.partition(" ")[0] for row in shown.splitlines())
         assert WORD_ID in first_column  # folded on a narrow terminal, and all there

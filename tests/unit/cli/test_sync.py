@@ -38,7 +38,7 @@ def test_in_step_is_status_0_and_says_so(cli: Cli, heads: dict[str, Any]) -> Non
     result = cli.run("sync")
     assert result.exit_code == 0, result.output
     compared = sum(map(len, heads.values()))
-    assert f"in step: {compared} embeddings say what the table says" in result.stdout
+    assert f"in step: {compared} embeddings compared with the table" in result.stdout
     (started,) = executions(cli)
     assert json.loads(started["input"]) == {"Sync": {"collections": sorted(DOMAIN.collections)}}
     assert started["name"].startswith("sync-")
@@ -60,7 +60,7 @@ def test_a_dry_run_lists_what_differs_and_starts_nothing(cli: Cli, heads: dict[s
     assert executions(cli) == []
     said = cli.run("sync", "--dry-run").stdout
     assert "to be: 0 added, 1 changed, 1 removed" in said
-    assert "words: 1 items without an embedding" in said
+    assert "words: 1 item without an embedding" in said
 
 
 def test_what_differs_in_the_end_is_status_1(cli: Cli, heads: dict[str, Any]) -> None:
