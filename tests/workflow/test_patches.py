@@ -16,9 +16,10 @@ from instep.local import launcher, server
 from instep.local.launcher import LocalCloud
 from instep.local.metrics import log_lines
 from instep.local.target import Target
-from tests.support.cloud import HandMadeFunction
+from tests.support.cloud import HandMadeFunction, eventually
 
 LOGS_A_LINE = "def handle(event, context):\n    print('a line')\n"
+COUNTS_RECORDS = "def handle(event, context):\n    print('records', len(event['Records']))\n"
 LOGS_AT_LENGTH = """
 import threading
 def work():
@@ -88,6 +89,43 @@ def test_a_call_s_log_holds_what_it_wrote_however_busy_the_machine(tmp_path: Pat
                     lines = log_lines(target.client("logs"), f"/aws/lambda/{function.name}")
                     written = [f"{n}.{line}" for n in range(call + 1) for line in range(4000)]
                     assert [line for line in lines if "." in line.split()[0]] == written
+    finally:
+        cloud.stop()
+
+
+def test_writes_one_after_the_other_come_to_a_function_in_few_calls(tmp_path: Path) -> None:
+    cloud = LocalCloud.start(tmp_path / "state", tied=True)
+    try:
+        target = Target.of(cloud)
+        function = HandMadeFunction.deploy(target, "gathers", COUNTS_RECORDS)
+        table = target.client("dynamodb")
+        made = table.create_table(
+            TableName="written",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
+        )
+        target.client("lambda").create_event_source_mapping(
+            FunctionName=function.name,
+            EventSourceArn=made["TableDescription"]["LatestStreamArn"],
+            StartingPosition="TRIM_HORIZON",
+            BatchSize=1000,
+        )
+
+        def write() -> None:
+            for number in range(100):
+                table.put_item(TableName="written", Item={"id": {"S": str(number)}})
+
+        seconds = timed(write)
+
+        def counts() -> list[int]:
+            lines = log_lines(target.client("logs"), "/aws/lambda/gathers")
+            found = [int(line.split()[1]) for line in lines if line.startswith("records ")]
+            return found if sum(found) == 100 else []
+
+        calls = eventually(counts, "every record has come")
+        assert len(calls) <= 2 + seconds / server.GATHER_SECONDS
     finally:
         cloud.stop()
 
