@@ -13,6 +13,11 @@ INBOX, DLQ, TABLE, BUCKET = (
     "arn:StorageSnapshots",
 )
 BUS = "arn:aws:events:us-east-1:123456789012:event-bus/default"
+STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/Instep/an-id"
+ALARM = "arn:aws:cloudwatch:us-east-1:123456789012:alarm:Instep-head-behind"
+FAILED = "arn:IngestFailures/aws/lambda/mapping/shard/batch"
+RUNNER, ROUND = "arn:WorkflowMachine", "arn:WorkflowRoundMachine"
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:{}/Name:an-execution"
 
 
 def on(action: str, key: str) -> Call:
@@ -79,8 +84,8 @@ OTHERS = {
     ],
     "TriggersStarter": [
         (
-            Call("states:StartExecution", "arn:WorkflowMachine"),
-            Call("states:StartExecution", "arn:WorkflowRoundMachine"),
+            Call("states:StartExecution", RUNNER),
+            Call("states:StartExecution", ROUND),
         ),
     ],
     "ReadersPolicy": [
@@ -88,6 +93,40 @@ OTHERS = {
         (on("GetObject", "words/packs/aa"), on("GetObject", "words/delta/run/delta.tar.gz")),
         (on("GetObject", "lines/versions/v.json"), on("GetObject", "batches/one")),
         (Call("s3:ListBucket", BUCKET), Call("s3:ListBucketVersions", BUCKET)),
+    ],
+    "OperatorsPolicy": [
+        (on("PutObject", "words/HEAD"), on("DeleteObject", "words/HEAD")),
+        (on("DeleteObject", "words/HEAD.0a1b"), on("DeleteObject", "batches/one")),
+        (on("DeleteObject", "words/tags/a"), on("DeleteObjectVersion", "words/tags/a")),
+        (on("GetObject", "words/versions/v.json"), on("GetObject", "words/delta/run/delta.tar.gz")),
+        (on("PutObject", "words/packs/aa"), on("PutObject", "batches/one")),
+        (on("GetObject", "words/snapshot/a"), on("PutObject", "words/snapshot/a")),
+        (Call("s3:ListBucket", BUCKET), Call("s3:PutBucketVersioning", BUCKET)),
+        (Call("s3:DeleteObject", FAILED), Call("s3:PutObject", FAILED)),
+        (Call("sqs:SendMessage", INBOX), Call("sqs:ReceiveMessage", INBOX)),
+        (Call("sqs:GetQueueAttributes", INBOX), Call("sqs:PurgeQueue", INBOX)),
+        (Call("sqs:DeleteMessage", DLQ), Call("sqs:PurgeQueue", DLQ)),
+        (Call("dynamodb:Scan", TABLE), Call("dynamodb:UpdateItem", TABLE)),
+        (Call("dynamodb:DeleteItem", TABLE), Call("dynamodb:DeleteTable", TABLE)),
+        (locks("UpdateItem", KEY), locks("UpdateItem", "another")),
+        (locks("GetItem", "words"), locks("DeleteItem", "words")),
+        (Call("states:StartExecution", RUNNER), Call("states:StartExecution", ROUND)),
+        (Call("states:ListExecutions", RUNNER), Call("states:UpdateStateMachine", RUNNER)),
+        (
+            Call("states:DescribeExecution", EXECUTION.format(RUNNER)),
+            Call("states:StopExecution", EXECUTION.format(RUNNER)),
+        ),
+        (
+            Call("states:GetExecutionHistory", EXECUTION.format(RUNNER)),
+            Call("states:GetExecutionHistory", EXECUTION.format(ROUND)),
+        ),
+        (Call("events:PutEvents", BUS), Call("events:PutRule", BUS)),
+        (Call("cloudformation:DescribeStacks", STACK), Call("cloudformation:UpdateStack", STACK)),
+        (
+            Call("cloudformation:DescribeStacks", STACK),
+            Call("cloudformation:DescribeStacks", STACK.replace("Instep", "Instep2")),
+        ),
+        (Call("cloudwatch:DescribeAlarms", ALARM), Call("cloudwatch:DisableAlarmActions", ALARM)),
     ],
 }
 PAIRS = [

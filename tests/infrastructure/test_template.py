@@ -47,6 +47,7 @@ def test_outputs_are_what_the_command_line_reads(app: Synthesized) -> None:
         "FailuresBucket",
         "EventBusName",
         "LockTableName",
+        "OperatorPolicyArn",
         "ReaderPolicyArn",
         "KeepVersions",
         "KeepDays",

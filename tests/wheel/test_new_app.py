@@ -27,6 +27,7 @@ OUTPUTS = {
     "KeepDays",
     "AlarmTopicArn",
     "FailuresBucket",
+    "OperatorPolicyArn",
     "ReaderPolicyArn",
 }
 

@@ -1,69 +1,77 @@
-"""With every role, bucket and queue policy evaluated, the pipeline has what it needs, and no more.
-
-MiniStack evaluates policies under AUTH=true; it speaks http only, so the policies that demand TLS
-are left out here (that they are there is asserted on the template).
+"""With every role, bucket and queue policy evaluated, the pipeline has what it needs, and no more;
+and so have the people whose policies the stack makes.
 """
 
 import json
-import shutil
+import shlex
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from typer.testing import CliRunner, Result
 
 from instep.app import DEFAULT_STACK
 from instep.aws.objects import Objects
-from instep.local.deploy import bootstrap, deploy_assembly
-from instep.local.target import Target
+from instep.cli import sampling, session, watch
+from instep.cli.app import app as command_line
+from instep.cli.output import Exit
+from instep.cli.smoke import through
+from instep.cli.smoking import Lookalike
+from instep.cli.standing import inbox_of
+from instep.domain import Difference
+from instep.flow.envelope import Rejection
 from instep.snapshot.copy.reader import open_snapshot
-from tests.support.cloud import faulty_cloud
+from receipt_domain import DOMAIN
+from tests.support import predecessor
 from tests.support.deployed import DeployedApp
+from tests.support.items import failed_batch, record
+from tests.support.policed import Person, person, policed_app
 from tests.support.receipts import Receipt
+from tests.support.snapshots import adds, names
+
+# Every command that works on a deployed stack, and the exit statuses that are an answer.
+DONE, YES_OR_NO = {Exit.DONE}, {Exit.DONE, Exit.NO}
+TYPED = {
+    "run": DONE,
+    "status": YES_OR_NO,
+    "watch": {Exit.INTERRUPTED},
+    "history words": DONE,
+    "tag words {older} a-name": DONE,
+    "tag words": DONE,
+    "tag words --delete a-name": DONE,
+    "diff words {older} {newest}": {Exit.NO},
+    "query words --like {id}": DONE,
+    "pull words {copy}": DONE,
+    "verify --search": DONE,
+    "wait --timeout 60": DONE,
+    "sync --dry-run": DONE,
+    "import words --on-head": DONE,
+    "rollback words {older}": DONE,
+    "sync words": DONE,
+    "redrive --dry-run": DONE,
+    "redrive": DONE,
+    "redrive --from-failures": DONE,
+    "sweep": DONE,
+    "check examples/catalogue/instep.toml --sample 5": YES_OR_NO,
+    "smoke": {Exit.REFUSED},  # of a receipt no item makes an embedding by itself: see `smoke`
+    "smoke --key IMAGE#strict --key RECEIPT#00001": {Exit.REFUSED},
+}
+ON_AWS_ALONE = {"cloudwatch:DescribeAlarms"}  # no other cloud has the alarms
+# Typed by somebody else, or on no stack: docs/operating.md, "Rights".
+NOT_AN_OPERATORS = {
+    *("init", "deploy", "destroy", "cost", "bench"),
+    *("demo", "up", "down", "env"),
+    "mcp",  # a reader's
+}
 
 
 @pytest.fixture(scope="module")
 def strict(assembly: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedApp]:
-    folder = tmp_path_factory.mktemp("strict")
-    with faulty_cloud(folder / "state", AUTH="true") as (cloud, proxy):
-        target = Target.of(cloud)
-        bootstrap(target)
-        for bucket in target.client("s3").list_buckets()["Buckets"]:
-            target.client("s3").delete_bucket_policy(Bucket=bucket["Name"])  # the CDK's own
-        plain = as_ministack_reads_it(assembly, folder / "cdk.out")
-        app = DeployedApp(target, deploy_assembly(target, plain), proxy)
-        app.schedule(enabled=False)
+    with policed_app(assembly, tmp_path_factory.mktemp("strict")) as app:
         yield app
-
-
-def as_ministack_reads_it(assembly: Path, copy: Path) -> Path:
-    """Copy the assembly without the policies that demand TLS, and with the batch actions of SQS,
-    which AWS allows under the single action's name.
-    """
-    shutil.copytree(assembly, copy)
-    path = copy / f"{DEFAULT_STACK}.template.json"
-    template = json.loads(path.read_text())
-    demanding = {
-        name
-        for name, resource in template["Resources"].items()
-        if resource["Type"] in {"AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"}
-    }
-    for name in demanding:
-        del template["Resources"][name]
-    for resource in template["Resources"].values():
-        after = resource.pop("DependsOn", [])
-        resource["DependsOn"] = [name for name in after if name not in demanding]
-        if resource["Type"] == "AWS::IAM::Policy":
-            for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
-                statement["Action"] = with_batches(statement["Action"])
-    path.write_text(json.dumps(template))
-    return copy
-
-
-def with_batches(actions: str | list[str]) -> list[str]:
-    listed = [actions] if isinstance(actions, str) else actions
-    single = {"sqs:SendMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"}
-    return [*listed, *(f"{action}Batch" for action in listed if action in single)]
 
 
 @pytest.fixture(scope="module")
@@ -116,20 +124,8 @@ def test_the_daily_sweep_as_its_schedules_start_it(strict: DeployedApp) -> None:
 def test_a_reader_with_the_stacks_policy_opens_a_snapshot_and_may_do_nothing_else(
     strict: DeployedApp,
 ) -> None:
-    outputs = strict.target.client("cloudformation").describe_stacks(StackName=DEFAULT_STACK)
-    (policy,) = (
-        one["OutputValue"]
-        for one in outputs["Stacks"][0]["Outputs"]
-        if one["OutputKey"] == "ReaderPolicyArn"
-    )
-    iam, bucket = strict.target.client("iam"), strict.deployment.chromadb_bucket
-    iam.create_user(UserName="reader")
-    iam.attach_user_policy(UserName="reader", PolicyArn=policy)
-    key = iam.create_access_key(UserName="reader")["AccessKey"]
-    environ = dict(strict.target.environ)
-    environ["AWS_ACCESS_KEY_ID"] = key["AccessKeyId"]
-    environ["AWS_SECRET_ACCESS_KEY"] = key["SecretAccessKey"]
-    s3 = Target(environ, local=True).client("s3")
+    bucket = strict.deployment.chromadb_bucket
+    s3 = person(strict, "ReaderPolicyArn").client("s3")
     with open_snapshot(Objects(s3, bucket), "words") as snapshot:
         assert snapshot.collection.count() > 0
     refused: list[Callable[[], object]] = [
@@ -138,6 +134,124 @@ def test_a_reader_with_the_stacks_policy_opens_a_snapshot_and_may_do_nothing_els
         lambda: s3.get_object(Bucket=bucket, Key="batches/one"),
     ]
     strict.target.client("s3").put_object(Bucket=bucket, Key="batches/one", Body=b"{}")
+    for call in refused:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            call()
+
+
+@pytest.fixture(scope="module")
+def operator(strict: DeployedApp) -> Person:
+    """The cloud as it is to a user with the operators' policy."""
+    return person(strict, "OperatorPolicyArn")
+
+
+@pytest.fixture
+def typed(operator: Person, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Result]:
+    """Type a command as the operator; `watch` is interrupted after its first look."""
+    for module in (session, sampling):
+        monkeypatch.setattr(module, "find_target", lambda **_: operator)
+    monkeypatch.setattr(watch, "Event", Interrupted)
+    return lambda line: CliRunner().invoke(command_line, shlex.split(line))
+
+
+class Interrupted:
+    """The pause of somebody who presses Ctrl-C."""
+
+    def wait(self, _: float) -> None:
+        raise KeyboardInterrupt
+
+
+def test_every_command_is_somebodys() -> None:
+    operators = {line.split()[0] for line in TYPED}
+    commands = {str(one.name) for one in command_line.registered_commands}
+    assert not operators & NOT_AN_OPERATORS
+    assert operators | NOT_AN_OPERATORS == commands
+
+
+def test_an_operator_with_the_stacks_policy_types_every_command_and_needs_all_of_it(
+    strict: DeployedApp,
+    ran: Receipt,
+    operator: Person,
+    typed: Callable[[str], Result],
+    tmp_path: Path,
+) -> None:
+    app, receipt = strict, ran
+    operator.called.clear()
+    set_aside(app, receipt, tmp_path / "theirs")
+    with nobody_else(app):
+        app.write(receipt.label(2, "DATE", "VALID"))
+        assert "✓ Round" in typed("run").stdout
+    versions = json.loads(typed("history words --json").stdout)["versions"]
+    meant = {
+        "older": versions[1]["version"],
+        "newest": versions[0]["version"],
+        "id": receipt.word_id(1),
+        "copy": tmp_path / "copy",
+    }
+    for line, statuses in TYPED.items():
+        done = typed(line.format_map(meant))
+        assert done.exit_code in statuses, f"{line}: {done.exit_code}\n{done.output}"
+        assert "AccessDenied" not in done.output, line
+    smoke(receipt)
+    app.drained()
+    assert app.rejected() == []
+    assert operator.called | ON_AWS_ALONE == operator.may
+
+
+@contextmanager
+def nobody_else(app: DeployedApp) -> Iterator[None]:
+    """Let nothing run, and nothing start a run by itself."""
+    app.switch_triggers(enabled=False)
+    for arn in app.executions():
+        app.ended(arn)
+    try:
+        yield
+    finally:
+        app.switch_triggers(enabled=True)
+
+
+def set_aside(app: DeployedApp, receipt: Receipt, folder: Path) -> None:
+    """Have a letter in the DLQ, a batch in the failures bucket, and a predecessor's snapshot."""
+    everything = session.Session(app.target, app.deployment)
+    inbox_of(everything).reject([Rejection(record(receipt.metadata()), "a reason", 5)], "run-1")
+    s3 = app.target.client("s3")
+    failures = Objects(s3, app.deployment.failures_bucket)
+    failures.put("aws/lambda/mapping/shard/batch", failed_batch([record(receipt.metadata())]))
+    theirs = predecessor.write_directory(folder, adds(names(2)))
+    predecessor.upload(s3, theirs, bucket=app.deployment.chromadb_bucket)
+
+
+def smoke(receipt: Receipt) -> None:
+    """Do what the command does, with an item that is there: no receipt's makes an embedding alone,
+    so that no copy of it could be seen to come.
+    """
+    item = receipt.paper.word(1, 4, text="word 4")
+    key = DOMAIN.schema.of(item)
+    word = Difference("words", receipt.word_id(4), None, "by the table", None, missing=True)
+    done = through(
+        session.open_session(aws=False, stack=DEFAULT_STACK),
+        Lookalike(key, key, item, [word]),
+        timeout=60,
+    )
+    assert None not in (done.came, done.went), done
+
+
+def test_an_operator_may_do_nothing_else(strict: DeployedApp, operator: Person) -> None:
+    deployment = strict.deployment
+    clients: dict[str, Any] = {
+        name: operator.client(name) for name in ("s3", "sqs", "lambda", "stepfunctions")
+    }
+    head = {"Bucket": deployment.chromadb_bucket, "Key": "words/HEAD"}
+    machine = strict.machines["runner"]["States"]["Round"]["Parameters"]["StateMachineArn"]
+    refused: list[Callable[[], object]] = [
+        lambda: clients["s3"].delete_object(**head),
+        lambda: clients["s3"].put_object(**head | {"Key": "batches/one"}, Body=b"{}"),
+        lambda: clients["sqs"].purge_queue(QueueUrl=deployment.inbox_queue_url),
+        lambda: clients["lambda"].update_function_code(
+            FunctionName=strict.function("AcquireLock"), ZipFile=b"other code"
+        ),
+        lambda: clients["stepfunctions"].start_execution(stateMachineArn=machine, input="{}"),
+    ]
     for call in refused:
         with pytest.raises(ClientError, match="AccessDenied"):
             call()

@@ -16,6 +16,7 @@ from instep.cdk.function import Platform
 from instep.cdk.functions import Functions
 from instep.cdk.ingest import Queues, StreamIngest
 from instep.cdk.keys import Keys
+from instep.cdk.operators import Operators
 from instep.cdk.packages import Packages, build_packages
 from instep.cdk.probe import Probe
 from instep.cdk.readers import Readers
@@ -125,6 +126,18 @@ class Instep(Construct):
         )
         rollout.start_by_alias(triggers)
         readers = Readers(self, "Readers", storage=storage, domain=domain, keys=keys)
+        operators = Operators(
+            self,
+            "Operators",
+            config=config,
+            domain=domain,
+            keys=keys,
+            storage=storage,
+            queues=queues,
+            failures=ingest.failures,
+            bus=bus,
+            machine=workflow.machine,
+        )
         self.table, self.bucket, self.machine = storage.entities, storage.bucket, workflow.machine
         self._tell("DynamodbTableName", storage.entities.table_name, "The table that is mirrored")
         self._tell("ChromadbBucket", storage.bucket.bucket_name, "Snapshots of the collections")
@@ -133,6 +146,9 @@ class Instep(Construct):
         self._tell("DlqUrl", queues.dlq.queue_url, "Poison, each with its reason")
         self._tell("FailuresBucket", ingest.failures.bucket_name, "Records ingest could not pass")
         self._tell("ReaderPolicyArn", readers.policy.managed_policy_arn, "Attach it to readers")
+        self._tell(
+            "OperatorPolicyArn", operators.policy.managed_policy_arn, "Attach it to operators"
+        )
         self._tell("EventBusName", bus.event_bus_name, "Where Compaction Requested is heard")
         self._tell("LockTableName", storage.locks.table_name, "A collection's lease an item")
         self._tell("KeepVersions", str(config.keep_versions), "Versions that no sweep deletes")

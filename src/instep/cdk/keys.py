@@ -21,11 +21,13 @@ _FOLLOWS: Final = {
     "sqs:ReceiveMessage": _DECRYPT,
     "sqs:SendMessage": _ENCRYPT,
     "dynamodb:BatchGetItem": _DECRYPT,
+    "dynamodb:DeleteItem": _DECRYPT,
     "dynamodb:GetItem": _DECRYPT,
     "dynamodb:GetRecords": _DECRYPT,
+    "dynamodb:PutItem": _DECRYPT,
     "dynamodb:Query": _DECRYPT,
     "dynamodb:Scan": _DECRYPT,
-    "dynamodb:UpdateItem": _DECRYPT,  # the table's own key is unwrapped for it, and no new one made
+    "dynamodb:UpdateItem": _DECRYPT,  # who writes unwraps the table's own key, and makes no new one
 }
 
 

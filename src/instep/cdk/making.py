@@ -12,7 +12,7 @@ from constructs import Construct
 from instep.cdk.config import Config
 from instep.cdk.function import Platform, WorkflowFunction
 from instep.cdk.ingest import Queues
-from instep.cdk.models import bedrock_models
+from instep.cdk.models import bedrock_arns
 from instep.cdk.nag import accept, accept_objects
 from instep.cdk.shared_cache import MOUNT, SharedCache
 from instep.cdk.storage import Storage
@@ -114,10 +114,9 @@ class Making(Construct):
 
     def _allow_models(self, made: WorkflowFunction) -> None:
         """Let a function ask the models of Bedrock that the domain's collections name."""
-        stack, models = Stack.of(self), bedrock_models(self._platform.domain, self._config)
-        all_models = f"arn:{stack.partition}:bedrock:{stack.region}::foundation-model"
+        models = bedrock_arns(self, self._platform.domain, self._config)
         if models:
-            made.allow(["bedrock:InvokeModel"], [f"{all_models}/{model}" for model in models])
+            made.allow(["bedrock:InvokeModel"], models)
 
     def _allow_foreign_deltas(self, made: WorkflowFunction) -> None:
         for name in self._config.delta_buckets:

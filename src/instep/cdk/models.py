@@ -1,5 +1,8 @@
 """The models that a domain's collections are embedded with: which of them a deployment can have."""
 
+from aws_cdk import Stack
+from constructs import Construct
+
 from instep.cdk.config import Config, ConfigRejected
 from instep.domain import Domain
 from instep.embedding.spelling import Spelling, spelled
@@ -24,3 +27,10 @@ def models_of(domain: Domain, config: Config) -> list[Spelling]:
 def bedrock_models(domain: Domain, config: Config) -> list[str]:
     """Return the ids of the models of Amazon Bedrock among them, each once."""
     return sorted({one.target for one in models_of(domain, config) if one.kind == "bedrock"})
+
+
+def bedrock_arns(scope: Construct, domain: Domain, config: Config) -> list[str]:
+    """Return the ARNs of these models, in the region of the stack."""
+    stack = Stack.of(scope)
+    models = f"arn:{stack.partition}:bedrock:{stack.region}::foundation-model"
+    return [f"{models}/{model}" for model in bedrock_models(domain, config)]

@@ -98,9 +98,11 @@ def _chosen(session: Session, parts: list[str] | None) -> Lookalike:
             return copy
     if parts and not found:
         raise Refused(f"the table {table} has no item {'/'.join(parts)}")
-    what = f"the item {'/'.join(parts)}" if parts else f"none of the table's first {len(found)}"
+    none = f"none of the table's first {len(found)} makes an"
+    if parts:
+        none = f"the item {'/'.join(parts)} makes no"
     raise Refused(
-        f"{what} makes an embedding by itself that a copy could have beside it: name an item that "
+        f"{none} embedding by itself that a copy could have beside it: name an item that "
         f"does with --key, or change one by hand and follow it with `instep wait`"
     )
 
