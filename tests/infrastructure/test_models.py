@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from aws_cdk import App, Stack
 
 from instep.cdk.config import Config, ConfigRejected
-from instep.cdk.models import bedrock_models, models_of
+from instep.cdk.models import bedrock_arns, bedrock_models, models_of
 from instep.derived import DerivedDomain
 from instep.domain import CollectionSpec
 from receipt_domain import DOMAIN
@@ -38,3 +39,11 @@ def test_models_of_bedrock_are_named_each_once() -> None:
     names = (f"bedrock:{COHERE}", f"bedrock:{TITAN}", f"bedrock:{TITAN}?dimensions=512")
     domain = embedding_with(*names, "my.code:embed")
     assert bedrock_models(domain, AWS) == [TITAN, COHERE]
+
+
+def test_a_model_is_allowed_by_its_name_in_the_stacks_own_region() -> None:
+    stack = Stack(App(analytics_reporting=False), "Models")
+    (arn,) = bedrock_arns(stack, embedding_with(f"bedrock:{TITAN}"), AWS)
+    parts = stack.resolve(arn)["Fn::Join"][1]
+    assert parts[-2:] == [{"Ref": "AWS::Region"}, f"::foundation-model/{TITAN}"]
+    assert bedrock_arns(stack, DOMAIN, AWS) == []

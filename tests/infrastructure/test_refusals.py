@@ -1,5 +1,8 @@
 """Least privilege by evaluation: what a role needs is allowed, and the call next to it refused."""
 
+import json
+import re
+
 import pytest
 
 from instep.flow.lock_item import KEY
@@ -144,6 +147,15 @@ def test_what_a_role_needs_is_allowed_and_the_call_next_to_it_refused(
 ) -> None:
     assert allows(app.template, role, allowed)
     assert not allows(app.template, role, refused)
+
+
+@pytest.mark.parametrize("person", ["Readers", "Operators"])
+def test_a_managed_policy_has_room_left(app: Synthesized, person: str) -> None:
+    """IAM counts 6,144 characters; names that CloudFormation makes are as long as they can be."""
+    document = app.one("AWS::IAM::ManagedPolicy", person)["PolicyDocument"]
+    text = json.dumps(document, separators=(",", ":"))
+    named = re.sub(r'\{"(Ref|Fn::GetAtt)":[^}]*\}', "x" * 80, text)
+    assert len(re.sub(r'\{"Fn::Join":\["",', "", named)) < 6144 * 2 / 3
 
 
 def test_every_role_of_a_function_is_judged(app: Synthesized) -> None:

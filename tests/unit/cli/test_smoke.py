@@ -88,4 +88,7 @@ def test_where_vectors_come_from_elsewhere_it_refuses(cli: Cli) -> None:
     result = cli.run("smoke", "--yes")
     assert result.exit_code == 3, result.output
     assert "makes an embedding by itself" in result.stderr
+    partition, sort = (items[0][name]["S"] for name in ("PK", "SK"))
+    named = cli.run("smoke", "--yes", "--key", partition, "--key", sort)
+    assert (named.exit_code, "makes no embedding by itself" in named.stderr) == (3, True)
     assert len(table(cli)) == len(items)
