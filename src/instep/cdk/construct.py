@@ -125,7 +125,7 @@ class Instep(Construct):
             every=Duration.minutes(config.schedule_minutes),
         )
         rollout.start_by_alias(triggers)
-        readers = Readers(self, "Readers", storage=storage, domain=domain, keys=keys)
+        readers = Readers(self, "Readers", storage=storage, keys=keys)
         operators = Operators(
             self,
             "Operators",

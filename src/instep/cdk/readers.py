@@ -2,31 +2,28 @@
 with it, and nothing else does.
 """
 
+from typing import Final
+
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from instep.cdk.keys import Keys
 from instep.cdk.nag import accept_objects
 from instep.cdk.storage import Storage
-from instep.domain import Domain
+
+# Of any collection: a managed policy has room for 6,144 characters, and a domain for more names.
+READ: Final = ["*/HEAD*", "*/versions/*", "*/packs/*", "*/tags/*"]
 
 
 class Readers(Construct):
-    """HEAD, versions and packs of the domain's collections, and the names of what lies beside them:
-    neither batches nor deltas can be read.
+    """HEAD, versions and packs of all collections, and the names of what lies beside them: neither
+    batches nor deltas can be read.
     """
 
-    def __init__(
-        self, scope: Construct, id_: str, *, storage: Storage, domain: Domain, keys: Keys
-    ) -> None:
+    def __init__(self, scope: Construct, id_: str, *, storage: Storage, keys: Keys) -> None:
         super().__init__(scope, id_)
         bucket = storage.bucket
-        patterns = [
-            f"{name}/{part}"
-            for name in domain.collections
-            for part in ("HEAD*", "versions/*", "packs/*", "tags/*")
-        ]
-        objects = [bucket.arn_for_objects(pattern) for pattern in patterns]
+        objects = [bucket.arn_for_objects(pattern) for pattern in READ]
         self.policy = iam.ManagedPolicy(
             self,
             "Policy",
@@ -39,5 +36,5 @@ class Readers(Construct):
                 *keys.rights(["s3:GetObject"], objects),
             ],
         )
-        for pattern in patterns:
+        for pattern in READ:
             accept_objects(self.policy, bucket, pattern)

@@ -5,6 +5,7 @@ not keep the other from it; a lost start needs no DLQ, the next day's does its w
 """
 
 import json
+from typing import Final
 
 from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
@@ -18,6 +19,9 @@ from instep.cdk.storage import Storage
 from instep.cdk.trust import service
 
 EVERY = "rate(1 day)"
+# Of any collection: a role's policies have room for 10,240 characters, and a domain for more names.
+READ: Final = ["*/HEAD*", "*/versions/*", "*/tags/*"]
+SWEPT: Final = ["*/versions/*", "*/packs/*"]
 
 
 class Sweeping(Construct):
@@ -45,16 +49,10 @@ class Sweeping(Construct):
 
     def _allow(self, made: WorkflowFunction, storage: Storage) -> None:
         bucket = storage.bucket
-        names = self._collections
-        versions = [f"{name}/versions/*" for name in names]
-        packs = [f"{name}/packs/*" for name in names]
-        read = [*versions, *(f"{name}/{what}*" for name in names for what in ("HEAD", "tags/"))]
         made.allow(["s3:ListBucket"], [bucket.bucket_arn])
-        made.allow(["s3:GetObject"], [bucket.arn_for_objects(key) for key in read])
-        made.allow(
-            ["s3:DeleteObject"], [bucket.arn_for_objects(key) for key in [*versions, *packs]]
-        )
-        for pattern in [*read, *packs]:
+        made.allow(["s3:GetObject"], [bucket.arn_for_objects(pattern) for pattern in READ])
+        made.allow(["s3:DeleteObject"], [bucket.arn_for_objects(pattern) for pattern in SWEPT])
+        for pattern in sorted({*READ, *SWEPT}):
             accept_objects(made.role, bucket, pattern)
 
     def _starter(self) -> iam.Role:
