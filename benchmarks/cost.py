@@ -1,4 +1,4 @@
-"""What a steady change a second on both collections costs a month, counted, not estimated.
+"""What steady changes on both collections, one a second, cost a month: counted, not estimated.
 
 A label (words) and a merchant (words and lines) are edited in turn at the default pace. What the
 functions and the workflow use from one round's beginning to a later one's is counted: states from
@@ -6,7 +6,7 @@ the histories, calls and milliseconds from the functions' own lines, requests by
 functions and cloud. item = amount in the window / its seconds * a month's seconds * its price; the
 month's starts by the schedule, each as an idle one was counted, come on top (an idle month is those
 alone). Prices and what no local cloud can tell: `instep.costs.prices`; milliseconds are those of
-this machine.
+this machine. What a call of each function used is shown too: `instep.costs.counted` is read off it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +17,7 @@ from benchmarks.measure import Figures
 from benchmarks.meter import Meter
 from benchmarks.pacing import paced, steady
 from benchmarks.papers import Papers
+from benchmarks.per_call import Calls
 from benchmarks.report import Report, at_most
 from benchmarks.rounds import Round, read_rounds
 from benchmarks.schedule import backstop
@@ -28,6 +29,7 @@ from instep.costs.prices import MONTH_SECONDS, a_month, added, bill
 from instep.local.executions import follow, start
 
 SECONDS = 120
+RATES = (1,)
 RECEIPTS = 100
 WARM_UP = 20  # seconds of traffic before the window: cold starts are no steady state
 TARGETS = {"usd_month_total": at_most(60)}
@@ -41,23 +43,34 @@ def run(
     stage: Stage,
     seconds: int = SECONDS,
     receipts: int = RECEIPTS,
+    rates: Sequence[int] = RATES,
     context: Mapping[str, str] | None = None,
 ) -> Report:
-    """Return the month's bill by item."""
-    papers = Papers(receipts)
+    """Return the month's bill by item; of several rates one after the other, named by the rate."""
+    papers, figures = Papers(receipts), Figures()
     with CountingProxy() as proxy, live_app(stage.scratch / "cost", context, proxy) as app:
         app.seed(papers)
-        figures = measure(app, proxy, papers, seconds)
+        for rate in rates:
+            found = measure(app, proxy, papers, seconds, rate=rate)
+            name = "" if len(rates) == 1 else f"r{rate}_"
+            figures |= {f"{name}{figure}": value for figure, value in found.items()}
+    pace = " and ".join(map(str, rates))
     return Report(
         "cost",
-        f"1 change a second on {papers.words:,} words and {papers.lines:,} lines, {seconds} s",
+        f"{pace} changes a second on {papers.words:,} words and {papers.lines:,} lines, "
+        f"{seconds} s",
         figures,
-        TARGETS,
+        TARGETS if rates == RATES else {},
     )
 
 
 def measure(
-    app: LiveApp, proxy: CountingProxy, papers: Papers, seconds: int, warm_up: int = WARM_UP
+    app: LiveApp,
+    proxy: CountingProxy,
+    papers: Papers,
+    seconds: int,
+    warm_up: int = WARM_UP,
+    rate: int = 1,
 ) -> Figures:
     """Return the bill of an app that carries the papers; its schedule is off when this ends."""
     schedule = backstop(app)
@@ -69,7 +82,7 @@ def measure(
         {item: amount * starts for item, amount in one_start.items()}, {"schedules": starts}
     )
     since = utc_now()
-    achieved = paced(steady(1, warm_up + seconds), _edit(app, papers))
+    achieved = paced(steady(rate, warm_up + seconds), _edit(app, papers))
     app.rest(60.0)
     rounds = read_rounds(app.logs, since.timestamp() + warm_up)
     window = _of_whole_rounds(rounds)
@@ -86,6 +99,7 @@ def measure(
         "transitions_idle_start": one_start["transitions"],
         "window_s": round(window.seconds, 1),
         "achieved_rate": round(achieved.count / max(achieved.seconds, warm_up + seconds), 3),
+        **Calls(app, proxy).figures(window),
     }
 
 

@@ -3,12 +3,11 @@ far behind readers were, and what it cost.
 
 A day is a minute, and a minute of CloudWatch's some seconds: the template's own alarms are judged
 by what the functions printed and the services told (`instep.local.alarms`). Rounds, retries and
-leases keep their real seconds. The cost is counted as in `cost`, and held against what `instep
-cost` estimates for the same hours.
+leases keep their real seconds. Before Monday come ordinary days, on which nothing happens: the cost
+is counted as in `cost`, and theirs held against what `instep cost` says (`week_cost`).
 """
 
 from itertools import count
-from math import pi, sin
 from threading import Event as Ended
 from threading import Thread
 from time import monotonic
@@ -16,27 +15,29 @@ from time import monotonic
 from benchmarks.beside import every
 from benchmarks.deployed_stack import DeployedStack
 from benchmarks.freshness import LOST_AFTER, Edits, edit_of, write_probes
-from benchmarks.live import COLLECTIONS, LiveApp, live_app
-from benchmarks.measure import Figures, ratio
+from benchmarks.live import LiveApp, live_app
+from benchmarks.measure import Figures
 from benchmarks.meter import Meter
 from benchmarks.pacing import paced
 from benchmarks.papers import Papers
 from benchmarks.probes import Sightings, watching
 from benchmarks.report import Report, at_least, at_most
+from benchmarks.rounds import read_rounds
 from benchmarks.stage import Stage
+from benchmarks.week_cost import estimated, held_against, of_trouble, whole_rounds
 from benchmarks.week_events import EVENTS, Event, Week
+from benchmarks.week_traffic import DAY, NIGHT, NOON, traffic
 from benchmarks.window import Window
 from benchmarks.wire_usage import CountingProxy
 from instep.app import DEFAULT_STACK
 from instep.clock import utc_now
-from instep.costs.estimate import Workload, month
-from instep.costs.prices import MONTH_SECONDS, added, bill
+from instep.costs.estimate import Workload
 from instep.local.alarms import AlarmStates, read_alarms
 from instep.local.cloud_metrics import CloudMetrics
 from instep.snapshot.copy.reader import open_snapshot
 
 DAYS = 7
-DAY = 60.0  # seconds
+ORDINARY = 2  # days before Monday
 MINUTE = 4.0  # seconds that stand for one of CloudWatch's: five hold two rounds
 RECEIPTS = 40
 ROUND_SECONDS = 10
@@ -50,8 +51,6 @@ TARGETS = {
 }
 
 _LOOK_SECONDS = 1.0
-_NIGHT, _NOON = 0.2, 6.0  # edits a second
-_HOURS = 24
 
 
 class Teller:
@@ -86,49 +85,17 @@ def run(stage: Stage, minutes: float = DAYS, receipts: int = RECEIPTS) -> Report
         figures, told = _measure(Week(app, proxy, papers), Meter(app, proxy), days)
     return Report(
         "week",
-        f"{days} days of a minute each on {papers.words:,} words, {_NIGHT:g} edits a second by "
-        f"night and {_NOON:g} at noon",
+        f"{ORDINARY} and {days} days of a minute each on {papers.words:,} words, {NIGHT:g} edits a "
+        f"second by night and {NOON:g} at noon",
         figures,
         TARGETS,
         remark=told,
     )
 
 
-def traffic(days: int) -> list[float]:
-    """Return when each edit is due, in seconds: few at night, most at noon."""
-    edits, at = [], 0.0
-    while at < days * DAY:
-        edits.append(at)
-        at += 1 / rate(at)
-    return edits
-
-
-def rate(at: float) -> float:
-    """Return how many edits a second there are at a second of the week."""
-    middle, swing = (_NOON + _NIGHT) / 2, (_NOON - _NIGHT) / 2
-    return middle - swing * sin(2 * pi * at / DAY + pi / 2)
-
-
-def estimated(days: int) -> dict[str, float]:
-    """Return what `instep cost` says of that traffic, hour by hour, in dollars by item."""
-    hour = DAY / _HOURS
-    used: dict[str, float] = {}
-    for number in range(days * _HOURS):
-        load = Workload(
-            changes=rate((number + 0.5) * hour),
-            collections=len(COLLECTIONS),
-            round_seconds=ROUND_SECONDS,
-        )
-        part = {item: amount * hour / MONTH_SECONDS for item, amount in month(load).items()}
-        used = added(used, part)
-    return bill(used)
-
-
 def _measure(week: Week, meter: Meter, days: int) -> tuple[Figures, str]:
-    app, edits, due = week.app, Edits(week.papers), traffic(days)
+    app, edits, due = week.app, Edits(week.papers), list(traffic(ORDINARY + days))
     sightings, teller, numbers = Sightings(), Teller(app), count()
-    lines: list[str] = []
-    figures: Figures = {}
     with open_snapshot(app.session.objects, "words") as snapshot, watching(snapshot, sightings):
         began, instant = monotonic(), utc_now().timestamp()
         probing = Thread(target=write_probes, args=(app, edits, sightings, due[-1], numbers))
@@ -136,7 +103,10 @@ def _measure(week: Week, meter: Meter, days: int) -> tuple[Figures, str]:
         with every(_LOOK_SECONDS, teller.listen, "teller"):
             probing.start()
             editing.start()
-            happened = [_happen(week, event, began, teller) for event in EVENTS if event.day < days]
+            monday = began + ORDINARY * DAY
+            happened = [
+                _happen(week, event, monday, teller) for event in EVENTS if event.day < days
+            ]
             for thread in (probing, editing):
                 thread.join()
             ended = utc_now().timestamp()
@@ -144,40 +114,65 @@ def _measure(week: Week, meter: Meter, days: int) -> tuple[Figures, str]:
     behind = app.differences()
     if behind:
         app.nudge()
-    for event, at, over, alarm in happened:
-        waits = [wait for written, wait in sightings.waits if at - 1 <= written < over]
-        figures[f"{event.name}_behind_s"] = round(max(waits, default=0.0), 1)
-        lines.append(f"{event.name}: {alarm or 'nobody was told'}, {over - at:.0f} s")
-    counted = bill(meter.used(Window(instant, ended)))
-    guess = {item: usd for item, usd in estimated(days).items() if item in counted}
-    shares = ratio(sum(guess.values()), sum(counted.values()))
-    expected = {name for event in EVENTS for name in event.told_by}
-    surprising = {name for _, name in teller.spoken} - expected
-    if surprising:
-        lines.append(f"unexpected: {', '.join(sorted(surprising))}")
+    figures, lines = _told_of(happened, teller, sightings)
     return {
         "lost": app.differences() if behind else 0,
         "in_step": int(not behind),
         "left_in_inbox": left,
-        "untold": sum(bool(event.told_by) and not alarm for event, _, _, alarm in happened),
-        "told_for_nothing": len(surprising),
         **sightings.figures("probe"),
         **figures,
-        "cost_counted_usd": round(sum(counted.values()), 4),
-        "cost_estimated_usd": round(sum(guess.values()), 4),
-        **{f"counted_{item}_usd": round(usd, 5) for item, usd in counted.items()},
-        **{f"estimated_{item}_usd": round(usd, 5) for item, usd in guess.items()},
-        "cost_estimated_to_counted": shares,
-        "cost_counted_to_estimated": ratio(1.0, shares),
+        **_cost(week, meter, Window(instant, ended)),
     }, "; ".join(lines)
 
 
-def _happen(
-    week: Week, event: Event, began: float, teller: Teller
-) -> tuple[Event, float, float, str]:
+Happened = tuple[Event, float, float, str]
+"""An event, when it began and ended (monotonic seconds), and the alarm that told of it."""
+
+
+def _told_of(
+    happened: list[Happened], teller: Teller, sightings: Sightings
+) -> tuple[Figures, list[str]]:
+    figures: Figures = {}
+    lines: list[str] = []
+    for event, at, over, alarm in happened:
+        waits = [wait for written, wait in sightings.waits if at - 1 <= written < over]
+        figures[f"{event.name}_behind_s"] = round(max(waits, default=0.0), 1)
+        lines.append(f"{event.name}: {alarm or 'nobody was told'}, {over - at:.0f} s")
+    expected = {name for event in EVENTS for name in event.told_by}
+    surprising = {name for _, name in teller.spoken} - expected
+    if surprising:
+        lines.append(f"unexpected: {', '.join(sorted(surprising))}")
+    untold = sum(bool(event.told_by) and not alarm for event, _, _, alarm in happened)
+    return {"untold": untold, "told_for_nothing": len(surprising), **figures}, lines
+
+
+def _cost(week: Week, meter: Meter, whole: Window) -> Figures:
+    """Return the bills of the ordinary days' rounds and of the week behind them."""
+    monday = whole.began + ORDINARY * DAY
+    load = Workload(
+        changes=0,
+        collections=1,  # a label feeds its word alone
+        round_seconds=ROUND_SECONDS,
+        embeddings=week.papers.words,
+    )
+    rounds = read_rounds(week.app.logs, whole.began)
+    ordinary = whole_rounds(rounds, Window(whole.began, monday))
+    guess = estimated(ordinary.began - whole.began, ordinary.ended - whole.began, load)
+    week_guess = estimated(ORDINARY * DAY, whole.seconds, load)
+    return {
+        **held_against(meter.used(ordinary), guess),
+        **of_trouble(meter.used(Window(monday, whole.ended)), week_guess),
+        "ordinary_began_s": round(ordinary.began - whole.began, 2),
+        "ordinary_s": round(ordinary.seconds, 2),
+        "ordinary_rounds": sum(one.began in ordinary for one in rounds),
+        "week_s": round(whole.ended - monday, 2),
+    }
+
+
+def _happen(week: Week, event: Event, monday: float, teller: Teller) -> Happened:
     """Let an event happen when it is due; return when it began and ended, and the alarm's name."""
     pause = Ended()
-    pause.wait(max(0.0, began + event.day * DAY - monotonic()))
+    pause.wait(max(0.0, monday + event.day * DAY - monotonic()))
     at, alarm = monotonic(), ""
     with event.happening(week):
         while monotonic() - at < event.lasts and not (alarm and event.taken_back):

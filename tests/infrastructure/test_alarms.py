@@ -10,6 +10,7 @@ import pytest
 from typer.main import get_command
 
 from instep.cli.app import app as command_line
+from instep.costs.counted import IDLE_START, ROUND
 from instep.local.alarms import AlarmStates, Metric, read_alarms
 from tests.infrastructure.synthesis import Synthesized
 from tests.support.marks import ROOT
@@ -164,6 +165,15 @@ def test_lambda_s_cost_follows_the_memory_a_function_is_given(
     }[service]
     (factor,) = set(re.findall(rf"ms_{service} \* ([\d.e-]+)", json.dumps(dashboard(app))))
     assert float(factor) == pytest.approx(0.0000133334 * memory / 1024 / 1000, rel=1e-4)
+
+
+def test_states_cost_what_was_counted_of_a_start_and_of_a_round(app: Synthesized) -> None:
+    """A start enters 3 states, a round 3 more and is an Express execution's start."""
+    shown = json.dumps(dashboard(app))
+    (a_start,) = set(re.findall(r"starts \* ([\d.e-]+)", shown))
+    (a_round,) = set(re.findall(r"rounds \* ([\d.e-]+)", shown))
+    assert float(a_start) == pytest.approx(IDLE_START["transitions"] * 25e-6)
+    assert float(a_round) == pytest.approx(ROUND["transitions"] * 25e-6 + 1e-6)
 
 
 def test_what_the_mapping_gives_up_is_counted(app: Synthesized) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from instep.costs import counted
 from instep.errors import LeaseLost
 from tests.support.edges import Edge
 from tests.support.interpreter import RECEIPT, Interpreter
@@ -13,7 +14,9 @@ from tests.support.ways import ROUND, RUNNER
 def test_an_idle_start_ends_at_once(machine: Interpreter) -> None:
     execution = machine.run()
     assert execution.states == ["ParseBatch"]
-    assert execution.transitions == 3  # ParseBatch, Next?, Succeeded
+    assert (
+        execution.transitions == counted.IDLE_START["transitions"] == 3
+    )  # ParseBatch, Next?, Succeeded
     assert Edge(RUNNER, "Next?", "Choice", "Succeeded") in execution.edges
 
 
@@ -23,13 +26,14 @@ def test_a_change_costs_eight_transitions_and_each_further_round_three(
     machine.arrive()
     first = machine.run(name="first")
     assert first.transitions == 8  # an idle start's, and twice Round and Next?, and a Pause
+    assert counted.ALONE["transitions"] == 8, "what a change that comes alone is taken to cost"
     assert (first.output["tally"]["looks"], first.output["tally"]["rounds"]) == (2, 1)
     machine.pipeline.ingest(machine.pipeline.put(RECEIPT.label(1, "TOTAL", "VALID")))
     machine.fail(ROUND, "ApplyUpdates", LeaseLost.__name__, times=4)
     steady = machine.run(name="steady")
     assert steady.output["tally"]["rounds"] == 5
     looks = steady.output["tally"]["looks"]
-    assert steady.transitions == 8 + 3 * (looks - 2)
+    assert steady.transitions == 8 + counted.ROUND["transitions"] * (looks - 2)
     assert steady.states.count("Pause") == looks - 1
     machine.settled()
 

@@ -8,9 +8,14 @@ from benchmarks import cost, freshness, soak
 from benchmarks.freshness import Edits
 from benchmarks.live import LiveApp
 from benchmarks.papers import Papers
+from benchmarks.per_call import Calls
 from benchmarks.troubles import Trouble, victim_of
+from benchmarks.window import Window
 from benchmarks.wire_usage import CountingProxy
 from instep.cli.session import Session
+from instep.clock import utc_now
+from instep.costs.counted import INGEST
+from instep.costs.metric_names import BUSY, BY_COLLECTION, EVERY_CALL
 from instep.local.deploy import bootstrap, deploy_assembly, synthesize
 from instep.local.launcher import LocalCloud
 from instep.local.target import Target
@@ -51,12 +56,19 @@ def test_probes_are_seen_and_rounds_counted(live: Live) -> None:
 
 def test_a_month_is_billed_by_what_was_counted(live: Live) -> None:
     app, proxy = live
+    since = utc_now().timestamp()
     figures = cost.measure(app, proxy, PAPERS, seconds=6, warm_up=1)
     counted = ("transitions", "lambda_requests", "lambda_gb_s", "s3_put", "s3_get", "sqs", "log_gb")
     for item in (*counted, "dynamodb_write", "dynamodb_read"):
         assert figures[f"usd_month_{item}"] > 0, item
     assert 0 < figures["usd_idle_month"] < figures["usd_month_total"]
     assert figures["transitions_idle_start"] <= figures["transitions_per_round"]
+    assert figures["call_ingest_sqs"] == INGEST.requests["sqs"]
+    printed = Calls(app, proxy).metric_names(Window(since, utc_now().timestamp()))
+    assert {(name, of) for name, of, collection in printed if not collection} == {
+        (name, of) for of in BUSY.keys() - {"fold_snapshot"} for name in BUSY[of] | EVERY_CALL
+    }
+    assert {name for name, _, collection in printed if collection} == BY_COLLECTION
 
 
 def test_trouble_is_counted_and_what_it_left_is_said(live: Live) -> None:

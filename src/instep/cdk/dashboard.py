@@ -13,6 +13,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from instep.cdk.signals import Signals
+from instep.costs.counted import IDLE_START, ROUND
 from instep.costs.prices import PRICES
 
 HOUR, DAY = Duration.hours(1), Duration.days(1)
@@ -22,7 +23,6 @@ GB_SECOND, CALL, TRANSITION, EXPRESS_START, SQS_REQUEST = (
     PRICES[item].of(1)
     for item in ("lambda_gb_s", "lambda_requests", "transitions", "express_requests", "sqs")
 )
-TRANSITIONS_A_START, TRANSITIONS_A_ROUND = 5, 3  # tests/workflow/test_runner.py counts them
 
 
 class Dashboard(Construct):
@@ -195,8 +195,8 @@ class Dashboard(Construct):
         return _dollars("Lambda", f"SUM([{', '.join(terms)}])", used)
 
     def _states_cost(self) -> cloudwatch.MathExpression:
-        a_start = TRANSITIONS_A_START * TRANSITION
-        a_round = TRANSITIONS_A_ROUND * TRANSITION + EXPRESS_START
+        a_start = IDLE_START["transitions"] * TRANSITION
+        a_round = ROUND["transitions"] * TRANSITION + EXPRESS_START
         return _dollars(
             "Step Functions",
             f"SUM([starts * {_plain(a_start)}, rounds * {_plain(a_round)}])",

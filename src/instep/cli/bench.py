@@ -52,7 +52,7 @@ TAKES = {
     Benchmark.FRESHNESS: {"rates", "seconds"},
     Benchmark.SOAK: {"minutes", "seed", "context"},
     Benchmark.THROUGHPUT: {"sizes", "context"},
-    Benchmark.COST: {"seconds", "context"},
+    Benchmark.COST: {"rates", "seconds", "context"},
     Benchmark.HOSTILE: {"inputs", "seed"},
     Benchmark.READERS: {"seconds"},
     Benchmark.SYNC: {"size"},

@@ -44,6 +44,10 @@ def cost(
         int | None,
         typer.Option(min=1, help="Collections that each change feeds; left out: the app's."),
     ] = None,
+    embeddings: Annotated[
+        int,
+        typer.Option(min=1, help="Embeddings in each collection: what a fold writes follows them."),
+    ] = Workload.embeddings,
     stored_gb: Annotated[
         float, typer.Option("--stored-gb", min=0, help="GB that the snapshots take in S3.")
     ] = 0.0,
@@ -51,9 +55,9 @@ def cost(
 ) -> None:
     """Say what a month costs, from what was counted of each call, and AWS's list prices.
 
-    Distance of rounds, schedule and history are the app's (cdk.json). Not in it: the table itself,
-    what makes vectors, folds, alarms and dashboard, and data that leaves the region. Nothing is
-    asked of AWS.
+    Distance of rounds, schedule, probe and history are the app's (cdk.json). Not in it: trouble,
+    the table itself, what makes vectors and the folds that follow new ones, alarms and dashboard,
+    and data that leaves the region. Nothing is asked of AWS.
     """
     config = _configured()
     load = Workload(
@@ -61,7 +65,9 @@ def cost(
         len(load_domain().collections) if collections is None else collections,
         round_seconds=config.round_seconds,
         schedule_minutes=config.schedule_minutes,
+        probe_minutes=config.probe_minutes,
         keep_days=config.keep_days,
+        embeddings=embeddings,
         stored_gb=stored_gb,
     )
     used = month(load)
@@ -92,6 +98,7 @@ def show(load: Workload, used: Mapping[str, float], costs: Mapping[str, float]) 
     table.add_row("[bold]in all[/]", "", f"[bold]{sum(costs.values()):,.2f}[/]")
     answers.print(table)
     answers.print(
-        f"{load.changes:g} changes a second into {load.collections} collections, rounds "
-        f"{load.round_seconds} s apart; us-east-1, arm64, list prices of {AS_OF} without free tiers"
+        f"{load.changes:g} changes a second into {load.collections} collections of "
+        f"{load.embeddings:,} embeddings, rounds {load.round_seconds} s apart; us-east-1, arm64, "
+        f"list prices of {AS_OF} without free tiers"
     )

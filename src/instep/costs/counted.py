@@ -8,6 +8,7 @@ together they come to the bill for Lambda that docs/adr/0013 counted on an idle 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Final
 
 from instep.costs.prices import LOGGED_EVENT_BYTES, lambda_gb_seconds
@@ -36,22 +37,27 @@ class Call:
         }
 
 
-INGEST: Final = Call(25, _SMALL_MB, 2_270, {"sqs": 1, "dynamodb_write": 1})
-FIRST_INGEST: Final = Call(46, _SMALL_MB, 2_270, {"sqs": 1, "dynamodb_write": 2, "events": 1})
+INGEST: Final = Call(25, _SMALL_MB, 2_370, {"sqs": 1, "dynamodb_write": 1})
+FIRST_INGEST: Final = Call(46, _SMALL_MB, 2_370, {"sqs": 1, "dynamodb_write": 2, "events": 1})
 """Of a change that comes when nobody drains: it announces a start."""
-PARSE: Final = Call(150, _CORE_MB, 2_090, {"dynamodb_write": 1, "sqs": 5, "s3_put": 1})
-"""Beside the receives that bring messages: one for ten."""
+PARSE: Final = Call(150, _CORE_MB, 2_870, {"dynamodb_write": 1, "s3_put": 1})
+"""Beside its receives, see `receives`."""
 EMPTY_LOOK: Final = Call(1_041, _CORE_MB, 1_300, {"dynamodb_write": 3, "sqs": 2})
 """ParseBatch where there is nothing: it waits a second for all the queue's servers to say so."""
-SETTLE: Final = Call(50, _SMALL_MB, 1_960, {"dynamodb_write": 1, "s3_get": 1})
+PASTED: Final = Call(50, _CORE_MB, 2_870, {"s3_put": 1})
+"""ParseBatch of a probe: it takes its input, and leaves the inbox alone."""
+SETTLE: Final = Call(50, _SMALL_MB, 2_050, {"dynamodb_write": 1, "s3_get": 1})
 """Beside the deletes: one for ten messages."""
-A_COLLECTION: Final = (
-    Call(10, _SMALL_MB, 2_030, {"dynamodb_write": 1}),  # AcquireLock
-    Call(267, _CORE_MB, 4_760, {"s3_get": 4.2, "s3_put": 2}),  # ApplyUpdates
-    Call(25, _SMALL_MB, 2_500, {"dynamodb_read": 1, "s3_get": 1, "s3_put": 1}),  # UploadSnapshot
-    Call(10, _SMALL_MB, 2_010, {"dynamodb_write": 1}),  # ReleaseLock
-)
-A_CHANGE: Final = Call(2.4, _CORE_MB, 0, {"dynamodb_read": 0.46})
+ACQUIRE: Final = Call(10, _SMALL_MB, 2_130, {"dynamodb_write": 1})
+APPLY: Final = Call(267, _CORE_MB, 4_870, {"s3_get": 4, "s3_put": 2, "dynamodb_read": 0.7})
+PUBLISH: Final = Call(25, _SMALL_MB, 2_800, {"dynamodb_read": 1, "s3_get": 1, "s3_put": 1})
+RELEASE: Final = Call(10, _SMALL_MB, 2_110, {"dynamodb_write": 1})
+FOLD: Final = Call(500, _CORE_MB, 2_270, {"s3_get": 58, "s3_put": 3, "dynamodb_read": 1})
+FOLD_MS: Final = 0.05
+"""Milliseconds that an embedding of the collection adds to a fold."""
+A_COLLECTION: Final = (ACQUIRE, APPLY, PUBLISH, RELEASE)
+A_FOLD: Final = (ACQUIRE, FOLD, RELEASE)
+A_CHANGE: Final = Call(2.4, _CORE_MB, 0, {"dynamodb_read": 0.33})
 """What a change more costs ApplyUpdates in a collection; no call of its own."""
 
 ROUND: Final = {
@@ -70,12 +76,29 @@ ALONE: Final = {
     "log_gb": 25 * LOGGED_EVENT_BYTES / _GB,
 }
 """An execution for one change: a round, and a look that finds nothing."""
+PROBE: Final = {
+    "transitions": 5,
+    "express_requests": 1,
+    "express_gb_s": 0.07,
+    "log_gb": 16 * LOGGED_EVENT_BYTES / _GB,
+}
+"""An execution of given records that change nothing: the round is its only one."""
+FOLDING: Final = {"transitions": 5, "log_gb": 19 * LOGGED_EVENT_BYTES / _GB}
+"""States of the runner, for one collection."""
 
 RECORDS_A_MESSAGE: Final = 50
 MESSAGES_A_CALL: Final = 10
-METRICS: Final = 36
-METRICS_A_COLLECTION: Final = 3
-"""Names of custom metrics with their dimensions, in an hour in which anything changed."""
+DRAINING_THREADS: Final = 4
+VERSIONS_A_FOLD: Final = 48  # instep.snapshot.acts.folding says when one is due
+LEAST_BASE_BYTES: Final = 1 << 20
+BASE_BYTES: Final = 285
+"""Of an embedding, in the base that a fold of changed metadata writes: rows, no vectors."""
 VERSION_BYTES: Final = 10_000
 CHANGE_BYTES: Final = 1_300
 """What a version stores, and each scattered change in it."""
+
+
+def receives(messages: float) -> float:
+    """Return the requests that drain so many messages: the last of each thread is empty."""
+    more = DRAINING_THREADS if messages >= MESSAGES_A_CALL else 1
+    return ceil(messages / MESSAGES_A_CALL) + more
