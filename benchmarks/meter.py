@@ -4,7 +4,8 @@ Of ingest only what AWS would call counts: there a batch is filled for as long a
 which the local cloud does not do.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.live import LiveApp
@@ -34,9 +35,9 @@ class Meter:
     def used(self, window: Window) -> dict[str, float]:
         """Return what was used in the window, by item of `instep.costs.prices`."""
         calls = [call for call in self.app.logs.calls(window.began) if call.at in window]
-        ingested = sum(call.function == _INGEST for call in calls)
+        ingests = [call.at for call in calls if call.function == _INGEST]
         functions = self.app.logs.functions
-        shares = dict.fromkeys(functions, 1.0) | {_INGEST: self._ingest_share(ingested, window)}
+        shares = dict.fromkeys(functions, 1.0) | {_INGEST: self._ingest_share(ingests)}
         deployed = {functions[name]["FunctionName"]: share for name, share in shares.items()}
         used = added(
             {
@@ -47,7 +48,7 @@ class Meter:
                     for call in calls
                 ),
                 "log_bytes": sum(self._logged(name, window) * shares[name] for name in shares),
-                "roots": ingested * shares[_INGEST] * self._traced(_INGEST),
+                "roots": len(ingests) * shares[_INGEST] * self._traced(_INGEST),
             },
             total(
                 self.proxy.used(window.began, window.ended),
@@ -57,11 +58,14 @@ class Meter:
         )
         return _priced(used, window)
 
-    def _ingest_share(self, calls: int, window: Window) -> float:
+    def _ingest_share(self, ended: Sequence[float]) -> float:
+        """Return which share of the calls that ended then AWS would make, second by second."""
         name = self.app.logs.functions[_INGEST]["FunctionName"]
         found = self.app.target.client("lambda").list_event_source_mappings(FunctionName=name)
         fill = found["EventSourceMappings"][0].get("MaximumBatchingWindowInSeconds", 0)
-        return stream_calls(calls, window.seconds, fill) / calls if calls else 1.0
+        a_second = Counter(map(int, ended)).values()
+        made = sum(stream_calls(calls, 1, fill) for calls in a_second)
+        return made / len(ended) if ended else 1.0
 
     def _traced(self, function: str) -> bool:
         settings: Mapping[str, str] = self.app.logs.functions[function].get("TracingConfig", {})

@@ -38,7 +38,7 @@ from instep.snapshot.copy.reader import open_snapshot
 
 DAYS = 7
 ORDINARY = 2  # days before Monday
-MINUTE = 4.0  # seconds that stand for one of CloudWatch's: five hold two rounds
+MINUTE = 6.0  # seconds that stand for one of CloudWatch's: five hold three rounds' errors
 RECEIPTS = 40
 ROUND_SECONDS = 10
 TARGETS = {
@@ -72,7 +72,7 @@ class Teller:
         self.now = speaking
 
     def since(self, began: float) -> list[tuple[float, str]]:
-        """Return which began to speak since then, or spoke then already."""
+        """Return which began to speak since then, and when."""
         return [(at, name) for at, name in self.spoken if at >= began]
 
 
@@ -177,13 +177,18 @@ def _happen(week: Week, event: Event, monday: float, teller: Teller) -> Happened
     with event.happening(week):
         while monotonic() - at < event.lasts and not (alarm and event.taken_back):
             pause.wait(_LOOK_SECONDS)
-            alarm = alarm or _told(event, teller, at)
-    alarm = alarm or _told(event, teller, at)
+            alarm = alarm or _began_to_tell(event, teller, at)
+    alarm = alarm or _began_to_tell(event, teller, at) or _tells_still(event, teller)
     return event, at, monotonic(), alarm
 
 
-def _told(event: Event, teller: Teller, since: float) -> str:
+def _began_to_tell(event: Event, teller: Teller, since: float) -> str:
     for at, name in teller.since(since):
         if name in event.told_by:
             return f"{name} after {at - since:.0f} s"
+    return ""
+
+
+def _tells_still(event: Event, teller: Teller) -> str:
+    """Return an alarm that the event before had set off, and that this one kept up."""
     return next((f"{name} still" for name in event.told_by & teller.now), "")

@@ -80,11 +80,11 @@ def bench(
     ] = None,
     rate: Annotated[
         list[int] | None,
-        typer.Option("--rate", min=1, help="freshness: edits a second; may be repeated."),
+        typer.Option("--rate", min=1, help="freshness, cost: edits a second; may be repeated."),
     ] = None,
     seconds: Annotated[
         int | None,
-        typer.Option("--seconds", min=5, help="freshness: of each rate; cost, readers: in all."),
+        typer.Option("--seconds", min=5, help="freshness, cost: of each rate; readers: in all."),
     ] = None,
     minutes: Annotated[
         float | None,

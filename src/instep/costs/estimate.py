@@ -76,7 +76,7 @@ def month(load: Workload) -> dict[str, float]:
     starts = MONTH_SECONDS / (load.schedule_minutes * 60)
     idle = added({"schedules": 1}, counted.IDLE_START, counted.EMPTY_LOOK.used())
     way = _steady(load) if load.is_steady else _alone(load)
-    folds = _times(_fold(load), load.folds * load.collections)
+    folds = _times(a_fold(load), load.folds * load.collections)
     return added(
         _times(idle, starts), _probes(load), way, folds, _traces(load, starts), _kept(load)
     )
@@ -126,7 +126,7 @@ def _collection(changes: float) -> dict[str, float]:
     return added(*used, _times(more.requests, changes))
 
 
-def _fold(load: Workload) -> dict[str, float]:
+def a_fold(load: Workload) -> dict[str, float]:
     """Return what a fold of one collection uses: none of its vectors is new."""
     calls = [
         call.used(counted.FOLD_MS * load.embeddings if call is counted.FOLD else 0.0)

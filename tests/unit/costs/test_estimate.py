@@ -3,8 +3,10 @@
 import pytest
 
 from instep.cli.cost import _NAMES
-from instep.costs.estimate import Workload, month
+from instep.costs.counted import LEAST_BASE_BYTES, VERSIONS_A_FOLD
+from instep.costs.estimate import Workload, a_fold, month
 from instep.costs.prices import PRICES, bill
+from instep.snapshot.acts.folding import CHAIN_LAYERS
 
 COUNTED = {  # dollars a month: a change a second on two collections, rounds 10 s apart
     ("transitions",): 19.0,
@@ -24,12 +26,41 @@ def dollars(load: Workload) -> dict[str, float]:
     return bill(month(load))
 
 
+def of_folds(load: Workload) -> dict[str, float]:
+    """None came in the two minutes that were counted."""
+    folds = load.folds * load.collections
+    return {item: usd * folds for item, usd in bill(a_fold(load)).items()}
+
+
 def test_a_change_a_second_costs_what_was_counted_item_by_item() -> None:
-    costs = dollars(Workload(1, 2))
+    load = Workload(1, 2)
+    folds = of_folds(load)
+    costs = {item: usd - folds.get(item, 0.0) for item, usd in dollars(load).items()}
     for items, counted in COUNTED.items():
         assert sum(costs[item] for item in items) == pytest.approx(counted, rel=0.2, abs=0.4), items
     whole = sum(usd for item, usd in costs.items() if item not in NOT_COUNTED)
     assert whole == pytest.approx(57.29, rel=0.1)
+
+
+def test_a_fold_is_due_when_the_app_s_own_policy_says_so() -> None:
+    assert (VERSIONS_A_FOLD, LEAST_BASE_BYTES) == (CHAIN_LAYERS, 1 << 20)
+    load = Workload(1, 2)
+    assert load.folds == pytest.approx(load.rounds / CHAIN_LAYERS)
+    many = Workload(100, 2)  # whose versions weigh as much as their base before they are as many
+    assert many.folds > 1.5 * load.folds
+
+
+def test_a_larger_collection_costs_by_its_folds() -> None:
+    small, large = dollars(Workload(1, 2)), dollars(Workload(1, 2, embeddings=200_000))
+    dearer = {item for item, usd in large.items() if usd > small[item] * 1.000001}
+    assert dearer == {"lambda_gb_s", "s3_gb"}
+
+
+def test_a_probe_costs_what_was_reckoned_for_it() -> None:
+    """Some 1.7 dollars a month (docs/adr/0020), a dollar of it in states."""
+    with_it, without = dollars(Workload(0, 2, probe_minutes=5)), dollars(Workload(0, 2))
+    assert sum(with_it.values()) - sum(without.values()) == pytest.approx(1.7, rel=0.1)
+    assert with_it["transitions"] - without["transitions"] == pytest.approx(1.1, rel=0.01)
 
 
 def test_an_idle_month_is_the_schedule_alone() -> None:
