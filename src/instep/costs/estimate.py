@@ -53,7 +53,8 @@ class Workload:
     @property
     def version_bytes(self) -> float:
         """Bytes of the version that a round publishes of a collection."""
-        return counted.VERSION_BYTES + self.changes_a_round * counted.CHANGE_BYTES
+        changes = self.changes_a_round**counted.CHANGE_SHARES
+        return counted.VERSION_BYTES + changes * counted.CHANGE_BYTES
 
     @property
     def base_bytes(self) -> float:
