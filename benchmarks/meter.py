@@ -59,13 +59,11 @@ class Meter:
         return _priced(used, window)
 
     def _ingest_share(self, ended: Sequence[float]) -> float:
-        """Return which share of the calls that ended then AWS would make, second by second."""
         name = self.app.logs.functions[_INGEST]["FunctionName"]
         found = self.app.target.client("lambda").list_event_source_mappings(FunctionName=name)
-        fill = found["EventSourceMappings"][0].get("MaximumBatchingWindowInSeconds", 0)
-        a_second = Counter(map(int, ended)).values()
-        made = sum(stream_calls(calls, 1, fill) for calls in a_second)
-        return made / len(ended) if ended else 1.0
+        return made_by_aws(
+            ended, found["EventSourceMappings"][0].get("MaximumBatchingWindowInSeconds", 0)
+        )
 
     def _traced(self, function: str) -> bool:
         settings: Mapping[str, str] = self.app.logs.functions[function].get("TracingConfig", {})
@@ -76,6 +74,15 @@ class Meter:
         logs, group = self.app.target.client("logs"), self.app.logs.group(function)
         lines = log_lines(logs, group, window.began, window.ended)
         return sum(len(line.encode()) + LOG_OVERHEAD_BYTES for line in lines)
+
+
+def made_by_aws(calls: Sequence[float], window: float) -> float:
+    """Return which share of the calls of these instants AWS would make, which waits `window`
+    seconds to fill a batch: second by second, for a quiet one makes no room for a busy one's.
+    """
+    a_second = Counter(map(int, calls)).values()
+    made = sum(stream_calls(number, 1, window) for number in a_second)
+    return made / len(calls) if calls else 1.0
 
 
 def _priced(used: Mapping[str, float], window: Window) -> dict[str, float]:
