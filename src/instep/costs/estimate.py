@@ -53,8 +53,8 @@ class Workload:
     @property
     def version_bytes(self) -> float:
         """Bytes of the version that a round publishes of a collection."""
-        changes = self.changes_a_round**counted.CHANGE_SHARES
-        return counted.VERSION_BYTES + changes * counted.CHANGE_BYTES
+        scattered: float = self.changes_a_round**counted.CHANGE_SHARES
+        return counted.VERSION_BYTES + scattered * counted.CHANGE_BYTES
 
     @property
     def base_bytes(self) -> float:
