@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.rounds import Round
-from benchmarks.week import DAYS
+from benchmarks.week import DAYS, MINUTE, ROUND_SECONDS
 from benchmarks.week_cost import estimated, held_against, of_trouble, whole_rounds
 from benchmarks.week_events import EVENTS
 from benchmarks.week_traffic import DAY, NIGHT, NOON, PROBES, rate, traffic
 from benchmarks.window import Window
+from instep.costs.counted import LATE_SECONDS
 from instep.costs.estimate import Workload, month
 from instep.costs.prices import MONTH_SECONDS
 
@@ -32,6 +33,11 @@ def test_events_come_one_after_the_other_and_end_with_the_week() -> None:
     for event, following in pairwise(EVENTS):
         assert event.day * DAY + event.lasts <= following.day * DAY, event.name
     assert EVENTS[-1].day * DAY + EVENTS[-1].lasts <= DAYS * DAY
+
+
+def test_the_alarm_on_errors_has_time_for_as_many_rounds_as_it_asks_for() -> None:
+    """Three errors in five minutes, one a round: minutes are shorter here, and rounds are not."""
+    assert 2 * (ROUND_SECONDS + LATE_SECONDS) < 5 * MINUTE
 
 
 def test_whoever_should_tell_of_an_event_has_a_page_in_the_runbook() -> None:
