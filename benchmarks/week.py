@@ -121,7 +121,7 @@ def _measure(week: Week, meter: Meter, days: int) -> tuple[Figures, str]:
         "left_in_inbox": left,
         **sightings.figures("probe"),
         **figures,
-        **_cost(week, meter, Window(instant, ended)),
+        **_cost(week, meter, Window(instant, ended), (ORDINARY + days) * DAY),
     }, "; ".join(lines)
 
 
@@ -146,8 +146,10 @@ def _told_of(
     return {"untold": untold, "told_for_nothing": len(surprising), **figures}, lines
 
 
-def _cost(week: Week, meter: Meter, whole: Window) -> Figures:
-    """Return the bills of the ordinary days' rounds and of the week behind them."""
+def _cost(week: Week, meter: Meter, whole: Window, traffic_s: float) -> Figures:
+    """Return the bills of the ordinary days' rounds and of the week behind them, whose last event
+    may outlast the traffic.
+    """
     monday = whole.began + ORDINARY * DAY
     load = Workload(
         changes=0,
@@ -158,7 +160,7 @@ def _cost(week: Week, meter: Meter, whole: Window) -> Figures:
     rounds = read_rounds(week.app.logs, whole.began)
     ordinary = whole_rounds(rounds, Window(whole.began, monday))
     guess = estimated(ordinary.began - whole.began, ordinary.ended - whole.began, load)
-    week_guess = estimated(ORDINARY * DAY, whole.seconds, load)
+    week_guess = estimated(ORDINARY * DAY, traffic_s, load)
     return {
         **held_against(meter.used(ordinary), guess),
         **of_trouble(meter.used(Window(monday, whole.ended)), week_guess),
