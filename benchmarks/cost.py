@@ -60,7 +60,7 @@ def run(
         f"{pace} changes a second on {papers.words:,} words and {papers.lines:,} lines, "
         f"{seconds} s",
         figures,
-        TARGETS if rates == RATES else {},
+        TARGETS if tuple(rates) == RATES else {},
     )
 
 

@@ -82,7 +82,7 @@ def test_figures_left_out_are_a_remark_beside_the_figures(
     ("arguments", "answer"),
     [
         (["deployed", "--rounds", "3"], "deployed takes no --rounds"),
-        (["cost", "--rate", "10"], "cost takes no --rate"),
+        (["readers", "--rate", "10"], "readers takes no --rate"),
         (["freshness", "--size", "1000"], "freshness takes no --size"),
         (["label_updates", "-c", "roundSeconds=0"], "label_updates takes no --context"),
         (["soak", "-c", "roundSeconds"], "-c takes KEY=VALUE"),
