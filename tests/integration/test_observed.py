@@ -70,6 +70,18 @@ def gauged(captured: str, kind: str = "SnapshotLag") -> dict[str, dict[str, floa
     return found
 
 
+def test_a_line_says_which_execution_it_is_of_and_nothing_that_its_group_says(
+    pipeline: Pipeline, lines: io.StringIO
+) -> None:
+    arrive(pipeline)
+    pipeline.run(execution="run-7")
+    found = [json.loads(line) for line in lines.getvalue().splitlines()]
+    calls = [line for line in found if line["message"] == "Call ended"]
+    assert {line.get("correlation_id") for line in calls} == {"run-7", None}, "None is ingest's"
+    for line in found:
+        assert not {"function_arn", "function_memory_size"} & line.keys()
+
+
 @pytest.mark.domain("log-messages")
 def test_a_run_tells_its_story_in_the_contracts_words(
     pipeline: Pipeline, lines: io.StringIO

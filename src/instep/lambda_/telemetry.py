@@ -25,6 +25,8 @@ Payload = dict[str, Any]
 Handler = Callable[[Payload, LambdaContext], Payload]
 
 _NAMESPACE: Final = "EmbeddingWorkflow"
+# What a line's log group and Lambda's own lines say too: five million calls a month pay for it.
+_TOLD_ELSEWHERE: Final = ("function_arn", "function_memory_size")
 
 logger: Final = Logger()
 tracer: Final = Tracer(auto_patch=False)  # the workflow's own trace names each state already
@@ -80,6 +82,7 @@ def observed(function: str) -> Callable[[Handler], Handler]:
         def wrapped(event: Payload, context: LambdaContext) -> Payload:
             tracer.put_annotation("function", function)
             tracer.put_annotation("module", handle.__module__)
+            logger.remove_keys(_TOLD_ELSEWHERE)
             logger.append_keys(**_facts(event))
             started, outcome = perf_counter(), "CompactionLambdaError"
             try:
