@@ -70,4 +70,4 @@ def printed(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     for document in filter(None, map(emf_document, lines)):
         for directive in document["_aws"]["CloudWatchMetrics"]:
             for metric in directive["Metrics"]:
-                yield metric["Name"], document["service"], document.get("collection", "")
+                yield metric["Name"], document.get("service", ""), document.get("collection", "")

@@ -4,19 +4,24 @@ from pathlib import Path
 
 import pytest
 
-from instep.cdk.packages import Packages
+from instep.cdk.code import Code
+from instep.cdk.packages import Packages, stage_functions
 from tests.infrastructure.synthesis import Synthesized, synthesize
 from tests.support.marks import ROOT
 
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
-    """Layers that hold one empty file: what the template says does not depend on them."""
+    """Layers that hold one empty file: what the template says does not depend on them. The handlers
+    as they are packed, for in their own folder caches come and go with other tests.
+    """
     folder = tmp_path_factory.mktemp("packages")
     for layer in ("dependencies", "library"):
         (folder / layer / "python").mkdir(parents=True)
         (folder / layer / "python" / "placeholder.py").touch()
-    return Packages(folder / "dependencies", folder / "library", ROOT / "functions")
+    code = Code(ROOT, "receipt_domain:DOMAIN", handlers=ROOT / "functions")
+    functions = stage_functions(code, folder, local=False)
+    return Packages(folder / "dependencies", folder / "library", functions)
 
 
 @pytest.fixture(scope="session")
