@@ -1,11 +1,10 @@
 """A disk that is full or fails, and kill -9, at the operations on files of all that works on one:
 what fails is told as the machine's, HEAD holds one version whole, and the next run heals it all.
 
-CI meets a sample, the same each time. All of them, and how many there are (an hour):
-`pytest --hypothesis-profile=deep -s tests/faults/test_disk.py`
+CI meets a sample, the same each time. All of them, and how many there are (half an hour; a work at
+a time, with `-k "fold"`): `pytest --hypothesis-profile=deep -s tests/faults/test_disk.py`
 """
 
-import errno
 import resource
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,9 +18,11 @@ from typing import Final
 import pytest
 from hypothesis import settings
 
+from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import ImportRejected, StorageUnavailable
+from instep.snapshot.format.head import Head
 from tests.support.disk_works import WORKS, Content, Work, begin, left_on_disk
-from tests.support.file_operations import Operations, watched
+from tests.support.file_operations import TROUBLES, Done, Operations, watched
 from tests.support.kills import Moment, killed, measured
 from tests.support.processes import shared_world, world_at
 from tests.support.snapshots import World, a_world
@@ -30,6 +31,8 @@ SAMPLE: Final = 1
 SEED: Final = 16
 BLOCK: Final = 4096
 BEYOND: Final = 96 * BLOCK  # hardly a file here is larger
+LAYERS: Final = 8  # of the database: with more, a thousand runs would work on ever more pages
+DEEP: Final = settings().max_examples > 1000
 
 
 @dataclass
@@ -41,10 +44,12 @@ class Played:
     world: World
     numbers: Iterator[int] = field(default_factory=count)
     content: Content = field(default_factory=dict)
+    trials: int = 0
+    _head: Head | None = None
 
     def begins(self, work: Work) -> set[str]:
         """Do a work twice: what it leaves on the disk then is what it always leaves."""
-        self.content = self.world.seen()
+        self.content, self._head = self.world.seen(), self.world.store.head()
         self.does(work)
         self.does(work)
         return self.left()
@@ -53,18 +58,35 @@ class Played:
         """Do it in peace: it is done, all of it."""
         number = next(self.numbers)
         work.run(self.world, number)
-        self.content = work.leads_to(self.world, self.content, number)
-        assert self.world.seen() == self.content
+        expected = work.leads_to(self.world, self.content, number)
+        assert self.seen() == expected
 
     def endures(self, work: Work, trouble: Callable[[int], object], usual: set[str]) -> None:
         """Let there be trouble: a reader sees it done, or not begun; the next one heals it all."""
         number = next(self.numbers)
+        done = work.leads_to(self.world, self.content, number)
+        before = self.content
         trouble(number)
-        left, done = self.world.seen(), work.leads_to(self.world, self.content, number)
-        assert left in (self.content, done)
-        self.content = left
+        assert self.seen() in (before, done)
         self.does(work)
         assert self.left() == usual
+        self.trials += 1
+        if len(self.world.manifest().files[SQLITE].layers) > LAYERS:
+            self.world.fold()
+            usual |= self.left()  # as a fold leaves it
+
+    def ends(self) -> int:
+        """See all anew; return how many troubles there were since the last end."""
+        assert self.world.seen() == self.content
+        trials, self.trials = self.trials, 0
+        return trials
+
+    def seen(self) -> Content:
+        """What a reader sees: the same while HEAD is, for what that names never changes."""
+        head = self.world.store.head()
+        if head != self._head:
+            self.content, self._head = self.world.seen(), head
+        return self.content
 
     def left(self) -> set[str]:
         return left_on_disk(self.world)
@@ -88,10 +110,15 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Played, st
 
 def some(choices: range) -> list[int]:
     """In CI, some of them; with Hypothesis's deep profile all."""
-    if settings().max_examples > 1000:
+    if DEEP:
         return list(choices)
     chosen = Random(SEED).sample(choices, min(SAMPLE, len(choices)))  # noqa: S311
     return sorted(chosen)
+
+
+def each(total: int) -> list[int]:
+    """Of so many, and with the deep profile of some more: not every run is as long as the last."""
+    return some(range(total + total // 8 if DEEP else total))
 
 
 def run(played: Played, work: Work, number: int) -> None:
@@ -115,19 +142,23 @@ def test_a_failing_disk_is_told_as_the_machines_and_the_next_run_heals(
     usual = here.begins(work)
     with watched(Operations(root)) as operations:
         work.run(here.world, next(here.numbers))
-    here.content, total = here.world.seen(), len(operations.done)
-    print(f"{name}: {total} operations on files")
-    for error, lasting in ((errno.ENOSPC, True), (errno.EIO, False), (errno.EMFILE, False)):
-        for at in some(range(total)):
-            here.endures(
-                work, partial(fails, here, work, Operations(root, at, error, lasting)), usual
-            )
+    here.seen()
+    for trouble in TROUBLES:
+        can_meet = [done for done in operations.done if trouble.can_meet(done.name)]
+        met: set[Done | None] = set()
+        for at in each(len(can_meet)):
+            meeting = Operations(root, at, trouble)
+            here.endures(work, partial(fails, here, work, meeting), usual)
+            met.add(meeting.struck)
+        assert met >= set(can_meet) if DEEP else met != {None}
+        print(f"{name}: {trouble} met {len(can_meet)} operations, at {len(set(can_meet))} places")
     for size in some(range(0, BEYOND, BLOCK)):  # of chromadb's and SQLite's own writes too
         here.endures(work, partial(bounded, here, work, size), usual)
+    print(f"{name}: {len(operations.done)} operations on files, {here.ends()} times in trouble")
 
 
-def fails(played: Played, work: Work, trouble: Operations, number: int) -> None:
-    with watched(trouble):
+def fails(played: Played, work: Work, meeting: Operations, number: int) -> None:
+    with watched(meeting):
         run(played, work, number)
 
 
@@ -170,8 +201,8 @@ def test_a_kill_leaves_head_whole_and_nothing_on_the_disk(
     played, endpoint = there
     root, usual = played.world.scratch, played.begins(WORKS[name])
     length = measured(work_of, endpoint, root, name, next(played.numbers))
-    played.content = played.world.seen()
-    moments = [Moment(operation=at) for at in some(range(length.operations))]
+    played.seen()
+    moments = [Moment(operation=at) for at in each(length.operations)]
     moments += [Moment(size=size) for size in some(range(0, BEYOND, BLOCK))]
     deaths: list[bool] = []
     for moment in moments:
@@ -180,5 +211,6 @@ def test_a_kill_leaves_head_whole_and_nothing_on_the_disk(
             deaths.append(killed(work_of, endpoint, root, name, number, at=moment))
 
         played.endures(WORKS[name], dies, usual)
-    print(f"{name}: {length.operations} operations on files, {sum(deaths)} deaths")
+    print(f"{name}: {length.operations} operations on files, {sum(deaths)} deaths", end="")
+    print(f" in {played.ends()} times in trouble")
     assert any(deaths)

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -99,7 +100,10 @@ def _same(_: World, content: Content, __: int) -> Content:
 
 
 def _imported(world: World, _: Content, __: int) -> Content:
-    return seen_in(world.scratch / "theirs")
+    return _read_once(world.scratch / "theirs")
+
+
+_read_once: Final = cache(seen_in)
 
 
 def _warm(world: World, number: int) -> None:
@@ -150,6 +154,7 @@ WORKS: Final[dict[str, Work]] = {
 
 def left_on_disk(world: World) -> set[str]:
     """Every file and folder that work leaves, whatever its content."""
-    others = ("fresh-", "cloud", "made", "theirs", "cache/")  # the cache's go by age
-    paths = (str(path.relative_to(world.scratch)) for path in world.scratch.rglob("*"))
-    return {path for path in paths if not path.startswith(others)}
+    others = {"cloud", "made", "theirs", "cache"}  # the cache's go by age
+    folders = (path for path in world.scratch.iterdir() if path.name not in others)
+    paths = (path for folder in folders for path in (folder, *folder.rglob("*")))
+    return {str(path.relative_to(world.scratch)) for path in paths}
