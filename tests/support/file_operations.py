@@ -61,7 +61,11 @@ TROUBLES: Final = (
         lasting=True,
     ),
     Trouble(errno.EIO),
-    Trouble(errno.EMFILE, frozenset({"open", "create", "connect", "scandir", "listdir"})),
+    Trouble(
+        errno.EMFILE,
+        frozenset({"open", "create", "connect", "scandir", "listdir"}),
+        lasting=True,
+    ),
 )
 
 
