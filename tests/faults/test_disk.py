@@ -19,7 +19,6 @@ import pytest
 from hypothesis import settings
 
 from instep.chroma.sqlite_rows import SQLITE
-from instep.errors import ImportRejected, StorageUnavailable
 from instep.snapshot.format.head import Head
 from tests.support.disk_works import WORKS, Content, Work, begin, left_on_disk
 from tests.support.file_operations import TROUBLES, Done, Operations, watched
@@ -122,11 +121,8 @@ def each(total: int) -> list[int]:
 
 
 def run(played: Played, work: Work, number: int) -> None:
-    """Any error but the named one goes up: that one is what the workflow tries again.
-
-    An import nobody tries again but its operator: where chromadb drops the cause, it may be either.
-    """
-    with suppress(StorageUnavailable, ImportRejected):
+    """Any error but the named ones goes up: those are what the workflow tries again."""
+    with suppress(*work.tells):
         work.run(played.world, number)
 
 
@@ -150,7 +146,8 @@ def test_a_failing_disk_is_told_as_the_machines_and_the_next_run_heals(
             meeting = Operations(root, at, trouble)
             here.endures(work, partial(fails, here, work, meeting), usual)
             met.add(meeting.struck)
-        assert met >= set(can_meet) if DEEP else met != {None}
+        assert met != {None}
+        assert not DEEP or met >= set(can_meet), f"not met: {set(can_meet) - met}"
         print(f"{name}: {trouble} met {len(can_meet)} operations, at {len(set(can_meet))} places")
     for size in some(range(0, BEYOND, BLOCK)):  # of chromadb's and SQLite's own writes too
         here.endures(work, partial(bounded, here, work, size), usual)
