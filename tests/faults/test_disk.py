@@ -18,7 +18,8 @@ from typing import Final
 import pytest
 from hypothesis import settings
 
-from instep.chroma.sqlite_rows import SQLITE
+from instep.snapshot.acts import folding
+from instep.snapshot.acts.folding import needs_fold
 from instep.snapshot.format.head import Head
 from tests.support.disk_works import WORKS, Content, Work, begin, left_on_disk
 from tests.support.file_operations import TROUBLES, Done, Operations, watched
@@ -30,7 +31,7 @@ SAMPLE: Final = 1
 SEED: Final = 16
 BLOCK: Final = 4096
 BEYOND: Final = 96 * BLOCK  # hardly a file here is larger
-LAYERS: Final = 8  # of the database: with more, a thousand runs would work on ever more pages
+LAYERS: Final = 16  # then a fold is due: a thousand runs would work on ever more pages
 DEEP: Final = settings().max_examples > 1000
 
 
@@ -70,9 +71,10 @@ class Played:
         self.does(work)
         assert self.left() == usual
         self.trials += 1
-        if len(self.world.manifest().files[SQLITE].layers) > LAYERS:
+        if needs_fold(self.world.manifest()):
             self.world.fold()
-            usual |= self.left()  # as a fold leaves it
+            self.does(work)
+            usual |= self.left()  # what a fold leaves
 
     def ends(self) -> int:
         """See all anew; return how many troubles there were since the last end."""
@@ -89,6 +91,13 @@ class Played:
 
     def left(self) -> set[str]:
         return left_on_disk(self.world)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_chains() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folding, "CHAIN_LAYERS", LAYERS)
+        yield
 
 
 @pytest.fixture(scope="module")
