@@ -126,7 +126,7 @@ def some(choices: range) -> list[int]:
 
 def each(total: int) -> list[int]:
     """Of so many, and with the deep profile of some more: not every run is as long as the last."""
-    return some(range(total + total // 8 if DEEP else total))
+    return some(range(total + total // 4 + 8 if DEEP else total))
 
 
 def run(played: Played, work: Work, number: int) -> None:
