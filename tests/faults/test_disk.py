@@ -6,14 +6,14 @@ a time, with `-k "fold"`): `pytest --hypothesis-profile=deep -s tests/faults/tes
 """
 
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, TypeVar
 
 import pytest
 from hypothesis import settings
@@ -22,7 +22,7 @@ from instep.snapshot.acts import folding
 from instep.snapshot.acts.folding import needs_fold
 from instep.snapshot.format.head import Head
 from tests.support.disk_works import WORKS, Content, Work, begin, left_on_disk
-from tests.support.file_operations import TROUBLES, Done, Operations, watched
+from tests.support.file_operations import TROUBLES, Done, Operations, turns, watched
 from tests.support.kills import Moment, killed, measured
 from tests.support.processes import shared_world, world_at
 from tests.support.snapshots import World, a_world
@@ -32,6 +32,7 @@ SEED: Final = 16
 BLOCK: Final = 4096
 BEYOND: Final = 96 * BLOCK  # hardly a file here is larger
 LAYERS: Final = 16  # then a fold is due: a thousand runs would work on ever more pages
+T = TypeVar("T")
 DEEP: Final = settings().max_examples > 1000
 
 
@@ -116,17 +117,11 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Played, st
         yield Played(world), endpoint
 
 
-def some(choices: range) -> list[int]:
+def some(choices: Sequence[T]) -> list[T]:
     """In CI, some of them; with Hypothesis's deep profile all."""
     if DEEP:
         return list(choices)
-    chosen = Random(SEED).sample(choices, min(SAMPLE, len(choices)))  # noqa: S311
-    return sorted(chosen)
-
-
-def each(total: int) -> list[int]:
-    """Of so many, and with the deep profile of some more: not every run is as long as the last."""
-    return some(range(total + total // 4 + 8 if DEEP else total))
+    return Random(SEED).sample(choices, min(SAMPLE, len(choices)))  # noqa: S311
 
 
 def run(played: Played, work: Work, number: int) -> None:
@@ -149,15 +144,16 @@ def test_a_failing_disk_is_told_as_the_machines_and_the_next_run_heals(
         work.run(here.world, next(here.numbers))
     here.seen()
     for trouble in TROUBLES:
-        can_meet = [done for done in operations.done if trouble.can_meet(done.name)]
-        met: set[Done | None] = set()
-        for at in each(len(can_meet)):
+        can_meet = turns(done for done in operations.done if trouble.can_meet(done.name))
+        met: set[Done] = set()
+        for at in some(can_meet):
             meeting = Operations(root, at, trouble)
             here.endures(work, partial(fails, here, work, meeting), usual)
-            met.add(meeting.struck)
-        assert met != {None}
-        assert not DEEP or met >= set(can_meet), f"not met: {set(can_meet) - met}"
-        print(f"{name}: {trouble} met {len(can_meet)} operations, at {len(set(can_meet))} places")
+            met |= {at.done} if meeting.struck else set()
+        places = {at.done for at in can_meet} if DEEP else met
+        assert met
+        assert met >= places, f"not met: {places - met}"
+        print(f"{name}: {trouble} met {len(can_meet)} operations, at {len(places)} places")
     for size in some(range(0, BEYOND, BLOCK)):  # of chromadb's and SQLite's own writes too
         here.endures(work, partial(bounded, here, work, size), usual)
     print(f"{name}: {len(operations.done)} operations on files, {here.ends()} times in trouble")
@@ -208,7 +204,7 @@ def test_a_kill_leaves_head_whole_and_nothing_on_the_disk(
     root, usual = played.world.scratch, played.begins(WORKS[name])
     length = measured(work_of, endpoint, root, name, next(played.numbers))
     played.seen()
-    moments = [Moment(operation=at) for at in each(length.operations)]
+    moments = [Moment(operation=at) for at in some(length.operations)]
     moments += [Moment(size=size) for size in some(range(0, BEYOND, BLOCK))]
     deaths: list[bool] = []
     for moment in moments:
@@ -217,6 +213,6 @@ def test_a_kill_leaves_head_whole_and_nothing_on_the_disk(
             deaths.append(killed(work_of, endpoint, root, name, number, at=moment))
 
         played.endures(WORKS[name], dies, usual)
-    print(f"{name}: {length.operations} operations on files, {sum(deaths)} deaths", end="")
+    print(f"{name}: {len(length.operations)} operations on files, {sum(deaths)} deaths", end="")
     print(f" in {played.ends()} times in trouble")
     assert any(deaths)

@@ -12,7 +12,8 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,25 @@ class Done(NamedTuple):
 
     name: str
     place: str
+
+
+class Turn(NamedTuple):
+    """The so-manieth (from 0) time that an operation is done: however often others are before it,
+    it is the same in every run.
+    """
+
+    done: Done
+    nth: int
+
+
+def turns(done: Iterable[Done]) -> list[Turn]:
+    """Return each of these operations as the turn it was."""
+    times: Counter[Done] = Counter()
+    found = []
+    for one in done:
+        found.append(Turn(one, times[one]))
+        times[one] += 1
+    return found
 
 
 @dataclass(frozen=True)
@@ -71,17 +91,15 @@ TROUBLES: Final = (
 
 @dataclass
 class Operations:
-    """What the engine did under `root`, in order, and what happens at number `at` (from 0) of those
-    that `trouble` can meet; None: the process is killed there.
-
-    `struck` is the one that met it.
+    """What the engine did under `root`, in order, and where it meets `trouble`; None: the process
+    is killed there. `struck` says whether it has.
     """
 
     root: Path
-    at: int | None = None
+    at: Turn | None = None
     trouble: Trouble | None = None
     done: list[Done] = field(default_factory=list)
-    struck: Done | None = None
+    struck: bool = False
     _lock: Any = field(default_factory=Lock)
 
     def arrives(self, name: str, where: object) -> None:
@@ -91,12 +109,12 @@ class Operations:
             return
         if self.trouble and not self.trouble.can_meet(name):
             return
+        done = Done(name, place)
         with self._lock:
-            self.done.append(Done(name, place))
-            strikes = len(self.done) - 1 == self.at
+            strikes = Turn(done, self.done.count(done)) == self.at
             lasts = self.struck and self.trouble and self.trouble.lasting
-            if strikes:
-                self.struck = self.done[-1]
+            self.struck = self.struck or strikes
+            self.done.append(done)
         if strikes and self.trouble is None:
             os.kill(os.getpid(), signal.SIGKILL)
         if self.trouble and (strikes or lasts):

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias
 
-_PATIENCE: Final = 60  # seconds until a thread that reaches no point is a failure
+_PATIENCE: Final = 600  # seconds until a thread that reaches no point is a failure
 
 Act: TypeAlias = Callable[[], object]
 
