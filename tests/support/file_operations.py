@@ -1,59 +1,124 @@
-"""Counts the file operations under a folder, and lets one of them find the disk full or broken, or
-the process dead.
+"""Counts the engine's file operations under a folder, and lets one of them find the disk full or
+broken, no descriptor left, or the process dead.
 
 Met are the calls by which Python touches files; a file that is opened to be written tells of each
 write. What SQLite and chromadb do by themselves is met by the kernel's limit on a file's size.
 """
 
 import builtins
+import errno
 import io
 import os
 import signal
 import sqlite3
-from collections.abc import Callable, Iterator
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import pytest
 
-# What a full disk refuses and what it does not, by the name under which Python calls it.
-_GROWS: Final = ("mkdir", "write", "writelines", "pwrite", "sendfile", "create")
+import instep
+import receipt_chroma
+
 _PATHS: Final = ("open", "mkdir", "rmdir", "unlink", "replace", "truncate", "scandir", "listdir")
 _DESCRIPTORS: Final = ("pwrite", "pread", "sendfile")
+_ENGINE: Final = (*instep.__path__, *receipt_chroma.__path__)
+
+
+class Done(NamedTuple):
+    """An operation, by the name under which Python calls it, and the engine's line it came from."""
+
+    name: str
+    place: str
+
+
+class Turn(NamedTuple):
+    """The so-manieth (from 0) time that an operation is done: however often others are before it,
+    it is the same in every run.
+    """
+
+    done: Done
+    nth: int
+
+
+def turns(done: Iterable[Done]) -> list[Turn]:
+    """Return each of these operations as the turn it was."""
+    times: Counter[Done] = Counter()
+    found = []
+    for one in done:
+        found.append(Turn(one, times[one]))
+        times[one] += 1
+    return found
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What operations end with; `meets` are those that can (None: all).
+
+    `lasting`: from the one that is struck on, all that it meets do; else that one alone.
+    """
+
+    error: int
+    meets: frozenset[str] | None = None
+    lasting: bool = False
+
+    def can_meet(self, name: str) -> bool:
+        return self.meets is None or name in self.meets
+
+    def __str__(self) -> str:
+        return errno.errorcode[self.error]
+
+
+TROUBLES: Final = (
+    Trouble(
+        errno.ENOSPC,
+        frozenset({"mkdir", "write", "writelines", "pwrite", "sendfile", "create"}),
+        lasting=True,
+    ),
+    Trouble(errno.EIO),
+    Trouble(
+        errno.EMFILE,
+        frozenset({"open", "create", "connect", "scandir", "listdir"}),
+        lasting=True,
+    ),
+)
 
 
 @dataclass
 class Operations:
-    """What was done under `root`, in order, and what happens at number `at` (from 0).
-
-    `error` None: the process is killed. `lasting`: the disk is full, and stays so for whatever
-    needs room; else that one operation fails.
+    """What the engine did under `root`, in order, and where it meets `trouble`; None: the process
+    is killed there. `struck` says whether it has.
     """
 
     root: Path
-    at: int | None = None
-    error: int | None = None
-    lasting: bool = False
-    done: list[str] = field(default_factory=list)
+    at: Turn | None = None
+    trouble: Trouble | None = None
+    done: list[Done] = field(default_factory=list)
     struck: bool = False
     _lock: Any = field(default_factory=Lock)
 
     def arrives(self, name: str, where: object) -> None:
         """Count an operation under the root, or let it fail."""
-        path = _path(where)
-        if path is None or self.root not in path.parents:
+        place, path = _place(), _path(where)
+        if place is None or path is None or self.root not in path.parents:
             return
+        if self.trouble and not self.trouble.can_meet(name):
+            return
+        done = Done(name, place)
         with self._lock:
-            self.done.append(f"{name} {path.name}")
-            strikes = len(self.done) - 1 == self.at
+            strikes = Turn(done, self.done.count(done)) == self.at
+            lasts = self.struck and self.trouble and self.trouble.lasting
             self.struck = self.struck or strikes
-        if strikes and self.error is None:
+            self.done.append(done)
+        if strikes and self.trouble is None:
             os.kill(os.getpid(), signal.SIGKILL)
-        if self.error and (self.struck and name in _GROWS if self.lasting else strikes):
-            raise OSError(self.error, os.strerror(self.error), str(path))
+        if self.trouble and (strikes or lasts):
+            raise OSError(self.trouble.error, os.strerror(self.trouble.error), str(path))
 
 
 @contextmanager
@@ -111,6 +176,14 @@ class _Written:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+
+
+def _place() -> str | None:
+    """Return the line of the engine that is at work; None: it is somebody else's doing."""
+    frame = sys._getframe(1)
+    while frame and not frame.f_code.co_filename.startswith(_ENGINE):
+        frame = frame.f_back  # type: ignore[assignment]
+    return frame and f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
 
 
 def _path(where: object) -> Path | None:

@@ -20,7 +20,7 @@ from types import FrameType
 from typing import Any, Final, TypeAlias
 
 import instep
-from tests.support.file_operations import Operations, watched
+from tests.support.file_operations import Operations, Turn, turns, watched
 from tests.support.processes import FORKED
 
 _ENGINE: Final = str(Path(next(iter(instep.__path__))))
@@ -40,18 +40,18 @@ class Length:
 
     lines: int
     seconds: float
-    operations: int
+    operations: list[Turn]
 
 
 @dataclass(frozen=True)
 class Moment:
     """When to end: at the first visit of so many lines, after so many seconds, at an operation on
-    files (from 0), or at the first write beyond so many bytes of any file.
+    files, or at the first write beyond so many bytes of any file.
     """
 
     line: int | None = None
     seconds: float | None = None
-    operation: int | None = None
+    operation: Turn | None = None
     size: int | None = None
 
 
@@ -121,7 +121,7 @@ def _live(
     sys.settrace(None)
     signal.setitimer(signal.ITIMER_PROF, 0)
     if report is not None:
-        report.send(Length(len(lines.seen), process_time() - began, len(operations.done)))
+        report.send(Length(len(lines.seen), process_time() - began, turns(operations.done)))
 
 
 def _end_beyond(size: int) -> None:

@@ -18,7 +18,7 @@ from tests.support.aws import BUCKET, LOCKS, REGION, Services
 from tests.support.snapshots import World
 
 FORKED: Final[ForkServerContext] = multiprocessing.get_context("forkserver")
-FORKED.set_forkserver_preload(["instep.snapshot.acts.fold", "instep.snapshot.copy.reader", "boto3"])
+FORKED.set_forkserver_preload(["tests.support.forked"])
 
 
 @contextmanager

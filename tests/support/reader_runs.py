@@ -118,12 +118,7 @@ class ReaderRun:
 
     def lies_there(self) -> Hashable:
         """Return HEAD, and what every copy holds and is said to hold."""
-        copies = sorted(self.copy.directory.parent.glob("*/data/*"))
-        return (
-            self._version_of_head(),
-            tuple((str(path.relative_to(path.parents[2])), _hash(path)) for path in copies),
-            tuple(self._said()),
-        )
+        return self._version_of_head(), self._in(self._copies())
 
     def check(self) -> None:
         """Nobody goes back; what is said to be whole is; what was read is of one version."""
@@ -203,12 +198,37 @@ class ReaderRun:
             for directory in sorted(self.copy.directory.parent.glob("*"))
         ]
 
-    def _said(self) -> list[Hashable]:
-        states = [copy.state() for copy in self._copies()]
-        return [(state.version, state.header) for state in states]
+    def _observed(self, who: str) -> Hashable:
+        """Return all that `who` can look at: his own copy, and what moves him on."""
+        if who == "publish":
+            return None
+        if who == "second":
+            mine = {self.copy.directory} if self._is_claimed() else set()
+            return self._in([copy for copy in self._copies() if copy.directory not in mine])
+        head = self._version_of_head() if who in {"refresh", "again"} else ""
+        return self.snapshot.version, head, self._in([self.copy])
 
-    def _observed(self) -> Hashable:
-        return (self.snapshot.version, self._version_of_head(), *self._said())
+    def _is_claimed(self) -> bool:
+        """Say whether the snapshot still has its copy: the last thing a close does is to give it
+        back.
+        """
+        return not any(actor.name == "close" and actor.over for actor in self.stages.actors)
+
+    def _in(self, copies: list[Any]) -> Hashable:
+        """Return what copies hold, SQLite's shared memory apart, and are said to hold."""
+        return tuple(
+            (
+                copy.directory.name,
+                *((path.name, _hash(path)) for path in _files(copy.data)),
+                (state := copy.state()).version,
+                state.header,
+            )
+            for copy in copies
+        )
+
+
+def _files(data: Path) -> list[Path]:
+    return sorted(path for path in data.glob("*") if not path.name.endswith("-shm"))
 
 
 def _hash(path: Path) -> str:

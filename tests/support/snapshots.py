@@ -4,6 +4,7 @@ What a snapshot holds is judged by SQLite's own integrity check and by chromadb 
 by the code under test.
 """
 
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Ids
@@ -108,7 +109,9 @@ class World:
         """What plain chromadb reads from a pulled copy, after SQLite has found it whole."""
         directory = self.fresh_directory()
         pull(self.store.objects, NAME, directory, at=at)
-        return seen_in(directory)
+        seen = seen_in(directory)
+        shutil.rmtree(directory)
+        return seen
 
     def objects(self) -> dict[str, bytes]:
         """Every object of the collection."""

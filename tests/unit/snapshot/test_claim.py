@@ -1,12 +1,13 @@
 """A directory a process: nobody shares one, the dead give theirs up, free ones do not pile up."""
 
+import errno
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
@@ -92,6 +93,24 @@ def test_what_cannot_be_removed_is_in_nobodys_way(
 
 def _refused(_: Path) -> None:
     raise PermissionError("not yours")
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO])
+def test_a_disk_that_fails_is_told_and_no_directory_after_the_other_is_tried(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = iter([OSError(number, os.strerror(number))] * 5)
+
+    def fails(*arguments: Any) -> int:
+        for error in refusals:
+            raise error
+        return opens(*arguments)
+
+    opens = os.open
+    monkeypatch.setattr(os, "open", fails)
+    with pytest.raises(OSError, match=os.strerror(number)), claim(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["0"]
 
 
 def folder_with(path: Path, *files: str) -> Path:

@@ -1,5 +1,6 @@
 """Folds: the same content, nothing left to replay, deleted content gone, and when one is due."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from instep.snapshot.acts.folding import (
     needs_fold,
     needs_vacuum,
 )
+from instep.snapshot.copy.claim import MARK
 from instep.snapshot.copy.reader import open_snapshot
 from instep.snapshot.format.manifest import FileEntry, Layer, Manifest, PackRef
 from instep.snapshot.format.pages import page_count
@@ -183,6 +185,21 @@ def test_a_fold_that_failed_leaves_a_writer_that_loads_no_index(world: World) ->
 def chain(increments: int, weight: int = 1) -> FileEntry:
     step = Layer(BASE.version, BASE.size, BASE.digest, (PackRef("e" * 64, weight, 1),))
     return FileEntry((BASE, *[step] * increments))
+
+
+def test_a_fold_has_the_room_that_a_killed_one_took(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write(adds(names(3)))
+    left = world.scratch / "fold" / "0" / "instep-scratch-fold-dead"
+    left.mkdir(parents=True)
+    (left.parent / MARK).touch()
+    usage = shutil.disk_usage(world.scratch)
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda _: usage._replace(free=0) if left.exists() else usage
+    )
+    world.fold()
+    assert not left.exists()
 
 
 def test_a_database_that_is_mostly_free_pages_is_folded(world: World) -> None:

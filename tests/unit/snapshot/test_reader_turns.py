@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 import pytest
 
@@ -17,9 +17,9 @@ from tests.support.snapshots import NAME, World, adds, names, scribble, seen_thr
 class Slow(Thread):
     """A refresh in a thread of its own, that stands still before each pack is used."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, over: Event | None = None) -> None:
         super().__init__()
-        self._snapshot = snapshot
+        self._snapshot, self._over = snapshot, over or Event()
         self.fetching, self.may = Event(), Event()
         self.outcome: object = None
 
@@ -28,25 +28,45 @@ class Slow(Thread):
             self.outcome = self._snapshot.refresh(self._tell)
         except ValueError as error:
             self.outcome = error
+        self._over.set()
 
     def _tell(self, _done: int, _total: int) -> None:
         self.fetching.set()
         assert self.may.wait(60)
 
 
+class Asked:
+    """A lock that tells when somebody has to wait for it."""
+
+    def __init__(self, told: Event) -> None:
+        self._lock, self._told = Lock(), told
+
+    def __enter__(self) -> None:
+        if self._lock.locked():
+            self._told.set()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
 @pytest.mark.invariant(5)
-def test_two_refreshes_leave_the_snapshot_at_the_newer_version(world: World) -> None:
+def test_two_refreshes_leave_the_snapshot_at_the_newer_version(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.write(adds(names(60)))
-    directory = world.fresh_directory()
+    directory, waits_or_is_over = world.fresh_directory(), Event()
+    monkeypatch.setattr("instep.snapshot.copy.turn.Lock", lambda: Asked(waits_or_is_over))
     with open_snapshot(world.store.objects, NAME, directory=directory) as snapshot:
         world.write(updates(names(20), place="ONE"))
         slow = Slow(snapshot)
         slow.start()
         assert slow.fetching.wait(60)
         world.write(updates(names(40, 10), place="TWO"))
-        quick = Slow(snapshot)
+        quick = Slow(snapshot, waits_or_is_over)
         quick.may.set()
         quick.start()
+        assert waits_or_is_over.wait(60)
         slow.may.set()
         slow.join()
         quick.join()

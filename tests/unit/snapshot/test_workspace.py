@@ -1,5 +1,6 @@
 """The writer's side: stage what changed, publish it, stay warm, and heal."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from instep.chroma.collection import persist_after
 from instep.chroma.sqlite_rows import SQLITE
-from instep.errors import ConfigurationMissing, SnapshotUnsupported
+from instep.errors import ConfigurationMissing, SnapshotUnsupported, StorageUnavailable
 from instep.snapshot.acts.publish import Staged
 from instep.snapshot.acts.workspace import open_workspace
 from tests.support.snapshots import NAME, World, adds, deletes, names, queued, updates
@@ -137,6 +138,24 @@ def test_a_configuration_that_loses_its_threshold_is_never_staged(world: World) 
         world.stage(lambda collection: persist_after(collection, 9))
     assert world.objects() == before
     assert world.stage(updates(names(1), n=1)).changed
+
+
+@pytest.mark.parametrize("call", ["rmdir", "scandir"])
+def test_what_could_not_be_removed_is_in_nobodys_way(
+    world: World, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    world.write(adds(names(3)))
+    world.write(updates(names(3), n=1))
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fails)
+        with pytest.raises(StorageUnavailable, match="disk failed"):
+            world.write(updates(names(3), n=2))
+    world.write(updates(names(3), n=3))
+    assert {one.metadata["n"] for one in world.seen().values()} == {3}
 
 
 def test_two_writers_of_one_root_get_a_directory_each(world: World) -> None:

@@ -15,6 +15,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from instep.disk import is_disks
+
 MARK: Final = ".instep"
 """The file that makes a directory ours; the first thing written into it, the last one removed."""
 
@@ -75,16 +77,18 @@ def _lock(directory: Path) -> int | None:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
-    except OSError:  # a file, a link, or a directory that we may not even read
-        _leave(directory)
+    except OSError as error:
+        if is_disks(error):  # the next directory would fare no better, and none would be the last
+            raise
+        _leave(directory)  # a file, a link, or a directory that we may not even read
         return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if directory.stat().st_ino == os.fstat(descriptor).st_ino:
-            return descriptor
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    os.close(descriptor)
+    with ExitStack() as unlocking:
+        unlocking.callback(os.close, descriptor)
+        with suppress(BlockingIOError, FileNotFoundError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if directory.stat().st_ino == os.fstat(descriptor).st_ino:
+                unlocking.pop_all()
+                return descriptor
     return None
 
 

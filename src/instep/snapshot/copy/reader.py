@@ -112,9 +112,10 @@ class Snapshot:
     def close(self) -> None:
         """Close the client and give the copy back; twice is no error.
 
-        A refresh of another thread ends at its next pack, by ValueError.
+        A refresh of another thread ends at its next pack, by ValueError. ConfigurationMissing when
+        the disk refuses to keep the copy as it was published: the next open fetches it anew.
         """
-        with self._turn.last():
+        with self._turn.last(), local_disk(self._copy.directory):
             self._stack.close()
 
     def __enter__(self) -> "Snapshot":

@@ -11,7 +11,6 @@ only page 1 of the database may differ from what was published: in its header.
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -219,11 +218,10 @@ class WarmCopy:
         """Remove all that is not named: what a client leaves behind. No link is followed."""
         if self.data.is_symlink():
             return
-        for place, folders, files in os.walk(self.data, topdown=False):
+        for place, folders, files in os.walk(self.data, topdown=False, onerror=_raise_disks):
             for path in (Path(place, name) for name in (*folders, *files)):
                 if path.is_dir() and not path.is_symlink():
-                    with suppress(OSError):  # it is not empty
-                        path.rmdir()
+                    _remove_if_empty(path)
                 elif str(path.relative_to(self.data)) not in names:
                     path.unlink()
 
@@ -274,6 +272,19 @@ class WarmCopy:
         start = entry.layers[len(entry.layers) - len(missing) - 1]
         published = self.published if name == SQLITE else None
         return FilePlan(path, missing, start, published, hashes)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    try:
+        folder.rmdir()
+    except OSError as error:
+        _raise_disks(error)
+
+
+def _raise_disks(error: OSError) -> None:
+    """Go on where a folder is gone or not empty: what the disk failed at is still in the way."""
+    if is_disks(error):
+        raise error
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
