@@ -1,27 +1,26 @@
-"""Something done again and again beside a block, in a thread of its own."""
+"""Something done beside a block, in a thread of its own."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from threading import Event, Thread
 
 
 @contextmanager
-def every(seconds: float, act: Callable[[], object], name: str) -> Iterator[None]:
-    """Do `act` so many seconds after it was last done, until the block ends.
+def beside(work: Callable[[Event], object], name: str) -> Iterator[None]:
+    """Do `work`, which is to return soon after its event is set: that says the block has ended.
 
     What it raises ends it, and is raised behind the block.
     """
     ended = Event()
     failures: list[BaseException] = []
 
-    def work() -> None:
+    def guarded() -> None:
         try:
-            while not ended.wait(seconds):
-                act()
+            work(ended)
         except BaseException as error:  # noqa: BLE001 - told where the block is
             failures.append(error)
 
-    thread = Thread(target=work, name=name)
+    thread = Thread(target=guarded, name=name)
     thread.start()
     try:
         yield
@@ -30,3 +29,13 @@ def every(seconds: float, act: Callable[[], object], name: str) -> Iterator[None
         thread.join()
     if failures:
         raise failures[0]
+
+
+def every(seconds: float, act: Callable[[], object], name: str) -> AbstractContextManager[None]:
+    """Do `act` so many seconds after it was last done, until the block ends."""
+
+    def work(ended: Event) -> None:
+        while not ended.wait(seconds):
+            act()
+
+    return beside(work, name)

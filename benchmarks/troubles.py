@@ -1,15 +1,16 @@
 """What goes wrong during a soak, and when: planned from a seed, then done to a deployed app."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from math import pi, sin
 from random import Random
-from threading import Event, Thread
+from threading import Event
 from time import monotonic
 from typing import Any
 
+from benchmarks.beside import beside
 from benchmarks.live import COLLECTIONS, LiveApp
 from instep.clock import utc_now
 from instep.local.fault_proxy import FaultProxy
@@ -78,30 +79,17 @@ class Troublemaker:
         self._app, self._proxy = app, proxy
         self.done: Counter[str] = Counter()
 
-    @contextmanager
-    def at_work(self, troubles: Iterable[Trouble]) -> Iterator[None]:
+    def at_work(self, troubles: Iterable[Trouble]) -> AbstractContextManager[None]:
         """Do each trouble when it is due, until the block ends."""
-        ended, began = Event(), monotonic()
-        failures: list[Exception] = []
+        began = monotonic()
 
-        def work() -> None:
-            try:
-                for trouble in troubles:
-                    if ended.wait(max(0.0, began + trouble.due - monotonic())):
-                        return
-                    self._do(trouble, ended)
-            except Exception as error:  # noqa: BLE001 - told where the block is
-                failures.append(error)
+        def work(ended: Event) -> None:
+            for trouble in troubles:
+                if ended.wait(max(0.0, began + trouble.due - monotonic())):
+                    return
+                self._do(trouble, ended)
 
-        thread = Thread(target=work, name="trouble")
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-        if failures:
-            raise failures[0]
+        return beside(work, "trouble")
 
     def _do(self, trouble: Trouble, ended: Event) -> None:
         if trouble.kind == ABORTED:
