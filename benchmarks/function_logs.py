@@ -7,6 +7,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from benchmarks.window import Window
+from instep.costs.prices import LOG_OVERHEAD_BYTES
 from instep.local.metrics import log_lines
 from instep.local.target import Target
 
@@ -61,9 +63,14 @@ class FunctionLogs:
             and function["FunctionName"].startswith(self.stack)
         }
 
-    def texts(self, name: str) -> list[str]:
+    def texts(self, name: str, within: Window | None = None) -> list[str]:
         """Return every log line of a function, whoever wrote it, oldest first."""
-        return log_lines(self.target.client("logs"), self.group(name))
+        bounds = (within.began, within.ended) if within else ()
+        return log_lines(self.target.client("logs"), self.group(name), *bounds)
+
+    def logged_bytes(self, name: str, within: Window) -> int:
+        """Return the bytes of a function's log events, counted as CloudWatch Logs does."""
+        return sum(len(line.encode()) + LOG_OVERHEAD_BYTES for line in self.texts(name, within))
 
     def lines(self, name: str, message: str, since: float = 0.0) -> Iterator[Line]:
         """Yield the function's lines of this message from the instant `since` on."""

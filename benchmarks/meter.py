@@ -13,13 +13,11 @@ from benchmarks.window import Window
 from benchmarks.wire_usage import CountingProxy, total
 from benchmarks.workflow_meter import machines
 from instep.costs.prices import (
-    LOG_OVERHEAD_BYTES,
     added,
     lambda_gb_seconds,
     stream_calls,
     traces_recorded,
 )
-from instep.local.metrics import log_lines
 
 _INGEST = "ingest"
 _GB = 1_000_000_000
@@ -47,7 +45,9 @@ class Meter:
                     * lambda_gb_seconds(call.fields["ms"], functions[call.function]["MemorySize"])
                     for call in calls
                 ),
-                "log_bytes": sum(self._logged(name, window) * shares[name] for name in shares),
+                "log_bytes": sum(
+                    self.app.logs.logged_bytes(name, window) * shares[name] for name in shares
+                ),
                 "roots": len(ingests) * shares[_INGEST] * self._traced(_INGEST),
             },
             total(
@@ -68,12 +68,6 @@ class Meter:
     def _traced(self, function: str) -> bool:
         settings: Mapping[str, str] = self.app.logs.functions[function].get("TracingConfig", {})
         return settings.get("Mode") == "Active"
-
-    def _logged(self, function: str, window: Window) -> int:
-        """Return the bytes of a function's log events, counted as CloudWatch Logs does."""
-        logs, group = self.app.target.client("logs"), self.app.logs.group(function)
-        lines = log_lines(logs, group, window.began, window.ended)
-        return sum(len(line.encode()) + LOG_OVERHEAD_BYTES for line in lines)
 
 
 def made_by_aws(calls: Sequence[float], window: float) -> float:

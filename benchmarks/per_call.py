@@ -11,8 +11,7 @@ from benchmarks.live import LiveApp
 from benchmarks.measure import Figures, percentile
 from benchmarks.window import Window
 from benchmarks.wire_usage import CountingProxy, total
-from instep.costs.prices import LOG_OVERHEAD_BYTES
-from instep.local.metrics import emf_document, log_lines
+from instep.local.metrics import emf_document
 
 
 @dataclass(frozen=True)
@@ -40,9 +39,7 @@ class Calls:
                 continue
             deployed = self.app.logs.functions[name]["FunctionName"]
             requests = total(use for use in used if use.function == deployed)
-            logged = sum(
-                len(line.encode()) + LOG_OVERHEAD_BYTES for line in self._lines(name, window)
-            )
+            logged = self.app.logs.logged_bytes(name, window)
             per_call = {"ms": sum(took), "log_bytes": logged, **requests}
             figures |= {
                 f"calls_{name}": len(took),
@@ -57,12 +54,10 @@ class Calls:
     def metric_names(self, window: Window) -> set[tuple[str, str, str]]:
         """Return what was printed in the window: metric, service, and collection or nothing."""
         return {
-            one for name in self.app.logs.functions for one in printed(self._lines(name, window))
+            one
+            for name in self.app.logs.functions
+            for one in printed(self.app.logs.texts(name, window))
         }
-
-    def _lines(self, function: str, window: Window) -> list[str]:
-        logs, group = self.app.target.client("logs"), self.app.logs.group(function)
-        return log_lines(logs, group, window.began, window.ended)
 
 
 def printed(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:

@@ -7,7 +7,7 @@ from constructs import Construct
 
 from instep.cdk.function import WorkflowFunction
 from instep.cdk.making import Making, Parts
-from instep.cdk.storage import BATCH_PREFIX
+from instep.cdk.storage import BATCH_PREFIX, HEADS, PACKS, VERSIONS
 
 # Measured by `instep bench deployed`: 70,000 x 1,536 embeddings, 500 labels, 500 new words. Lambda
 # gives processor time by memory, 1,769 MB being one whole core, and asks the same for half as long.
@@ -21,7 +21,7 @@ BEAT = ["HEARTBEAT_INTERVAL_SECONDS", "ROUND_SECONDS"]
 
 QUEUE = "dynamodb:UpdateItem"  # what it takes to say that work was queued
 RETURN = ["sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
-SNAPSHOTS = ["*/HEAD*", "*/versions/*", "*/packs/*"]
+SNAPSHOTS = [HEADS, VERSIONS, PACKS]
 
 
 class Functions(Making):
@@ -123,7 +123,7 @@ class Functions(Making):
             [self._entities],
         )
         self._allow_objects(made, "s3:GetObject", "*")
-        self._allow_objects(made, "s3:PutObject", "*/packs/*", "*/versions/*", f"{BATCH_PREFIX}*")
+        self._allow_objects(made, "s3:PutObject", PACKS, VERSIONS, f"{BATCH_PREFIX}*")
         self._allow_foreign_deltas(made)
         self._allow_models(made)
         return made
@@ -137,8 +137,8 @@ class Functions(Making):
             reads=[*LEASE, *FOLD, "CHROMADB_BUCKET"],
         )
         self._allow_leases(made)
-        self._allow_objects(made, "s3:GetObject", "*/HEAD*", "*/versions/*")
-        self._allow_objects(made, "s3:PutObject", "*/HEAD*")
+        self._allow_objects(made, "s3:GetObject", HEADS, VERSIONS)
+        self._allow_objects(made, "s3:PutObject", HEADS)
         return made
 
     def _fold_snapshot(self) -> WorkflowFunction:
@@ -217,5 +217,5 @@ class Functions(Making):
         made.allow(["sqs:SendMessage"], [self._dlq])
         self._allow_runner(made, QUEUE)
         made.allow(["events:PutEvents"], [self._bus.event_bus_arn])
-        self._allow_objects(made, "s3:GetObject", "*/HEAD*", "*/versions/*")
+        self._allow_objects(made, "s3:GetObject", HEADS, VERSIONS)
         return made

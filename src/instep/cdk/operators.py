@@ -19,13 +19,11 @@ from instep.cdk.ingest import LAMBDA_PREFIX, Queues
 from instep.cdk.keys import Keys
 from instep.cdk.models import bedrock_arns
 from instep.cdk.nag import accept, accept_objects
-from instep.cdk.storage import Storage
+from instep.cdk.storage import HEADS, PACKS, TAGS, VERSIONS, Storage
 from instep.domain import Domain
 from instep.flow.lock_item import KEY
 
-# Of any collection: a managed policy has room for 6,144 characters, and a domain for more names.
-KEPT: Final = ["*/versions/*", "*/packs/*", "*/tags/*"]
-HEADS: Final = "*/HEAD*"
+KEPT: Final = [VERSIONS, PACKS, TAGS]
 SUCCESSORS: Final = "*/HEAD.*"  # of a collection built anew; HEAD itself nobody deletes
 PREDECESSORS: Final = "*/snapshot/*"  # what `instep import` reads, where it lies in our own bucket
 

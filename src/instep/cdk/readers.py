@@ -9,10 +9,9 @@ from constructs import Construct
 
 from instep.cdk.keys import Keys
 from instep.cdk.nag import accept_objects
-from instep.cdk.storage import Storage
+from instep.cdk.storage import HEADS, PACKS, TAGS, VERSIONS, Storage
 
-# Of any collection: a managed policy has room for 6,144 characters, and a domain for more names.
-READ: Final = ["*/HEAD*", "*/versions/*", "*/packs/*", "*/tags/*"]
+READ: Final = [HEADS, VERSIONS, PACKS, TAGS]
 
 
 class Readers(Construct):

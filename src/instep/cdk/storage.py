@@ -15,6 +15,8 @@ from instep.domain import Domain
 from instep.keys import KeyAttribute
 
 BATCH_PREFIX = "batches/"
+# Of any collection: a policy has room for some thousand characters, and a domain for more names.
+HEADS, VERSIONS, PACKS, TAGS = "*/HEAD*", "*/versions/*", "*/packs/*", "*/tags/*"
 BATCH_DAYS = 15  # one more than a message can wait in the inbox or the DLQ
 OVERWRITTEN_DAYS = 30  # HEAD as it was, and what a sweep has deleted
 NO_ACCESS_LOG = (

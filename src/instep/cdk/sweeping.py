@@ -15,13 +15,12 @@ from constructs import Construct
 from instep.cdk.function import Platform, WorkflowFunction
 from instep.cdk.functions import IO_BOUND
 from instep.cdk.nag import accept_objects
-from instep.cdk.storage import Storage
+from instep.cdk.storage import HEADS, PACKS, TAGS, VERSIONS, Storage
 from instep.cdk.trust import service
 
 EVERY = "rate(1 day)"
-# Of any collection: a role's policies have room for 10,240 characters, and a domain for more names.
-READ: Final = ["*/HEAD*", "*/versions/*", "*/tags/*"]
-SWEPT: Final = ["*/versions/*", "*/packs/*"]
+READ: Final = [HEADS, VERSIONS, TAGS]
+SWEPT: Final = [VERSIONS, PACKS]
 
 
 class Sweeping(Construct):

@@ -46,6 +46,11 @@ class Workload:
         return a_second * MONTH_SECONDS
 
     @property
+    def probes(self) -> float:
+        """Executions of the probe a month."""
+        return MONTH_SECONDS / (self.probe_minutes * 60) if self.probe_minutes else 0.0
+
+    @property
     def changes_a_round(self) -> float:
         """Changes that a round takes."""
         return self.changes * MONTH_SECONDS / self.rounds if self.rounds else 0.0
@@ -107,14 +112,12 @@ def _alone(load: Workload) -> dict[str, float]:
 
 def _probes(load: Workload) -> dict[str, float]:
     """Executions that change nothing, and so publish nothing."""
-    if not load.probe_minutes:
-        return {}
     collection = [call.used() for call in counted.A_COLLECTION if call is not counted.PUBLISH]
     one = added(
         {"schedules": 1}, counted.PROBE, counted.PASTED.used(), counted.SETTLE.used(),
         _times(added(*collection), load.collections),
     )  # fmt: skip
-    return _times(one, MONTH_SECONDS / (load.probe_minutes * 60))
+    return _times(one, load.probes)
 
 
 def _collection(changes: float) -> dict[str, float]:
@@ -141,8 +144,7 @@ def _ingests(load: Workload) -> float:
 
 
 def _traces(load: Workload, starts: float) -> dict[str, float]:
-    probes = MONTH_SECONDS / (load.probe_minutes * 60) if load.probe_minutes else 0.0
-    executions = starts + probes + (0 if load.is_steady else load.rounds)
+    executions = starts + load.probes + (0 if load.is_steady else load.rounds)
     return {"traces": traces_recorded(_ingests(load) + executions, MONTH_SECONDS)}
 
 
