@@ -5,9 +5,8 @@ CI meets a sample, the same each time. All of them, and how many there are (half
 a time, with `-k "fold"`): `pytest --hypothesis-profile=deep -s tests/faults/test_disk.py`
 """
 
-import resource
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -22,7 +21,7 @@ from instep.snapshot.acts import folding
 from instep.snapshot.acts.folding import needs_fold
 from instep.snapshot.format.head import Head
 from tests.support.disk_works import WORKS, Content, Work, begin, left_on_disk
-from tests.support.file_operations import TROUBLES, Done, Operations, turns, watched
+from tests.support.file_operations import TROUBLES, Done, Operations, files_bounded, turns, watched
 from tests.support.kills import Moment, killed, measured
 from tests.support.processes import shared_world, world_at
 from tests.support.snapshots import World, a_world
@@ -167,17 +166,6 @@ def fails(played: Played, work: Work, meeting: Operations, number: int) -> None:
 def bounded(played: Played, work: Work, size: int, number: int) -> None:
     with files_bounded(size):
         run(played, work, number)
-
-
-@contextmanager
-def files_bounded(size: int) -> Iterator[None]:
-    """Let no file of this process grow beyond a size: writes fail, in native code too."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 # -- a process that dies

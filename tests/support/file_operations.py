@@ -9,6 +9,7 @@ import builtins
 import errno
 import io
 import os
+import resource
 import signal
 import sqlite3
 import sys
@@ -26,7 +27,7 @@ import instep
 import receipt_chroma
 
 _PATHS: Final = ("open", "mkdir", "rmdir", "unlink", "replace", "truncate", "scandir", "listdir")
-_DESCRIPTORS: Final = ("pwrite", "pread", "sendfile")
+_DESCRIPTORS: Final = ("pread", "sendfile")
 _ENGINE: Final = (*instep.__path__, *receipt_chroma.__path__)
 
 
@@ -77,7 +78,7 @@ class Trouble:
 TROUBLES: Final = (
     Trouble(
         errno.ENOSPC,
-        frozenset({"mkdir", "write", "writelines", "pwrite", "sendfile", "create"}),
+        frozenset({"mkdir", "write", "writelines", "sendfile", "create"}),
         lasting=True,
     ),
     Trouble(errno.EIO),
@@ -194,3 +195,14 @@ def _path(where: object) -> Path | None:
         except OSError:
             return None
     return Path(os.fsdecode(where)).absolute()  # type: ignore[arg-type]
+
+
+@contextmanager
+def files_bounded(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond a size: writes fail, in native code too."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +15,9 @@ from instep.snapshot.format.pages import (
     page_count,
     page_length,
     read_pages,
+    write_pages,
 )
+from tests.support.file_operations import files_bounded
 
 PAGES = st.dictionaries(st.integers(1, 40), st.binary(min_size=1, max_size=8), max_size=12)
 
@@ -66,3 +69,11 @@ def test_changed_pages_of_a_file_that_grew(tmp_path: Path) -> None:
         whole.add(number, found.get(number, page))
     whole.add(4, found[4])
     assert whole.hex() == file_digest(new)
+
+
+def test_a_disk_with_room_for_a_part_of_the_pages_is_heard_of(tmp_path: Path) -> None:
+    """What is written in one call may be written in part, and that is no error to the kernel."""
+    file = tmp_path / "file"
+    file.write_bytes(b"a" * 3 * PAGE)
+    with files_bounded(2 * PAGE), pytest.raises(OSError, match="File too large"):
+        write_pages(file, {2: b"b" * PAGE, 3: b"c" * PAGE}, 3 * PAGE)

@@ -114,10 +114,14 @@ def changed(old: Path, new: Path, normal: Normal | None = None) -> dict[int, byt
 
 
 def write_pages(path: Path, pages: Pages, size: int) -> None:
-    """Write pages into a file that then has `size` bytes: neighbours in one call."""
-    with path.open("r+b", buffering=0) as file:
+    """Write pages into a file that then has `size` bytes: neighbours in one call.
+
+    Through Python's buffer: a disk with room for a part of it is heard of, not taken for done.
+    """
+    with path.open("r+b") as file:
         for first, run in _runs(pages):
-            os.pwrite(file.fileno(), b"".join(run), (first - 1) * PAGE)
+            file.seek((first - 1) * PAGE)
+            file.write(b"".join(run))
         file.truncate(size)
 
 
