@@ -4,6 +4,8 @@ They are forked from a server that has loaded the engine once, so that one costs
 """
 
 import multiprocessing
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerContext
@@ -14,6 +16,7 @@ import boto3
 from botocore.config import Config
 
 from instep.local.launcher import LocalCloud
+from instep.scratch import scratch_folder
 from tests.support.aws import BUCKET, LOCKS, REGION, Services
 from tests.support.snapshots import World
 
@@ -46,3 +49,20 @@ def world_at(endpoint: str, scratch: Path) -> World:
     s3 = session.client("s3", endpoint_url=endpoint, config=config)
     dynamodb = session.client("dynamodb", endpoint_url=endpoint, config=config)
     return World(Services(dynamodb, None, s3, None, "", ""), scratch)
+
+
+def killed_in_scratch(root: Path) -> Path:
+    """Return the scratch folder that a process left which was killed in it."""
+    process = FORKED.Process(target=_die_in_scratch, args=(root,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    (left,) = root.glob("*delta-*")
+    return left
+
+
+def _die_in_scratch(root: Path) -> None:
+    with scratch_folder(root, "delta") as folder:
+        (folder / "deep").mkdir()
+        (folder / "deep" / "file").write_bytes(b"x" * 5000)
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -75,6 +75,10 @@ def edit(app: DeployedApp, word: int) -> None:
     app.change(RECEIPT.label(word, "TOTAL", "VALID"))
 
 
+def ended_calls(app: DeployedApp, state: str) -> int:
+    return sum(line.startswith("REPORT ") for line in app.functions.log(state))
+
+
 def test_poison_is_told_until_the_dlq_is_empty(app: DeployedApp, watch: Watch) -> None:
     app.send("no record")
     assert app.run().outcome.succeeded
@@ -121,11 +125,13 @@ def test_a_call_that_is_tried_again_and_comes_through_is_nothing_to_tell(
 
 def test_a_run_that_somebody_stopped_is_told(app: DeployedApp, watch: Watch) -> None:
     held = calls(function=app.function("ParseBatch"))
+    before = ended_calls(app, "ParseBatch")
     with app.proxy.failing(held, Hold()) as rule:
         arn = app.start()
         eventually(lambda: rule.hits, "the run has begun")
         app.target.client("stepfunctions").stop_execution(executionArn=arn)
         assert watch.speaking() == {"executions-aborted"}
+    eventually(lambda: ended_calls(app, "ParseBatch") > before, "its call goes on, to its end")
     app.follow(app.ended(arn))
 
 

@@ -1,9 +1,10 @@
 """Of a foreign directory only vectors and records are taken: no byte of its index is ever followed.
 
-An index that was tampered with killed the import, or every reader's search, with a signal; so each
-test here would end the whole run where the foreign files still reached native code.
+An index that was tampered with killed the import, or every reader's search, with a signal, or took
+all the machine's memory: what is known to do so is tried in a process of its own.
 """
 
+import resource
 import shutil
 import sqlite3
 from contextlib import closing
@@ -24,6 +25,7 @@ from instep.errors import ImportRejected
 from instep.snapshot.acts.rebuilding import rebuild
 from instep.snapshot.format.manifest import Facts
 from tests.support.predecessor import write_directory
+from tests.support.processes import FORKED
 from tests.support.snapshots import (
     NAME,
     adds,
@@ -35,6 +37,7 @@ from tests.support.snapshots import (
     vector,
 )
 
+ENOUGH = 4 << 30  # bytes of address space
 NARROW = {"hnsw": {"space": "l2", "sync_threshold": 50, "batch_size": 20}}
 
 
@@ -89,6 +92,13 @@ def enter_elsewhere(theirs: Path) -> None:
     header.write_bytes(body)
 
 
+def rebuild_and_search(theirs: Path, made: Path) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (ENOUGH, ENOUGH))
+    facts = rebuilt(theirs, made)
+    assert (facts.embeddings, facts.pending_vectors) == (40, 0)
+    search(made)
+
+
 @pytest.mark.parametrize("tamper", [lead_astray, claim_levels, enter_elsewhere])
 def test_an_index_that_kills_who_follows_it_is_not_followed(
     theirs: Path, tmp_path: Path, tamper: object
@@ -96,10 +106,11 @@ def test_an_index_that_kills_who_follows_it_is_not_followed(
     held = seen_in(Path(shutil.copytree(theirs, tmp_path / "beside")))
     assert callable(tamper)
     tamper(theirs)
-    facts = rebuilt(theirs, tmp_path / "made")
-    assert (facts.embeddings, facts.pending_vectors) == (40, 0)
+    process = FORKED.Process(target=rebuild_and_search, args=(theirs, tmp_path / "made"))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
     assert seen_in(tmp_path / "made") == held
-    search(tmp_path / "made")
 
 
 @pytest.mark.parametrize("space", ["l2", "cosine", "ip"])

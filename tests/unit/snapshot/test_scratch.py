@@ -1,31 +1,13 @@
 """Scratch folders: the owner's while he lives, nobody's afterwards, and never somebody else's."""
 
 import os
-import signal
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from instep.scratch import scratch_folder, sweep_scratch
-from tests.support.processes import FORKED
-
-
-def die_in_one(root: Path) -> None:
-    with scratch_folder(root, "delta") as folder:
-        (folder / "deep").mkdir()
-        (folder / "deep" / "file").write_bytes(b"x" * 5000)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def killed_in_one(root: Path) -> Path:
-    """Return the folder that a process left which was killed in it."""
-    process = FORKED.Process(target=die_in_one, args=(root,))
-    process.start()
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
-    (left,) = root.glob("*delta-*")
-    return left
+from tests.support.processes import killed_in_scratch
 
 
 def test_it_is_gone_when_the_block_ends_however_it_ends(tmp_path: Path) -> None:
@@ -38,10 +20,10 @@ def test_it_is_gone_when_the_block_ends_however_it_ends(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path) -> None:
-    left = killed_in_one(tmp_path)
+    left = killed_in_scratch(tmp_path)
     with scratch_folder(tmp_path, "import"):
         assert not left.exists()
-    killed_in_one(tmp_path)
+    killed_in_scratch(tmp_path)
     sweep_scratch(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
