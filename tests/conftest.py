@@ -7,21 +7,43 @@ every line, chromadb's and moto's too.
 One reading of AWS's service models for all tests of a process: every cold start of a handler makes
 clients anew, and parsing these files was most of that.
 
-And long files first, with `--no-loadscope-reorder`: the short ones fill up the workers at the end.
+The collector leaves alone what was there before the first test: models and modules, by the hundred
+thousand, which it would go through again and again.
+
+Files of infrastructure go to one worker, for each would synthesize the app anew. And long files
+first, with `--no-loadscope-reorder`: the short ones fill up the workers at the end.
 """
 
+import gc
 from functools import cache
 
 import botocore.session
 import pytest
 from hypothesis import Phase, settings
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
+_ONE_SYNTHESIS = "tests/infrastructure/"
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True, phases=PHASES)
 settings.register_profile("deep", deadline=None, max_examples=2000, phases=PHASES)
 settings.load_profile("ci")
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
+class _ByFile(LoadFileScheduling):  # type: ignore[misc]
+    def _split_scope(self, nodeid: str) -> str:
+        return _ONE_SYNTHESIS if nodeid.startswith(_ONE_SYNTHESIS) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
+    return _ByFile(config, log)
 
 
 @pytest.hookimpl(trylast=True)  # after they were shuffled

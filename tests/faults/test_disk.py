@@ -15,11 +15,11 @@ from random import Random
 from typing import Final, TypeVar
 
 import pytest
-from hypothesis import settings
 
 from instep.snapshot.acts import folding
 from instep.snapshot.acts.folding import needs_fold
 from instep.snapshot.format.head import Head
+from tests.support.deep import DEEP
 from tests.support.disk_works import WORKS, Content, Work, begin, left_on_disk
 from tests.support.file_operations import TROUBLES, Done, Operations, files_bounded, turns, watched
 from tests.support.kills import Moment, killed, measured
@@ -32,7 +32,6 @@ BLOCK: Final = 4096
 BEYOND: Final = 96 * BLOCK  # hardly a file here is larger
 LAYERS: Final = 16  # then a fold is due: a thousand runs would work on ever more pages
 T = TypeVar("T")
-DEEP: Final = settings().max_examples > 1000
 
 
 @dataclass

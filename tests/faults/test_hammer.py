@@ -2,7 +2,7 @@
 there, the versions form one chain, and who reads meanwhile never sees half a version.
 
 Six take turns by the lease; two mind no lease at all, as after a lock table edited by hand, so that
-the compare-and-swap has work to do.
+the compare-and-swap has work to do. Eighty changes in CI, two hundred with the deep profile.
 """
 
 from multiprocessing.connection import Connection, wait
@@ -18,13 +18,14 @@ from instep.flow.lease import Lease
 from instep.snapshot.acts.fold import fold
 from instep.snapshot.acts.publish import publish, publish_unleased
 from instep.snapshot.copy.reader import open_snapshot
+from tests.support.deep import DEEP
 from tests.support.processes import FORKED, shared_world, world_at
 from tests.support.snapshots import NAME, Act, World, adds, names, updates
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
-PUBLISHES: Final = 200
+PUBLISHES: Final = 200 if DEEP else 80
 COMPACTORS: Final = 8
 UNLEASED: Final = 2  # of them
 TWINS: Final = names(2)  # carry the same number in every version
@@ -108,7 +109,7 @@ def compact(endpoint: str, scratch: Path, me: int, freed: Condition, report: Con
 @pytest.mark.invariant(1)
 @pytest.mark.invariant(3)
 @pytest.mark.invariant(5)
-def test_two_hundred_publishes_by_eight_compactors(tmp_path: Path) -> None:
+def test_publishes_by_eight_compactors(tmp_path: Path) -> None:
     with shared_world(tmp_path) as (world, endpoint):
         first = world.write(adds(TWINS)).version
         freed = FORKED.Condition()

@@ -1,5 +1,7 @@
-"""kill -9 at fifty moments of a run and its fold, one after the other on the same folders: HEAD is
-whole each time, and what the dead process left behind is recovered or dropped by the next run.
+"""kill -9 at moments of a run and its fold, one after the other on the same folders: HEAD is whole
+each time, and what the dead process left behind is recovered or dropped by the next run.
+
+Twenty moments in CI; fifty by `pytest --hypothesis-profile=deep tests/faults/test_kills.py`.
 """
 
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from instep.chroma import sqlite_wal
 from instep.chroma.sqlite_rows import SQLITE
 from instep.snapshot.copy.claim import MARK
 from instep.snapshot.format.pages import file_digest
+from tests.support.deep import DEEP
 from tests.support.kills import Length, Moment, killed, measured
 from tests.support.processes import shared_world, world_at
 from tests.support.snapshots import Act, Seen, World, adds, deletes, names, updates, vector
@@ -21,8 +24,8 @@ from tests.support.snapshots import Act, Seen, World, adds, deletes, names, upda
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
-COUNTED: Final = 40
-TIMED: Final = 10
+COUNTED: Final = 40 if DEEP else 16
+TIMED: Final = 10 if DEEP else 4
 WORDS: Final = names(120)
 LABELLED: Final = WORDS[110:]
 SEED: Final = 10

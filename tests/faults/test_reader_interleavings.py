@@ -10,14 +10,13 @@ from itertools import combinations
 from typing import Final
 
 import pytest
-from hypothesis import settings
 
 from tests.invariants.reader_removals import REMOVALS, Removal
+from tests.support.deep import DEEP
 from tests.support.reader_code import load, sources
 from tests.support.reader_runs import ReaderRun
 from tests.support.stages import Explored, explore
 
-DEEP: Final = settings().max_examples == settings.get_profile("deep").max_examples
 SOURCES: Final = sources()
 ACTS: Final = ("refresh", "again", "publish", "query", "close", "second")
 SHORT: Final[dict[tuple[str, ...], int]] = {  # the acts, and the fewest states that they come to

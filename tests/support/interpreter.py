@@ -246,7 +246,7 @@ class Interpreter:
         pause = Event()
         ended: Payload = client.describe_execution(executionArn=arn)
         while ended["status"] == "RUNNING":
-            pause.wait(0.01)
+            pause.wait(0.05)  # each look costs moto milliseconds
             ended = client.describe_execution(executionArn=arn)
         self._ended.append((machine, name, ended["status"] == "SUCCEEDED"))
         return ended

@@ -1,14 +1,15 @@
 """Has moto's interpreter of state machines ask ours: for functions, for rounds, and to wait.
 
-It leans on seven things inside moto 5.2 (moto/stepfunctions/parser): a Lambda task calls
+It leans on eight things inside moto 5.2 (moto/stepfunctions/parser): a Lambda task calls
 `lambda_eval_utils._invoke_lambda_function(parameters, region, state_credentials)` in the thread of
 its `_eval_execution(env)`, and reads `Payload` and `FunctionError` of the answer; a task that
 raises TimeoutError is a States.Timeout; a task of an AWS service leaves its answer on the stack in
 `_eval_service_task`, and moto has no StartSyncExecution to call there; a Wait waits in
 `_wait_interval`; a retrier waits by `retrier_decl.time.sleep`, which would make a busy lease take
 seconds; it counts under `EvalComponent.heap_key`, made at first use, so that two items of a Map
-that fail at once may make two and one of them is granted a try too many; and a definition's tree,
-which `AmazonStateLanguageParser.parse` would read anew at every start, is visited, never changed.
+that fail at once may make two and one of them is granted a try too many; a definition's tree, which
+`AmazonStateLanguageParser.parse` would read anew at every start, is visited, never changed; and
+`StepFunctionsParserBackend._validate_definition` says yes by returning.
 """
 
 from functools import cache
@@ -31,10 +32,12 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 )
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from tests.support.interpreter import Interpreter, Place
 
 _PARSE = AmazonStateLanguageParser.parse
+_JUDGED = cache(StepFunctionsParserBackend._validate_definition)
 
 
 @cache
@@ -77,3 +80,4 @@ def install(interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=interpreter.waits.append))
     monkeypatch.setattr(EvalComponent, "heap_key", property(lambda one: str(id(one))))
     monkeypatch.setattr(AmazonStateLanguageParser, "parse", parse)
+    monkeypatch.setattr(StepFunctionsParserBackend, "_validate_definition", _JUDGED)

@@ -8,7 +8,7 @@ PUBLISHED = {"v0": (0, 100), "v1": (1, 100), "v2": (2, 101)}
 
 
 def test_every_answer_is_of_one_version(stage: Stage) -> None:
-    figures = readers.run(stage, seconds=2, processes=2, threads=4).figures
+    figures = readers.run(stage, seconds=1, processes=2, threads=4).figures
     assert (figures["wrong_answers"], figures["errors"]) == (0, 0)
     assert figures["answers"] > 0
     assert figures["versions_published"] >= figures["versions_seen"] >= 1
