@@ -91,11 +91,13 @@ class Compactor:
         self.published.append(done.version)
 
 
-def compact(endpoint: str, scratch: Path, me: int, freed: Condition, report: Connection) -> None:
+def compact(
+    endpoint: str, scratch: Path, me: int, changes: int, freed: Condition, report: Connection
+) -> None:
     """Publish a share of the changes, each however often it takes; report what was published."""
     compactor = Compactor(world_at(endpoint, scratch / str(me)), f"compactor-{me}", freed)
     act = compactor.unleased if me < UNLEASED else compactor.leased
-    for number in range(me, PUBLISHES, COMPACTORS):
+    for number in range(me, changes, COMPACTORS):
         while True:
             try:
                 act(number)
@@ -116,7 +118,7 @@ def test_publishes_by_eight_compactors(tmp_path: Path) -> None:
         reports, processes = [], []
         for me in range(COMPACTORS):
             receiver, sender = FORKED.Pipe(duplex=False)
-            arguments = (endpoint, tmp_path, me, freed, sender)
+            arguments = (endpoint, tmp_path, me, PUBLISHES, freed, sender)
             processes.append(FORKED.Process(target=compact, args=arguments, daemon=True))
             processes[-1].start()
             sender.close()

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from receipt_demo.producer import write_delta
+from receipt_demo.producer import write_directory
 from tests.support.items import Attribute, Item, Paper
 
 WIDTH = 8  # floats an embedding; production's 1,536 only make it slower
@@ -66,33 +69,38 @@ class Receipt:
 
     def upload(self, s3: Any, bucket: str) -> None:
         """Write both deltas as loose objects."""
-        numbers = range(1, self.words + 1)
-        lines = {self.line_id(word): {"line_id": _line(word)} for word in numbers}
-        words = {self.word_id(word): {"line_id": _line(word), "word_id": word} for word in numbers}
-        for collection, carried in (("lines", lines), ("words", words)):
-            self._upload(s3, bucket, collection, carried)
+        for collection in ("lines", "words"):
+            for name, body in _files(self, collection).items():
+                s3.put_object(Bucket=bucket, Key=f"{self._delta(collection)}/{name}", Body=body)
 
-    def _upload(
-        self, s3: Any, bucket: str, collection: str, carried: Mapping[str, Mapping[str, int]]
-    ) -> None:
+    def carried(self, collection: str) -> dict[str, dict[str, Any]]:
+        """Return by id the metadata that the producer gives the embeddings of a collection."""
         own = {"image_id": self.image_id, "receipt_id": self.receipt_id}
-        write_delta(
-            s3,
-            bucket,
-            self._delta(collection),
-            collection,
-            list(carried),
-            [
-                [float((at + 1) * (number + 3) % 17) for number in range(WIDTH)]
-                for at in range(len(carried))
-            ],
-            [{**own, **fields} for fields in carried.values()],
-            [f"text of {id_}" for id_ in carried],
-            form="loose",
-        )
+        numbers = range(1, self.words + 1)
+        if collection == "lines":
+            return {self.line_id(word): {**own, "line_id": _line(word)} for word in numbers}
+        return {
+            self.word_id(word): {**own, "line_id": _line(word), "word_id": word} for word in numbers
+        }
 
     def _delta(self, collection: str) -> str:
         return f"{collection}/delta/{self.image_id}-{self.run_id}"
+
+
+@lru_cache(maxsize=64)
+def _files(receipt: Receipt, collection: str) -> Mapping[str, bytes]:
+    """Return a delta's files by name: made once, for hundreds of tests upload the same."""
+    carried = receipt.carried(collection)
+    vectors = [
+        [float((at + 1) * (number + 3) % 17) for number in range(WIDTH)]
+        for at in range(len(carried))
+    ]
+    texts = [f"text of {id_}" for id_ in carried]
+    with TemporaryDirectory(prefix="delta-") as name:
+        made = Path(name)
+        write_directory(made, collection, list(carried), vectors, list(carried.values()), texts)
+        files = sorted(path for path in made.rglob("*") if path.is_file())
+        return {path.relative_to(made).as_posix(): path.read_bytes() for path in files}
 
 
 def _line(word: int) -> int:
