@@ -1,9 +1,9 @@
 """Where everything stands, gathered from the services as plain values: what `status` prints."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from instep.cli.dead_letters import DeadLetter, dead_letters
 from instep.cli.session import Session
@@ -11,6 +11,7 @@ from instep.clock import Clock, utc_now
 from instep.flow.inbox import Depth, Inbox
 from instep.flow.lease import LeaseTable
 from instep.flow.runner import RunnerState, RunnerTable
+from instep.local.executions import rejected_by
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.freshness import Freshness, Lag
 
@@ -44,7 +45,10 @@ class CollectionStanding:
 
 @dataclass(frozen=True)
 class Execution:
-    """One execution of the state machine; `error` and `cause` only when it failed."""
+    """One execution of the state machine; `error` and `cause` only when it failed.
+
+    `rejected` records it put into the DLQ: it succeeds, and somebody should look.
+    """
 
     name: str
     status: str
@@ -53,6 +57,7 @@ class Execution:
     error: str | None
     cause: str | None
     arn: str
+    rejected: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,19 +114,18 @@ def executions(session: Session, limit: int, *, running: bool = False) -> list[E
         answer = client.list_executions(stateMachineArn=machine, maxResults=limit)
     found = []
     for listed in answer["executions"]:
-        error = cause = None
-        if listed["status"] == "FAILED":
-            described = client.describe_execution(executionArn=listed["executionArn"])
-            error, cause = described.get("error"), described.get("cause")
+        arn, ended = listed["executionArn"], listed["status"] in {"FAILED", "SUCCEEDED"}
+        told: Mapping[str, Any] = client.describe_execution(executionArn=arn) if ended else {}
         found.append(
             Execution(
                 name=listed["name"],
                 status=listed["status"],
                 started=listed["startDate"],
                 stopped=listed.get("stopDate"),
-                error=error,
-                cause=cause,
-                arn=listed["executionArn"],
+                error=told.get("error"),
+                cause=told.get("cause"),
+                arn=arn,
+                rejected=rejected_by(told.get("output")),
             )
         )
     return sorted(found, key=lambda execution: execution.started, reverse=True)

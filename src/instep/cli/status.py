@@ -143,8 +143,11 @@ def _executions(standing: Standing) -> Table:
     table = plain_table(*facts, "why", whole=facts, title="\nlast executions")
     for run in standing.executions:
         ok = {"SUCCEEDED": "green", "RUNNING": "yellow"}.get(run.status, "red")
+        ok = "yellow" if run.rejected else ok
         took = "" if run.stopped is None else f"{(run.stopped - run.started).total_seconds():.1f} s"
         why = cause_text(run.error, run.cause)
+        if run.rejected:
+            why = f"put {number_text(run.rejected, 'record')} into the DLQ"
         table.add_row(
             f"{run.started:%H:%M:%S}", took, f"[{ok}]{run.status.lower()}[/]", escape(why[:200])
         )

@@ -138,17 +138,23 @@ def cause_of(settlement: Settlement) -> str:
     if not settlement.failed:
         return ""
     lines = [
-        f"{collection}: {count} changes failed with {reason[:240]}"
+        f"{collection}: {_number(count, 'change')} failed with {reason[:240]}"
         for (collection, reason), count in settlement.failures.most_common(3)
     ]
     again = settlement.failed - settlement.given_up
-    where = f"{again} records are in the inbox and come back by themselves; see `instep status`."
+    where = f"Waiting in the inbox, to be tried again: {_number(again, 'record')}"
     if settlement.given_up:
-        where = (
-            f"{again} records are in the inbox again and {settlement.given_up} in the DLQ, each "
-            f"with this error; see `instep status`, and `instep redrive` once it is cured."
+        where += (
+            f"; in the DLQ, each with this error: {_number(settlement.given_up, 'record')}. See "
+            f"`instep status`, and `instep redrive` once it is cured."
         )
+    else:
+        where += "; see `instep status`."
     return f"{'; '.join(lines)}. {where}"
+
+
+def _number(count: int, one: str) -> str:
+    return f"{count} {one if count == 1 else f'{one}s'}"
 
 
 class _Returning:

@@ -90,7 +90,7 @@ def follow(
                 found["stopDate"],
                 found.get("error"),
                 found.get("cause"),
-                _rejected(found.get("output")),
+                rejected_by(found.get("output")),
             )
         pause.wait(_POLL_SECONDS)
     raise StillRunning(f"{arn} did not end within {timeout:g} s: `instep status` shows it")
@@ -186,8 +186,8 @@ def _collection(payload: str | None) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _rejected(output: str | None) -> int:
-    """Return what the runner's tally says, where there is one: that of a sync has none."""
+def rejected_by(output: str | None) -> int:
+    """Return how many records the tally in an output counts; a sync's output has none: 0."""
     tally = _object(output).get("tally")
     found = tally.get("rejected") if isinstance(tally, dict) else None
     return found if isinstance(found, int) else 0

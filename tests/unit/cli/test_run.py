@@ -71,6 +71,13 @@ def test_a_run_that_rejected_all_it_was_given_is_no_success(poisoned: Cli) -> No
     assert "of yesterday" not in result.stdout
 
 
+def test_status_lists_it_with_what_it_rejected(poisoned: Cli) -> None:
+    poisoned.run("run", "--records", "-", given='{"Records": [{}, {}, {}]}')
+    (run,) = poisoned.json("status")["executions"]
+    assert run["rejected"] == 3
+    assert "put 3 records into the DLQ" in " ".join(poisoned.run("status").stdout.split())
+
+
 def test_who_stops_following_is_told_that_the_execution_goes_on(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,7 +87,7 @@ def test_the_cause_says_what_failed_where_its_records_are_and_what_to_do() -> No
     failed = Verdict(Fate.FAILED, "StorageUnavailable: S3 is down " + "x" * 2000)
     cause = cause_of(settle(deliveries, {"words": {0: failed, 1: failed}}, {}))
     assert "words: 2 changes failed with StorageUnavailable: S3 is down" in cause
-    assert "1 records are in the inbox again and 1 in the DLQ" in cause
+    assert "to be tried again: 1 record; in the DLQ, each with this error: 1 record. See" in cause
     assert "`instep redrive`" in cause
     assert len(cause) < 1000
 
@@ -97,8 +97,8 @@ def test_what_waits_for_its_collection_needs_nobody_to_redrive_it() -> None:
     cause = cause_of(
         settle(Deliveries([Held("h", "m", 0, 0, 2)]), {"words": {0: stalled}}, {Fate.STALLED: 5})
     )
-    assert "words: 1 changes failed with SnapshotCorrupt: a pack is gone" in cause
-    assert "1 records are in the inbox and come back by themselves" in cause
+    assert "words: 1 change failed with SnapshotCorrupt: a pack is gone" in cause
+    assert "Waiting in the inbox, to be tried again: 1 record; see `instep status`." in cause
     assert "redrive" not in cause
 
 
