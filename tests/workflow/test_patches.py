@@ -7,8 +7,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from timeit import default_timer
+from typing import Any
 
 import pytest
 
@@ -128,6 +130,35 @@ def test_writes_one_after_the_other_come_to_a_function_in_few_calls(tmp_path: Pa
         assert len(calls) <= 2 + seconds / server.GATHER_SECONDS
     finally:
         cloud.stop()
+
+
+def test_a_condition_is_read_once_for_all_the_items_it_is_held_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tables: Any = import_module("ministack.services.dynamodb")
+    read: list[str] = []
+    for name in ("_tokenize", "_condition_syntax_error"):
+        usual = getattr(tables, name)
+
+        def reading(text: str, *slot: str, usual: Callable[..., Any] = usual) -> Any:
+            read.append(text)
+            return usual(text, *slot)
+
+        monkeypatch.setattr(tables, name, reading)
+
+    def held() -> list[bool]:
+        names, values = {"#key": "key"}, {":from": {"S": "b"}, ":to": {"S": "c"}}
+        items = [{"key": {"S": letter}} for letter in "abcd"]
+        condition = "#key BETWEEN :from AND :to"
+        return [tables._evaluate_condition(condition, item, values, names) for item in items]
+
+    assert held() == [False, True, True, False]
+    assert len(read) == 2 * 4
+    server.read_conditions_once()
+    assert held() == held() == [False, True, True, False]
+    assert len(read) == 2 * 4 + 2
+    with pytest.raises(ValueError, match="Syntax error"):
+        tables._evaluate_condition("#key BETWEEN :from", {}, {}, {})
 
 
 def test_what_is_in_the_pipe_is_taken_though_nobody_has_pumped_yet() -> None:
