@@ -1,5 +1,6 @@
 """Hypothesis's profiles: `ci`, the default, tries the same examples every time; `deep`
-(`pytest --hypothesis-profile=deep tests/property`) tries many more, on fresh seeds.
+(`pytest --hypothesis-profile=deep tests/property`) tries many more, on fresh seeds; `longest` is for
+one test and an hour: ten thousand histories of tests/property/test_convergence.py.
 
 No deadline: how long an example takes is the machine's business. No phase that explains: it traces
 every line, chromadb's and moto's too.
@@ -33,6 +34,7 @@ _ONE_SYNTHESIS = "tests/infrastructure/"
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True, phases=PHASES)
 settings.register_profile("deep", deadline=None, max_examples=2000, phases=PHASES)
+settings.register_profile("longest", settings.get_profile("deep"), max_examples=13_334)
 settings.load_profile("ci")
 
 
