@@ -1,6 +1,6 @@
 """Hypothesis's profiles: `ci`, the default, tries the same examples every time; `deep`
-(`pytest --hypothesis-profile=deep tests/property`) tries many more, on fresh seeds; `longest` is for
-one test and an hour: ten thousand histories of tests/property/test_convergence.py.
+(`pytest --hypothesis-profile=deep tests/property`) tries many more, on fresh seeds; `longest` is
+ten thousand histories of tests/property/test_convergence.py, in an hour.
 
 No deadline: how long an example takes is the machine's business. No phase that explains: it traces
 every line, chromadb's and moto's too.
