@@ -14,6 +14,7 @@ ODD: Final[tuple[Any, ...]] = (
     *([], {}, [[]], [None], {"": 1}, {"a": {"b": []}}, [1, "x"]),
 )
 _DEPTH: Final = 3000  # lists in lists: more than Python's own stack takes
+_MANY: Final = 1000
 _WORDS: Final = (0, 1, 0x7F, 0xFF, 2**15, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**64 - 1)
 
 
@@ -48,7 +49,8 @@ def near(dice: random.Random, items: Sequence[T]) -> T:
 
 
 def _one_changed(dice: random.Random, value: Any) -> Any:
-    *way, last = dice.choice([spot for spot in _spots(value) if spot] or [()]) or (None,)
+    spots = [spot for spot in _spots(value) if spot]
+    *way, last = dice.choice(spots or [()]) or (None,)
     if last is None:
         return dice.choice(ODD)
     held = value
@@ -60,7 +62,8 @@ def _one_changed(dice: random.Random, value: Any) -> Any:
     elif act < 0.2 and isinstance(held, dict):
         held[dice.choice(("", "x", "\ud800", "collection", "files"))] = held[last]
     elif act < 0.3 and isinstance(held, list):
-        held[last:last] = [held[last]] * dice.choice((1, 2, 1000))
+        many = _MANY if len(spots) < _MANY else 2  # many of many of many fit no memory
+        held[last:last] = [held[last]] * dice.choice((1, 2, many))
     else:
         held[last] = copy.deepcopy(dice.choice(ODD))
     return value

@@ -101,3 +101,9 @@ def test_every_boundary_holds_over_a_few_hundred_inputs() -> None:
     assert report.figures["undeclared"] == 0, f"{report.workload}\n{report.remark}"
     assert report.figures["slowest_s"] < 5, report.remark
     assert report.figures["largest_mb"] < 500, report.remark
+
+
+def test_what_is_made_fits_in_memory_however_often_a_list_is_filled_with_itself() -> None:
+    value = {"a": [[[1]]], "b": [["x"]]}
+    made = (json_mutated(random.Random(seed), value) for seed in range(1000))  # noqa: S311
+    assert max(repr(one).count(",") for one in made) < 10_000
