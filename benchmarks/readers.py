@@ -11,6 +11,7 @@ other, as fast as is asked: a writer beside so many readers gets no processor to
 import multiprocessing
 from collections.abc import Mapping
 from contextlib import ExitStack
+from itertools import count
 from multiprocessing.connection import Connection
 from threading import Event
 from time import monotonic
@@ -94,9 +95,11 @@ class _Writer:
         self.published: dict[str, tuple[int, int]] = {}
         """A version's round, and how many words it has."""
 
-    def publish(self, rounds: int) -> None:
-        """Publish so many rounds, with the folds that come due; the first is the head then."""
-        for number in range(rounds):
+    def publish(self, versions: int) -> None:
+        """Publish so many versions, folds among them; the first is the head then."""
+        for number in count():
+            if len(self._heads) >= versions:
+                break
             words = WORDS + number // _ADDS_EVERY
             self._side.add_words(
                 Words(
