@@ -49,6 +49,7 @@ class _ByFile(LoadFileScheduling):  # type: ignore[misc]
         return _ONE_SYNTHESIS if nodeid.startswith(_ONE_SYNTHESIS) else super()._split_scope(nodeid)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
     return _ByFile(config, log)
 

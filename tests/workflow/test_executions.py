@@ -104,8 +104,7 @@ def test_every_state_with_its_time_map_items_included(target: Target, machine: s
     assert next(step for step in steps if step.state == "Lock" and step.collection) is not None
 
 
-def test_what_failed_and_why(target: Target, machine: str, running: tuple[Any, object]) -> None:
-    running[0].set(**{"stepfunctions._SFN_WAIT_SCALE": 0.05})
+def test_what_failed_and_why(target: Target, machine: str) -> None:
     steps, outcome = steps_of(target, machine, "busy")
     failed = [step for step in steps if step.what == "failed"]
     assert [(step.state, step.error) for step in failed] == [("Lock", "LockBusy")] * 2
