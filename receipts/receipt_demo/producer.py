@@ -36,16 +36,20 @@ def write_delta(
 ) -> None:
     """Write these records (four sequences of one length, zero allowed) as a delta at `prefix`."""
     folder = prefix.rstrip("/")
-    with TemporaryDirectory(prefix="delta-") as name:
-        directory = Path(name)
+    with TemporaryDirectory(prefix="delta-") as made:
+        directory = Path(made)
         write_directory(directory, collection, ids, embeddings, metadatas, documents)
         if form == "tar":
             client.put_object(Bucket=bucket, Key=f"{folder}/delta.tar.gz", Body=pack(directory))
             return
-        for path in sorted(directory.rglob("*")):
-            if path.is_file():
-                key = f"{folder}/{path.relative_to(directory).as_posix()}"
-                client.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+        for name, body in files_in(directory).items():
+            client.put_object(Bucket=bucket, Key=f"{folder}/{name}", Body=body)
+
+
+def files_in(directory: Path) -> dict[str, bytes]:
+    """Return the files of a directory by their names in it, as a loose delta carries them."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in files}
 
 
 def write_directory(

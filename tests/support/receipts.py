@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from receipt_demo.producer import write_directory
+from receipt_demo.producer import files_in, write_directory
 from tests.support.items import Attribute, Item, Paper
 
 WIDTH = 8  # floats an embedding; production's 1,536 only make it slower
@@ -99,8 +99,7 @@ def _files(receipt: Receipt, collection: str) -> Mapping[str, bytes]:
     with TemporaryDirectory(prefix="delta-") as name:
         made = Path(name)
         write_directory(made, collection, list(carried), vectors, list(carried.values()), texts)
-        files = sorted(path for path in made.rglob("*") if path.is_file())
-        return {path.relative_to(made).as_posix(): path.read_bytes() for path in files}
+        return files_in(made)
 
 
 def _line(word: int) -> int:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from instep.cli.options import DEFAULT_STACK, Aws, Json, Stack
-from instep.cli.output import Exit, answers, complain, number_text, print_json, remarks, say_no
+from instep.cli.output import Exit, answers, complain, print_json, remarks, say_no
 from instep.cli.sampling import Sample, read_sample
 from instep.clock import utc_now
 from instep.errors import MappingRejected
@@ -17,6 +17,7 @@ from instep.mapping.model import CollectionMapping, TableMapping
 from instep.mapping.reading import read_file
 from instep.mapping.trial import Trial, try_mapping
 from instep.source import Derived
+from instep.wording import number_text
 
 EPILOG = "Example: [bold]instep check --sample 500[/]"
 _SHOWN: Final = 10

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from instep.batched import batched
-from instep.cli.output import Refused, number_text
+from instep.cli.output import Refused
 from instep.local.deploy import NotDeployed, described
 from instep.local.target import Target
+from instep.wording import number_text
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient

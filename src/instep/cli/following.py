@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from instep.cli.output import answers, number_text, remarks
+from instep.cli.output import answers, remarks
 from instep.cli.session import Session
 from instep.flow.causes import cause_text
 from instep.local.executions import Outcome, Step, follow
+from instep.wording import number_text
 
 if TYPE_CHECKING:
     from datetime import datetime

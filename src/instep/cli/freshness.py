@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from instep.cli.output import age_text, answers, number_text
+from instep.cli.output import age_text, answers
 from instep.cli.session import Session
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.freshness import Freshness
+from instep.wording import number_text
 
 _MINUTE_MS: Final = 60_000
 

@@ -9,10 +9,11 @@ import typer
 
 from instep.aws.objects import Objects
 from instep.cli.options import DEFAULT_STACK, Aws, Collection, Json, Stack, Yes
-from instep.cli.output import Refused, answers, ask, bytes_text, number_text, print_json, remarks
+from instep.cli.output import Refused, answers, ask, bytes_text, print_json, remarks
 from instep.cli.rollback import who
 from instep.cli.session import Session, open_session
 from instep.snapshot.copy.store import SnapshotStore
+from instep.wording import number_text
 
 if TYPE_CHECKING:
     from instep.snapshot.acts.importing import Imported, Request

@@ -128,11 +128,6 @@ def bytes_text(count: int) -> str:
     return f"{size:.0f} {units[0]}" if size >= 10 else f"{size:.1f} {units[0]}"
 
 
-def number_text(count: int, one: str, many: str = "") -> str:
-    """Return a number of things as people read it: 1 change, 2,000 changes."""
-    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
-
-
 def age_text(age: timedelta) -> str:
     """Return an age in its largest unit that is not zero: 12 s, 3 min, 5 h, 2 d."""
     seconds = max(0, int(age.total_seconds()))

@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 
 from instep.cli.options import DEFAULT_STACK, Aws, Json, Stack, known_collection
-from instep.cli.output import Exit, answers, complain, number_text, print_json, remarks
+from instep.cli.output import Exit, answers, complain, print_json, remarks
 from instep.cli.session import Session, open_session
 from instep.cli.standing import inbox_of
 from instep.flow.dead_letters import DeadLetters
@@ -15,6 +15,7 @@ from instep.flow.redriving import Redriven, Source, Wanted
 from instep.flow.redriving import redrive as send_again
 from instep.flow.runner import RunnerTable
 from instep.flow.starter import Starter
+from instep.wording import number_text
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient

@@ -17,7 +17,6 @@ from instep.cli.output import (
     age_text,
     answers,
     bytes_text,
-    number_text,
     plain_table,
     print_json,
     remarks,
@@ -27,6 +26,7 @@ from instep.cli.standing import Standing, read_standing
 from instep.cli.trouble import Trouble, troubles
 from instep.flow.causes import cause_text
 from instep.flow.runner import RunnerState
+from instep.wording import number_text
 
 EPILOG = "Example: [bold]instep status --json | jq .inbox.visible[/]"
 _SHOWN_LETTERS = 8
@@ -142,13 +142,11 @@ def _executions(standing: Standing) -> Table:
     facts = ("started", "took", "outcome")
     table = plain_table(*facts, "why", whole=facts, title="\nlast executions")
     for run in standing.executions:
-        ok = {"SUCCEEDED": "green", "RUNNING": "yellow"}.get(run.status, "red")
-        ok = "yellow" if run.rejected else ok
+        usual = {"SUCCEEDED": "green", "RUNNING": "yellow"}.get(run.status, "red")
+        colour = "yellow" if run.rejected else usual
         took = "" if run.stopped is None else f"{(run.stopped - run.started).total_seconds():.1f} s"
-        why = cause_text(run.error, run.cause)
-        if run.rejected:
-            why = f"put {number_text(run.rejected, 'record')} into the DLQ"
-        table.add_row(
-            f"{run.started:%H:%M:%S}", took, f"[{ok}]{run.status.lower()}[/]", escape(why[:200])
-        )
+        rejected = f"put {number_text(run.rejected, 'record')} into the DLQ"
+        why = rejected if run.rejected else cause_text(run.error, run.cause)[:200]
+        status = f"[{colour}]{run.status.lower()}[/]"
+        table.add_row(f"{run.started:%H:%M:%S}", took, status, escape(why))
     return table

@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from instep.cli.options import DEFAULT_STACK, Aws, Collections, Json, Stack, Yes
-from instep.cli.output import answers, ask, bytes_text, number_text, print_json, remarks
+from instep.cli.output import answers, ask, bytes_text, print_json, remarks
 from instep.cli.session import Session, open_session
 from instep.snapshot.acts.retention import Retention
 from instep.snapshot.acts.sweep import Swept
 from instep.snapshot.acts.sweep import sweep as sweep_store
 from instep.snapshot.copy.store import SnapshotStore
+from instep.wording import number_text
 
 EPILOG = "Example: [bold]instep sweep products --dry-run[/]"
 

@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from instep.cli.drift import Progress, Reading, read_everything
 from instep.cli.options import DEFAULT_STACK, Aws, Collections, Json, Stack
-from instep.cli.output import Exit, answers, complain, number_text, print_json, remarks
+from instep.cli.output import Exit, answers, complain, print_json, remarks
 from instep.cli.preflight import remark_on_stream
 from instep.cli.session import Session, open_session
 from instep.cli.syncing import (
@@ -31,6 +31,7 @@ from instep.cli.syncing import (
 from instep.cli.wait import Missing, wait_for_everything
 from instep.domain import Difference
 from instep.flow.causes import cause_text
+from instep.wording import number_text
 
 EPILOG = "Example: [bold]instep sync --dry-run[/], and then [bold]instep sync[/]"
 _SHOWN = 20

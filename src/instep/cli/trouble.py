@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from instep.cli.output import number_text
 from instep.cli.standing import Execution, Standing
 from instep.flow.runner import DEATHS
+from instep.wording import number_text
 
 RUNBOOK: Final = "docs/runbook.md"
 BEHIND: Final = timedelta(minutes=15)  # as the alarm of that name has it

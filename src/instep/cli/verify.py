@@ -18,7 +18,6 @@ from instep.cli.output import (
     answers,
     bytes_text,
     complain,
-    number_text,
     plain_table,
     print_json,
     remarks,
@@ -26,6 +25,7 @@ from instep.cli.output import (
 from instep.cli.session import Session, open_session
 from instep.cli.snapshots import unreachable
 from instep.domain import Difference
+from instep.wording import number_text
 
 EPILOG = "Example: [bold]instep verify products --json | jq .differences[0][/]"
 _SHOWN = 20

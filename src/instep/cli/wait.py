@@ -18,11 +18,12 @@ from instep.cli.drift import UNFINISHED, Progress, Reading, read_everything
 from instep.cli.freshness import read_freshness, show_freshness
 from instep.cli.letters import Letters
 from instep.cli.options import DEFAULT_STACK, Aws, Json, Stack
-from instep.cli.output import Exit, answers, complain, number_text, print_json, remarks
+from instep.cli.output import Exit, answers, complain, print_json, remarks
 from instep.cli.session import Session, open_session
 from instep.cli.standing import executions, inbox_of
 from instep.clock import utc_now
 from instep.domain import Difference
+from instep.wording import number_text
 
 EPILOG = "Example: [bold]instep wait --timeout 60 && instep query products cocoa[/]"
 _POLL_SECONDS: Final = 0.3

@@ -20,6 +20,7 @@ from instep.flow.outgoing import Outgoing, outgoing
 from instep.flow.parking import BatchRef, Deliveries, Parking, fetch_entries, fetch_result
 from instep.flow.settlement import Fate, Refusal, Resend, Settlement, Verdict, final_fate
 from instep.lambda_.payloads import CollectionOutcome
+from instep.wording import number_text
 
 _SENT_AT_ONCE: Final = 2_000_000  # bytes of records on their way back
 _REFUSED_AT_ONCE: Final = 100
@@ -138,23 +139,19 @@ def cause_of(settlement: Settlement) -> str:
     if not settlement.failed:
         return ""
     lines = [
-        f"{collection}: {_number(count, 'change')} failed with {reason[:240]}"
+        f"{collection}: {number_text(count, 'change')} failed with {reason[:240]}"
         for (collection, reason), count in settlement.failures.most_common(3)
     ]
     again = settlement.failed - settlement.given_up
-    where = f"Waiting in the inbox, to be tried again: {_number(again, 'record')}"
+    where = f"Waiting in the inbox, to be tried again: {number_text(again, 'record')}; "
     if settlement.given_up:
         where += (
-            f"; in the DLQ, each with this error: {_number(settlement.given_up, 'record')}. See "
+            f"in the DLQ, each with this error: {number_text(settlement.given_up, 'record')}. See "
             f"`instep status`, and `instep redrive` once it is cured."
         )
     else:
-        where += "; see `instep status`."
+        where += "see `instep status`."
     return f"{'; '.join(lines)}. {where}"
-
-
-def _number(count: int, one: str) -> str:
-    return f"{count} {one if count == 1 else f'{one}s'}"
 
 
 class _Returning:
