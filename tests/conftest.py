@@ -5,10 +5,6 @@ ten thousand histories of tests/property/test_convergence.py, in an hour.
 No deadline: how long an example takes is the machine's business. No phase that explains: it traces
 every line, chromadb's and moto's too.
 
-One reading of AWS's service models for all tests of a process, and one TLS context, which nothing
-here uses: every cold start of a handler makes clients anew, and these were most of that. Nor does
-moto read its own table of S3's URLs anew each time that it is started.
-
 The collector leaves alone what was there before the first test: models and modules, by the hundred
 thousand, which it would go through again and again.
 
@@ -17,18 +13,14 @@ first, with `--no-loadscope-reorder`: the short ones fill up the workers at the 
 """
 
 import gc
-from functools import cache
 
-import botocore.httpsession
-import botocore.session
-import moto.s3.models
 import pytest
 from hypothesis import Phase, settings
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
-botocore.session.create_loader = cache(botocore.session.create_loader)
-botocore.httpsession.create_urllib3_context = cache(botocore.httpsession.create_urllib3_context)
-moto.s3.models.reload = lambda module: module  # type: ignore[attr-defined]
+from tests.support import once
+
+once.install()
 
 _ONE_SYNTHESIS = "tests/infrastructure/"
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)

@@ -1,14 +1,15 @@
 """Has moto's interpreter of state machines ask ours: for functions, for rounds, and to wait.
 
-It leans on eight things inside moto 5.2 (moto/stepfunctions/parser): a Lambda task calls
+It leans on nine things inside moto 5.2 (moto/stepfunctions/parser): a Lambda task calls
 `lambda_eval_utils._invoke_lambda_function(parameters, region, state_credentials)` in the thread of
 its `_eval_execution(env)`, and reads `Payload` and `FunctionError` of the answer; a task that
 raises TimeoutError is a States.Timeout; a task of an AWS service leaves its answer on the stack in
 `_eval_service_task`, and moto has no StartSyncExecution to call there; a Wait waits in
 `_wait_interval`; a retrier waits by `retrier_decl.time.sleep`, which would make a busy lease take
 seconds; it counts under `EvalComponent.heap_key`, made at first use, so that two items of a Map
-that fail at once may make two and one of them is granted a try too many; a definition's tree, which
-`AmazonStateLanguageParser.parse` would read anew at every start, is visited, never changed; and
+that fail at once may make two and one of them is granted a try too many; a definition's program and
+a path's, which `AmazonStateLanguageParser.parse` and `json_path.parse` would read anew at every
+start and state, are evaluated, never changed; and
 `StepFunctionsParserBackend._validate_definition` says yes by returning.
 """
 
@@ -31,18 +32,14 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
     WaitFunction,
 )
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
-from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
+from moto.stepfunctions.parser.asl.utils import json_path
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from tests.support.interpreter import Interpreter, Place
 
-_PARSE = AmazonStateLanguageParser.parse
+_PARSED = cache(AmazonStateLanguageParser.parse)
+_PATH = cache(json_path.parse)  # type: ignore[attr-defined]
 _JUDGED = cache(StepFunctionsParserBackend._validate_definition)
-
-
-@cache
-def _read(definition: str) -> Any:
-    return _PARSE(definition)[1]
 
 
 def install(interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,10 +65,6 @@ def install(interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch) -> None:
     def wait(_: Any, env: Any, wait_seconds: int) -> None:
         interpreter.waited(place_of(env), wait_seconds)
 
-    def parse(definition: str) -> tuple[Any, Any]:
-        tree = _read(definition)
-        return Preprocessor().visit(tree), tree
-
     service = state_task_service_aws_sdk.StateTaskServiceAwsSdk
     monkeypatch.setattr(StateTaskLambda, "_eval_execution", evaluate_somewhere)
     monkeypatch.setattr(lambda_eval_utils, "_invoke_lambda_function", invoke)
@@ -79,5 +72,6 @@ def install(interpreter: Interpreter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WaitFunction, "_wait_interval", wait)
     monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=interpreter.waits.append))
     monkeypatch.setattr(EvalComponent, "heap_key", property(lambda one: str(id(one))))
-    monkeypatch.setattr(AmazonStateLanguageParser, "parse", parse)
+    monkeypatch.setattr(AmazonStateLanguageParser, "parse", _PARSED)
+    monkeypatch.setattr(json_path, "parse", _PATH)
     monkeypatch.setattr(StepFunctionsParserBackend, "_validate_definition", _JUDGED)
