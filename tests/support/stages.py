@@ -8,6 +8,7 @@ a state that was seen is not gone on from twice.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -156,12 +157,14 @@ class Explored:
 
 
 def explore(start: Callable[[], Run]) -> Explored:
-    """Take every order of a scenario's steps; AssertionError at the first state that is wrong."""
+    """Take every order of a scenario's steps, those first that part soonest from one that was
+    taken; AssertionError at the first state that is wrong.
+    """
     seen: set[Hashable] = set()
     found = Explored()
-    waiting: list[Sequence[str]] = [()]
+    waiting: deque[Sequence[str]] = deque([()])
     while waiting:
-        order = list(waiting.pop())
+        order = list(waiting.popleft())
         run = start()
         known = len(order)
         try:

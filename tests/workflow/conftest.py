@@ -2,6 +2,7 @@
 the same definitions on moto's interpreter.
 """
 
+import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -40,12 +41,18 @@ def proxy(running: tuple[LocalCloud, FaultProxy]) -> FaultProxy:
 
 
 @pytest.fixture(scope="session")
-def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The app as it is deployed locally, synthesized once; no round here, however busy the machine,
-    takes as long as rounds are apart.
+def assembly(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The app as it is deployed locally, synthesized once for all workers; no round here, however
+    busy the machine, takes as long as rounds are apart.
     """
-    context = {"localCloud": "true", "roundSeconds": "60"}
-    return synthesize(tmp_path_factory.mktemp("synth") / "cdk.out", context)
+    mine = tmp_path_factory.getbasetemp()
+    shared = mine if worker_id == "master" else mine.parent
+    made = shared / "synth" / "cdk.out"
+    with (shared / "synth.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (made / "manifest.json").exists():
+            synthesize(made, {"localCloud": "true", "roundSeconds": "60"})
+    return made
 
 
 @pytest.fixture(scope="session")

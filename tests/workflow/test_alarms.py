@@ -17,7 +17,9 @@ from instep.local.alarms import AlarmStates, read_alarms
 from instep.local.cloud_metrics import CloudMetrics
 from instep.local.faults import Hold, Kill, calls
 from tests.support.cloud import eventually
+from tests.support.contention import COLLECTION
 from tests.support.deployed import DeployedApp
+from tests.support.due import fold_due
 from tests.support.items import record
 from tests.support.receipts import Receipt
 from tests.support.trouble import REFUSED
@@ -143,6 +145,34 @@ def test_what_waits_for_nobody_is_told_until_somebody_takes_it(
     watch.passes(5)
     assert watch.speaking() == {"nothing-runs"}
     assert app.run().outcome.succeeded
+    watch.passes(6)
+    assert watch.speaking() == set()
+
+
+def test_a_fold_that_fails_again_and_again_is_told_for_an_hour(
+    app: DeployedApp, watch: Watch
+) -> None:
+    edit(app, 6)
+    every = calls(function=app.function("FoldSnapshot"))
+    with fold_due(app, COLLECTION), app.proxy.failing(every, REFUSED, times=None):
+        assert app.run().outcome.succeeded, "readers replay more, and nobody waits for a change"
+    assert watch.speaking() == {"fold-fails"}
+    watch.passes(30)
+    assert watch.speaking() == {"fold-fails"}
+
+
+def test_a_fold_that_its_function_is_too_small_for_is_told_and_not_begun(
+    app: DeployedApp, watch: Watch
+) -> None:
+    edit(app, 7)
+    begun = ended_calls(app, "FoldSnapshot")
+    with (
+        fold_due(app, COLLECTION),
+        app.functions.configured("UploadSnapshot", FOLD_MEMORY_MB="1"),
+    ):
+        assert app.run().outcome.succeeded
+    assert watch.speaking() == {"fold-too-large"}
+    assert ended_calls(app, "FoldSnapshot") == begun
     watch.passes(6)
     assert watch.speaking() == set()
 

@@ -13,6 +13,7 @@ from instep.cli.options import Json
 from instep.cli.output import Refused, answers, plain_table, print_json
 from instep.costs.estimate import Workload, month
 from instep.costs.prices import AS_OF, bill
+from instep.wording import number_text
 
 EPILOG = "Example: [bold]instep cost --changes-per-s 20 --collections 1[/]"
 _NAMES: Final = {
@@ -97,8 +98,9 @@ def show(load: Workload, used: Mapping[str, float], costs: Mapping[str, float]) 
         table.add_row(_NAMES[item], f"{used[item]:,.0f}", f"{usd:,.2f}")
     table.add_row("[bold]in all[/]", "", f"[bold]{sum(costs.values()):,.2f}[/]")
     answers.print(table)
+    changes = f"{load.changes:g} change{'' if load.changes == 1 else 's'}"
     answers.print(
-        f"{load.changes:g} changes a second into {load.collections} collections of "
+        f"{changes} a second into {number_text(load.collections, 'collection')} of "
         f"{load.embeddings:,} embeddings, rounds {load.round_seconds} s apart; us-east-1, arm64, "
         f"list prices of {AS_OF} without free tiers"
     )
