@@ -30,7 +30,7 @@ demo: $(READY) ## Watch a change travel from a DynamoDB table into a snapshot on
 
 .PHONY: test
 test: lint ## Every check and every test
-	$(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: lint
 lint: $(READY) ## ruff, mypy --strict and the import contracts

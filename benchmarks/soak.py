@@ -1,9 +1,11 @@
 """A long afternoon of trouble: traffic that swells and bursts while executions are aborted, calls
-fail, functions die and leases are stolen. Nothing may be lost, and nothing may lie unattended.
+fail, functions die, leases are stolen and somebody types commands. Nothing may be lost, and nothing
+may lie unattended.
 
 `stranded_max_s` is the longest time that any message stood in the inbox (to be had, in flight or
 delayed) while no execution ran; `stranded_visible_max_s` counts those to be had alone. `lost` is
 what differs after a start by hand, if one was needed; `in_step` says that none was.
+`commands_failed` counts what was typed and ended neither by yes nor by no.
 """
 
 from collections import Counter
@@ -17,6 +19,7 @@ from benchmarks.beside import every
 from benchmarks.freshness import LOST_AFTER, Edits, edit_of, write_probes
 from benchmarks.live import LiveApp, live_app
 from benchmarks.measure import Figures
+from benchmarks.operator import Operator
 from benchmarks.pacing import paced
 from benchmarks.papers import Papers
 from benchmarks.probes import Sightings, watching
@@ -24,6 +27,7 @@ from benchmarks.report import Report, at_least, at_most
 from benchmarks.rounds import beside_another, read_rounds
 from benchmarks.stage import Stage
 from benchmarks.troubles import KINDS, Trouble, Troublemaker, plan, traffic
+from instep.cli.output import remarks
 from instep.clock import utc_now
 from instep.local.fault_proxy import FaultProxy
 from instep.snapshot.copy.reader import open_snapshot
@@ -35,6 +39,7 @@ TARGETS = {
     "stranded_max_s": at_most(60),
     "lost": at_most(0),
     "in_step": at_least(1),
+    "commands_failed": at_most(0),
 }
 
 _LOOK_SECONDS = 0.5
@@ -87,7 +92,7 @@ def measure(
 ) -> Figures:
     """Return the figures of an app that carries the papers, edited when `due` amid the troubles."""
     sightings, any_left, to_be_had, since = Sightings(), Stranding(), Stranding(), utc_now()
-    trouble = Troublemaker(app, proxy)
+    trouble, operator = Troublemaker(app, proxy), Operator(app)
     with (
         open_snapshot(app.session.objects, "words") as snapshot,
         watching(snapshot, sightings),
@@ -95,11 +100,13 @@ def measure(
     ):
         probing = Thread(target=write_probes, args=(app, edits, sightings, due[-1], count()))
         probing.start()
-        with trouble.at_work(troubles):
+        with trouble.at_work(troubles), operator.at_work():
             achieved = paced(due, edit_of(app, edits, "soak"))
         probing.join()
         left = app.rest(LOST_AFTER, lambda: sightings.all_seen)
     ended = Counter(execution["status"].lower() for execution in app.executions(since))
+    for failed in operator.failed:
+        remarks.print(failed, markup=False)
     rounds = read_rounds(app.logs, since.timestamp())
     probed = sightings.figures("probe")
     behind = app.differences()
@@ -115,6 +122,8 @@ def measure(
         "edits": achieved.count,
         "rounds": len(rounds),
         "second_runner_rounds": beside_another(rounds),
+        "commands": operator.typed,
+        "commands_failed": len(operator.failed),
         **{f"trouble_{kind}": trouble.done[kind] for kind in KINDS},
         **{f"executions_{status}": number for status, number in sorted(ended.items())},
     }

@@ -73,7 +73,8 @@ class Played:
         if needs_fold(self.world.manifest()):
             self.world.fold()
             self.does(work)
-            usual |= self.left()  # what a fold leaves
+            usual.clear()  # of an imported collection, a fold before the import left another index
+            usual |= self.left()
 
     def ends(self) -> int:
         """See all anew; return how many troubles there were since the last end."""

@@ -7,6 +7,7 @@ import pytest
 from benchmarks import cost, freshness, soak
 from benchmarks.freshness import Edits
 from benchmarks.live import LiveApp
+from benchmarks.operator import Operator
 from benchmarks.papers import Papers
 from benchmarks.per_call import Calls
 from benchmarks.troubles import Trouble, victim_of
@@ -81,3 +82,10 @@ def test_trouble_is_counted_and_what_it_left_is_said(live: Live) -> None:
     assert (figures["edits"], figures["probe_probes"]) == (30, 2)
     assert figures["trouble_call_unavailable"] > 0
     assert (figures["lost"], figures["in_step"]) == (0, 1)
+
+
+def test_commands_are_typed_one_after_the_other_and_answered(live: Live) -> None:
+    operator = Operator(live[0])
+    for _ in range(3):
+        operator.type_next()
+    assert (operator.typed, operator.failed) == (3, [])
