@@ -18,7 +18,7 @@ _EVERY = 5.0  # seconds from one command's end to the next
 _COLLECTION = "words"
 _POISON = "no record"  # what `redrive` then finds in the DLQ
 _ANSWERS = {Exit.DONE, Exit.NO, Exit.IN_DLQ}
-_MAIN = "import sys; from instep.cli.start import main; sys.exit(main())"
+_MAIN = "from instep.cli.start import main; main()"
 
 
 class Operator:

@@ -1,7 +1,8 @@
 """What botocore, moto and chromadb do anew with each client or test, done once in a process: their
 caches, which a test of a few calls would fill for itself alone.
 
-It leans on the names that are patched here; a release without one of them fails at the start. AWS's
+It leans on the names that are patched here; a release without one of botocore's fails at the start,
+another moto or chromadb is only slower. AWS's
 service models and the endpoints' TLS context, which nothing here uses, are read once: every cold
 start of a handler makes clients anew. So are botocore's names of its events, which each session
 works out, its own name, which each call checks letter by letter, and moto's table of S3's URLs.
@@ -36,6 +37,7 @@ def install() -> None:
 
     def begin_with_all_names(aliaser: Any, *given: Any, **named: Any) -> None:
         begin(aliaser, *given, **named)
+        assert not aliaser._alias_name_cache, "botocore has the names already"
         aliaser._alias_name_cache = _ALIASES
 
     EventAliaser.__init__ = begin_with_all_names  # type: ignore[assignment]

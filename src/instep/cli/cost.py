@@ -98,7 +98,7 @@ def show(load: Workload, used: Mapping[str, float], costs: Mapping[str, float]) 
         table.add_row(_NAMES[item], f"{used[item]:,.0f}", f"{usd:,.2f}")
     table.add_row("[bold]in all[/]", "", f"[bold]{sum(costs.values()):,.2f}[/]")
     answers.print(table)
-    changes = f"{load.changes:g} change{'' if load.changes == 1 else 's'}"
+    changes = number_text(load.changes, "change")
     answers.print(
         f"{changes} a second into {number_text(load.collections, 'collection')} of "
         f"{load.embeddings:,} embeddings, rounds {load.round_seconds} s apart; us-east-1, arm64, "
