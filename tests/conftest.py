@@ -8,8 +8,10 @@ every line, chromadb's and moto's too.
 The collector leaves alone what was there before the first test: models and modules, by the hundred
 thousand, which it would go through again and again.
 
-Files of infrastructure go to one worker, for each would synthesize the app anew. And long files
-first, with `--no-loadscope-reorder`: the short ones fill up the workers at the end.
+Some folders go to one worker whole: infrastructure, whose files would each synthesize the app anew,
+and deployed, whose files share one deployment. What waits for a deployed app begins first, for it
+leaves the processor to others; then long files, with `--no-loadscope-reorder`: the short ones fill
+up the workers at the end.
 """
 
 import gc
@@ -22,7 +24,8 @@ from tests.support import once
 
 once.install()
 
-_ONE_SYNTHESIS = "tests/infrastructure/"
+_WHOLE = ("tests/infrastructure/", "tests/workflow/deployed/")
+_WAITING = ("tests/workflow/deployed/", "tests/workflow/test_edges.py")
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 settings.register_profile("ci", deadline=None, max_examples=60, derandomize=True, phases=PHASES)
 settings.register_profile("deep", deadline=None, max_examples=2000, phases=PHASES)
@@ -38,7 +41,8 @@ def pytest_collection_finish() -> None:
 
 class _ByFile(LoadFileScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
-        return _ONE_SYNTHESIS if nodeid.startswith(_ONE_SYNTHESIS) else super()._split_scope(nodeid)
+        whole = (folder for folder in _WHOLE if nodeid.startswith(folder))
+        return next(whole, super()._split_scope(nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -49,4 +53,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileS
 @pytest.hookimpl(trylast=True)  # after they were shuffled
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort the files, and nothing else: within a file, and among such files, order is random."""
-    items.sort(key=lambda item: "unit" in item.path.parts and "benchmarks" not in item.path.parts)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    if item.nodeid.startswith(_WAITING):
+        return 0
+    short = item.nodeid.startswith("tests/unit/") and "/benchmarks/" not in item.nodeid
+    return 2 if short else 1

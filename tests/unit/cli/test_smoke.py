@@ -1,6 +1,6 @@
 """`instep smoke` where nothing runs: which item it copies, what it says, and that nothing is left.
 
-That a copy comes and goes is in tests/workflow/test_examples.py.
+That a copy comes and goes is in tests/workflow/deployed/test_examples.py.
 """
 
 import json

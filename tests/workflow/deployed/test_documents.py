@@ -17,15 +17,15 @@ from instep.snapshot.copy.store import SnapshotStore
 from tests.support.deployed import DeployedApp
 from tests.support.receipts import Receipt
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RECEIPT = Receipt("documents", words=2)
 ELSEWHERE = {
     "deploy": "tests/workflow/conftest.py deploys, and test_said_beforehand.py",
     "watch": "tests/unit/cli/test_trouble.py: it ends by Ctrl-C only",
-    "smoke": "tests/workflow/test_examples.py: of a receipt no copy makes an embedding by itself",
+    "smoke": "test_examples.py: of a receipt no copy makes an embedding by itself",
     "check": "tests/unit/cli/test_check.py: receipts have no instep.toml",
 }
-DESTROYS = "instep destroy --aws"  # tests/workflow/test_said_beforehand.py: a stack of its own
+DESTROYS = "instep destroy --aws"  # test_said_beforehand.py: a stack of its own
 
 
 def commands() -> list[str]:

@@ -15,7 +15,7 @@ from instep.local.launcher import CloudRunning, LocalCloud
 from instep.local.target import Target
 from tests.support.cloud import HandMadeFunction, eventually
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WHO = "import os\ndef handle(event, context):\n    return os.getpid()\n"
 
 
