@@ -12,12 +12,7 @@ from benchmarks.live import LiveApp
 from benchmarks.window import Window
 from benchmarks.wire_usage import CountingProxy, total
 from benchmarks.workflow_meter import machines
-from instep.costs.prices import (
-    added,
-    lambda_gb_seconds,
-    stream_calls,
-    traces_recorded,
-)
+from instep.costs.prices import added, lambda_gb_seconds, stream_calls
 
 _INGEST = "ingest"
 _GB = 1_000_000_000
@@ -48,7 +43,6 @@ class Meter:
                 "log_bytes": sum(
                     self.app.logs.logged_bytes(name, window) * shares[name] for name in shares
                 ),
-                "roots": len(ingests) * shares[_INGEST] * self._traced(_INGEST),
             },
             total(
                 self.proxy.used(window.began, window.ended),
@@ -56,7 +50,7 @@ class Meter:
             ),
             *(machine.used(window) for machine in machines(self.app)),
         )
-        return _priced(used, window)
+        return _priced(used)
 
     def _ingest_share(self, ended: Sequence[float]) -> float:
         name = self.app.logs.functions[_INGEST]["FunctionName"]
@@ -64,10 +58,6 @@ class Meter:
         return made_by_aws(
             ended, found["EventSourceMappings"][0].get("MaximumBatchingWindowInSeconds", 0)
         )
-
-    def _traced(self, function: str) -> bool:
-        settings: Mapping[str, str] = self.app.logs.functions[function].get("TracingConfig", {})
-        return settings.get("Mode") == "Active"
 
 
 def made_by_aws(calls: Sequence[float], window: float) -> float:
@@ -79,10 +69,7 @@ def made_by_aws(calls: Sequence[float], window: float) -> float:
     return made / len(calls) if calls else 1.0
 
 
-def _priced(used: Mapping[str, float], window: Window) -> dict[str, float]:
+def _priced(used: Mapping[str, float]) -> dict[str, float]:
     """Return what has a price instead of what it was counted by."""
-    left = {item: amount for item, amount in used.items() if item not in {"log_bytes", "roots"}}
-    return left | {
-        "log_gb": used["log_bytes"] / _GB,
-        "traces": traces_recorded(used["roots"], window.seconds),
-    }
+    left = {item: amount for item, amount in used.items() if item != "log_bytes"}
+    return left | {"log_gb": used["log_bytes"] / _GB}

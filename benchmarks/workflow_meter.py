@@ -28,7 +28,7 @@ class Machine:
     properties: Mapping[str, Any]
 
     def used(self, window: Window) -> dict[str, float]:
-        """Return what its executions used: by item, `log_bytes` and `roots` of traces too."""
+        """Return what its executions used: by item, and `log_bytes`."""
         ran = [one for one in self._executions() if window.meets(*_lifetime(one))]
         begun = [one for one in ran if one["startDate"].timestamp() in window]
         steps = [step for one in ran for step in self._entered(one) if step.at in window]
@@ -45,7 +45,7 @@ class Machine:
         traced = bool(self._settings("TracingConfiguration").get("Enabled"))
         return used | {
             "transitions": sum(step.states for step in steps),
-            "roots": len(begun) * traced,
+            "traces": len(begun) * traced,
         }
 
     def _settings(self, name: str) -> Mapping[str, Any]:

@@ -94,6 +94,7 @@ class WorkflowFunction(Construct):
         environment: Mapping[str, str],
         scratch: Size | None = None,
         cache: SharedCache | None = None,
+        tracing: lambda_.Tracing = lambda_.Tracing.ACTIVE,
     ) -> None:
         super().__init__(scope, id_)
         self._keys = platform.keys
@@ -118,7 +119,7 @@ class WorkflowFunction(Construct):
             filesystem=cache.mount(self.role) if cache else None,
             vpc=cache.vpc if cache else None,
             security_groups=[cache.security_group] if cache else None,
-            tracing=lambda_.Tracing.ACTIVE,
+            tracing=tracing,
             environment={**environment, **platform.environment, **_telemetry(self, name)},
             current_version_options=lambda_.VersionOptions(removal_policy=KEPT),
         )

@@ -3,6 +3,7 @@
 from typing import Unpack
 
 from aws_cdk import Duration, Size
+from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from instep.cdk.function import WorkflowFunction
@@ -51,12 +52,17 @@ class Functions(Making):
         ]
 
     def _ingest(self) -> WorkflowFunction:
-        """A batch is 1,000 records, some 20 messages: seconds; a minute bounds a slow queue."""
+        """A batch is 1,000 records, some 20 messages: seconds; a minute bounds a slow queue.
+
+        The stream begins no trace, and Lambda would begin one a second: 13 dollars a month for
+        traces that lead nowhere, for a run has its own.
+        """
         made = self._function(
             "ingest",
             timeout=Duration.minutes(1),
             memory=IO_BOUND,
             reads=["INBOX_QUEUE_URL", "DLQ_URL", *RUNNER],
+            tracing=lambda_.Tracing.PASS_THROUGH,
         )
         made.allow(["sqs:SendMessage"], [self._inbox, self._dlq])
         self._allow_runner(made, QUEUE)

@@ -7,6 +7,7 @@ from typing import TypedDict, Unpack
 
 from aws_cdk import Duration, Size, Stack
 from aws_cdk import aws_events as events
+from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from instep.cdk.config import Config
@@ -68,6 +69,7 @@ class Making(Construct):
         memory: int,
         reads: Sequence[str],
         scratch: Size | None = None,
+        tracing: lambda_.Tracing = lambda_.Tracing.ACTIVE,
     ) -> WorkflowFunction:
         """Make a function; one that reads the storage mode reads packs, so it has the cache."""
         cache = self._cache if "CHROMADB_STORAGE_MODE" in reads else None
@@ -83,6 +85,7 @@ class Making(Construct):
             memory=memory,
             scratch=scratch,
             cache=cache,
+            tracing=tracing,
             environment=environment,
         )
 

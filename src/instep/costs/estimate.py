@@ -11,7 +11,7 @@ from math import ceil
 from typing import Final
 
 from instep.costs import counted, metric_names
-from instep.costs.prices import MONTH_SECONDS, added, stream_calls, traces_recorded
+from instep.costs.prices import MONTH_SECONDS, added, stream_calls
 
 BATCH_SECONDS: Final = 1.0  # that the stream waits to fill a batch
 KEPT_DAYS: Final = 30  # what a sweep deleted stays so long in a versioned bucket
@@ -144,8 +144,8 @@ def _ingests(load: Workload) -> float:
 
 
 def _traces(load: Workload, starts: float) -> dict[str, float]:
-    executions = starts + load.probes + (0 if load.is_steady else load.rounds)
-    return {"traces": traces_recorded(_ingests(load) + executions, MONTH_SECONDS)}
+    """An execution's each; its rounds and calls are part of it."""
+    return {"traces": starts + load.probes + (0 if load.is_steady else load.rounds)}
 
 
 def _kept(load: Workload) -> dict[str, float]:

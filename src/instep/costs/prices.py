@@ -13,8 +13,6 @@ MONTH_SECONDS: Final = 2_628_000  # a twelfth of a year
 
 # What cannot be counted on the local cloud, and is therefore assumed.
 STREAM_SHARDS: Final = 4  # of a new on-demand table: each batches for itself
-TRACES_A_SECOND: Final = 1  # X-Ray's default rule records so many, and of the rest a share
-TRACES_SHARE: Final = 0.05
 LOGGED_EVENT_BYTES: Final = 380  # an event of a workflow's log without execution data
 LOG_OVERHEAD_BYTES: Final = 26  # CloudWatch Logs' own, a log event
 EXPRESS_MB: Final = 64  # payloads here are references: the smallest chunk holds an execution
@@ -46,7 +44,7 @@ PRICES: Final[Mapping[str, Price]] = {
     "events": Price(1.00, 1_000_000),  # custom events of up to 64 KB
     "schedules": Price(1.00, 1_000_000),  # EventBridge Scheduler's invocations
     "log_gb": Price(0.50, 1),
-    "traces": Price(5.00, 1_000_000),  # X-Ray: recorded
+    "traces": Price(5.00, 1_000_000),  # X-Ray: recorded, which the first of a second is
     "metrics": Price(0.30, 1),  # CloudWatch: a custom metric, by its name and dimensions
     "s3_gb": Price(0.023, 1),  # stored for a month
 }
@@ -81,12 +79,6 @@ def express_gb_seconds(seconds: float, memory_mb: int = EXPRESS_MB) -> float:
 def chunks(size: int) -> int:
     """Return how many requests or events of 64 KB a payload of `size` bytes is billed as."""
     return max(1, ceil(size / (64 << 10)))
-
-
-def traces_recorded(roots: float, seconds: float) -> float:
-    """Return how many of so many traces in these seconds are recorded, and billed."""
-    first = min(roots, TRACES_A_SECOND * seconds)
-    return first + TRACES_SHARE * (roots - first)
 
 
 def stream_calls(calls: float, seconds: float, window: float) -> float:

@@ -11,7 +11,6 @@ from instep.costs.prices import (
     express_gb_seconds,
     lambda_gb_seconds,
     stream_calls,
-    traces_recorded,
 )
 
 
@@ -71,11 +70,6 @@ def test_an_express_execution_is_billed_by_tenths_of_a_second_and_64_mb() -> Non
 @pytest.mark.parametrize(("size", "billed"), [(0, 1), (65_536, 1), (65_537, 2), (1_048_576, 16)])
 def test_a_payload_is_billed_by_64_kb(size: int, billed: int) -> None:
     assert chunks(size) == billed
-
-
-def test_the_first_trace_of_a_second_is_recorded_and_a_twentieth_of_the_rest() -> None:
-    assert traces_recorded(5, seconds=10) == 5
-    assert traces_recorded(210, seconds=10) == pytest.approx(10 + 0.05 * 200)
 
 
 def test_a_stream_calls_once_a_window_and_shard_at_most() -> None:
