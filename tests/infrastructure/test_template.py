@@ -197,6 +197,7 @@ def test_a_function_gets_only_the_names_it_reads(app: Synthesized) -> None:
         "LOCK_TABLE_NAME",
         "LOCK_DURATION_MINUTES",
         "LOG_LEVEL",
+        "MALLOC_ARENA_MAX",
         "STACK_NAME",
     }
 
