@@ -28,7 +28,7 @@ from instep.cli.syncing import (
     take_over_successors,
     written_since,
 )
-from instep.cli.wait import Missing, wait_for_everything
+from instep.cli.wait import Missing, wait_for_the_rest
 from instep.domain import Difference
 from instep.flow.causes import cause_text
 from instep.wording import number_text
@@ -183,6 +183,5 @@ def through(session: Session, chosen: list[str], timeout: float, update: Progres
     missing.found_at_first(reading)
     if not missing.nothing and not reading.damaged:  # of live changes some are always on their way
         patience = max(0.0, min(_PATIENCE, ends - monotonic()))
-        missing = wait_for_everything(session, chosen, patience, update)
-        reading = read_everything(session, chosen, update)
+        reading = wait_for_the_rest(session, chosen, missing, patience, update) or reading
     return Result(reading, missing, followed, written_since(session, before), seconds)

@@ -33,7 +33,9 @@ _QUIET_POLLS: Final = 10  # quiet for so long, another reading may find what the
 
 def wait(
     *,
-    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait.")] = 300.0,
+    timeout: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait, after a first reading.")
+    ] = 300.0,
     aws: Aws = False,
     stack: Stack = DEFAULT_STACK,
     as_json: Json = False,
@@ -140,14 +142,32 @@ def wait_for_everything(
     progress: Progress,
     each_poll: Callable[[], object] = lambda: None,
 ) -> Missing:
-    """Wait until nothing is missing or `timeout` seconds are over; return what still is.
+    """Read everything, and wait for what is missing as `wait_for_the_rest`; return what still is.
+
+    A first reading of a large table may take longer than anybody wants to wait after it, so
+    `timeout` does not count it.
+    """
+    missing = Missing()
+    missing.found_at_first(_reading(session, collections, progress))
+    wait_for_the_rest(session, collections, missing, timeout, progress, each_poll)
+    return missing
+
+
+def wait_for_the_rest(
+    session: Session,
+    collections: Sequence[str],
+    missing: Missing,
+    timeout: float,
+    progress: Progress,
+    each_poll: Callable[[], object] = lambda: None,
+) -> Reading | None:
+    """Wait until nothing is missing or `timeout` seconds are over; return the last reading made.
 
     It ends before that when what is missing cannot arrive: runs that FAILED, and, once nothing is
-    under way, what waits in the DLQ. `each_poll` is called between two looks: the demo shows
-    executions there.
+    under way, what waits in the DLQ. A reading that was begun counts, however long it takes.
+    `each_poll` is called between two looks: the demo shows executions there.
     """
-    missing, ends = Missing(), monotonic() + timeout
-    missing.found_at_first(_reading(session, collections, progress))
+    ends, last = monotonic() + timeout, None
     pause, quiet, moved = threading.Event(), 0, _heads(session, collections)
     while not missing.nothing and monotonic() < ends and not _only_failed(missing):
         pause.wait(_POLL_SECONDS)
@@ -157,14 +177,15 @@ def wait_for_everything(
         progress(f"{missing} open; {busy}")
         if heads != moved or quiet == 2 or (quiet and quiet % _QUIET_POLLS == 0):
             moved = heads
-            missing.seen_again(_reading(session, collections, progress))
+            last = _reading(session, collections, progress)
+            missing.seen_again(last)
             if quiet >= _QUIET_POLLS and not missing.nothing:
                 missing.letters = Letters.read(session)
                 if missing.is_in_dlq:
-                    return missing
+                    return last
     if not missing.nothing:
         missing.letters = Letters.read(session)
-    return missing
+    return last
 
 
 def _only_failed(missing: Missing) -> bool:

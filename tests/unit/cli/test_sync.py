@@ -1,12 +1,13 @@
 """`sync`: lists what differs, starts one execution or follows the one that runs, and proves it."""
 
 import json
+from itertools import count
 from typing import Any
 
 import pytest
 
+from instep.cli import drift, syncing, wait
 from instep.cli import sync as command
-from instep.cli import syncing
 from instep.cli.session import Session
 from instep.cli.standing import Execution
 from instep.clock import utc_now
@@ -68,6 +69,27 @@ def test_what_differs_in_the_end_is_status_1(cli: Cli, heads: dict[str, Any]) ->
     result = cli.run("sync")
     assert result.exit_code == 1
     assert "still to be: 0 added, 0 changed, 1 removed" in result.stdout
+
+
+def test_a_table_that_goes_on_changing_is_in_step_however_long_a_reading_takes(
+    cli: Cli, heads: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each reading meets a change on its way, and the one of the reading before has arrived."""
+    scan, numbers, hours = drift.scan, count(1), 0
+
+    def scan_for_an_hour(*given: Any) -> Any:
+        nonlocal hours
+        hours += 1
+        items = scan(*given)
+        cli.publish("words", {**heads["words"], f"{WORD_ID}{next(numbers)}": {"text": "passing"}})
+        return items
+
+    monkeypatch.setattr(drift, "scan", scan_for_an_hour)
+    monkeypatch.setattr(wait, "monotonic", lambda: hours * 3_600.0)
+    monkeypatch.setattr(command, "_PATIENCE", 60.0)
+    result = cli.run("sync")
+    assert result.exit_code == 0, result.output
+    assert cli.run("wait", "--timeout", "60").exit_code == 0
 
 
 def test_a_pending_run_is_not_in_step(cli: Cli, heads: dict[str, Any]) -> None:
