@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from instep.aws.expiry import TIME_TO_LIVE, alive
 from instep.aws.stream_time import made_at
 from instep.deriving import OVER_AN_ITEM
-from instep.difference import Carried, Wanted, difference
+from instep.difference import Carried, Fields, Wanted, difference
 from instep.domain import (
     CollectionSpec,
     Difference,
@@ -152,20 +152,20 @@ class DerivedDomain:
             found += _differences(name, embeddings, lasting, passing)
         return found
 
-    def _derived(self, source: Source, items: Iterable[Item]) -> dict[str, tuple[str, Derived]]:
-        """Map every id to its subject and what it should carry; of two subjects the first has it"""
+    def _derived(self, source: Source, items: Iterable[Item]) -> dict[str, "_Due"]:
+        """Map every id to what it should carry, of a whole table; of two subjects the first has it"""
         by_subject: dict[str, list[Item]] = defaultdict(list)
         for item in items:
             if (subject := source.subject(self.schema.of(item))) is not None:
                 by_subject[subject].append(item)
-        whole: dict[str, tuple[str, Derived]] = {}
+        whole: dict[str, _Due] = {}
         for subject in sorted(by_subject):
             try:
                 derived = source.derive(subject, by_subject[subject])
             except OVER_AN_ITEM:
                 continue  # set aside, with its letter in the DLQ
             for id_, one in derived.items():
-                whole.setdefault(id_, (subject, stamped(subject, one, source.embedder)))
+                whole.setdefault(id_, _Due.of(subject, stamped(subject, one, source.embedder)))
         return whole
 
     def _fed(self, key: Key) -> list[str]:
@@ -185,37 +185,46 @@ class DerivedDomain:
 _MADE: Final = ("ApproximateCreationDateTime", "SequenceNumber")
 
 
+class _Due(NamedTuple):
+    """What an embedding should carry but for its vector, of which the stamp among `fields` tells"""
+
+    subject: str
+    fields: Fields
+    has_vector: bool
+
+    @classmethod
+    def of(cls, subject: str, derived: Derived) -> "_Due":
+        has_vector = derived.vector is not None or derived.text is not None
+        return cls(subject, derived.fields, has_vector)
+
+
 def _differences(
     collection: str,
     embeddings: Mapping[str, Mapping[str, Any]],
-    lasting: Mapping[str, tuple[str, Derived]],
-    passing: Mapping[str, tuple[str, Derived]],
+    lasting: Mapping[str, _Due],
+    passing: Mapping[str, _Due],
 ) -> list[Difference]:
     found = []
     say = partial(Difference, collection)
-    for id_, (subject, _) in sorted(lasting.items()):
-        if id_ not in embeddings and _has_vector(lasting[id_][1]):
-            found.append(say(id_, None, None, None, missing=True, part_of=(subject,)))
+    for id_, due in sorted(lasting.items()):
+        if id_ not in embeddings and due.has_vector:
+            found.append(say(id_, None, None, None, missing=True, part_of=(due.subject,)))
     for id_, metadata in sorted(embeddings.items()):
         readings = [one[id_] for one in (lasting, passing) if id_ in one]
         if not readings:
             found.append(say(id_, None, None, None))
             continue
-        wrong = [_wrong(metadata, derived) for _, derived in readings]
+        wrong = [_wrong(metadata, due) for due in readings]
         if all(wrong):
-            subject, derived = readings[0]
+            due = readings[0]
             found += [
-                say(id_, key, derived.fields.get(key), metadata.get(key), part_of=(subject,))
+                say(id_, key, due.fields.get(key), metadata.get(key), part_of=(due.subject,))
                 for key in wrong[0]
             ]
     return found
 
 
-def _wrong(metadata: Mapping[str, Any], derived: Derived) -> list[str]:
-    whole = {**dict.fromkeys(metadata), **derived.fields}
+def _wrong(metadata: Mapping[str, Any], due: _Due) -> list[str]:
+    whole = {**dict.fromkeys(metadata), **due.fields}
     changes = difference({"": Carried(metadata)}, {"": Wanted(whole)})
     return sorted(changes.updates[""].metadata) if changes.updates else []
-
-
-def _has_vector(derived: Derived) -> bool:
-    return derived.vector is not None or derived.text is not None

@@ -45,7 +45,6 @@ class Reading:
     """
 
     at: datetime
-    items: Sequence[Item]
     versions: Mapping[str, str | None]
     compared: Mapping[str, int]
     differences: Sequence[Difference]
@@ -98,7 +97,7 @@ def read_everything(
     differences = domain.judge(items, carried, at)
     whole = {name: each for name, each in carried.items() if name not in damaged}
     unembedded = domain.unembedded(items, whole, at)
-    return Reading(at, items, versions, compared, differences, states, checked, damaged, unembedded)
+    return Reading(at, versions, compared, differences, states, checked, damaged, unembedded)
 
 
 def _checked(manifest: Manifest) -> Checked:

@@ -21,7 +21,6 @@ def test_what_is_missing_is_not_told_as_what_should_not_be_there(
     show(
         Reading(
             at=datetime(2026, 1, 1, tzinfo=UTC),
-            items=[],
             versions={"shelf": "v"},
             compared={"shelf": 2},
             differences=found,
