@@ -153,7 +153,7 @@ class DerivedDomain:
         return found
 
     def _derived(self, source: Source, items: Iterable[Item]) -> dict[str, "_Due"]:
-        """Map every id to what it should carry, of a whole table; of two subjects the first has it"""
+        """Map every id to what it should carry; of two subjects the first one has it."""
         by_subject: dict[str, list[Item]] = defaultdict(list)
         for item in items:
             if (subject := source.subject(self.schema.of(item))) is not None:
