@@ -182,6 +182,5 @@ def through(session: Session, chosen: list[str], timeout: float, update: Progres
     reading, missing = read_everything(session, chosen, update), Missing()
     missing.found_at_first(reading)
     if not missing.nothing and not reading.damaged:  # of live changes some are always on their way
-        patience = max(0.0, min(_PATIENCE, ends - monotonic()))
-        reading = wait_for_the_rest(session, chosen, missing, patience, update) or reading
+        reading = wait_for_the_rest(session, chosen, missing, _PATIENCE, update) or reading
     return Result(reading, missing, followed, written_since(session, before), seconds)
