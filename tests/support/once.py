@@ -2,12 +2,12 @@
 caches, which a test of a few calls would fill for itself alone.
 
 It leans on the names that are patched here; a release without one of botocore's fails at the start,
-another moto or chromadb is only slower. AWS's
-service models and the endpoints' TLS context, which nothing here uses, are read once: every cold
-start of a handler makes clients anew. So are botocore's names of its events, which each session
-works out, its own name, which each call checks letter by letter, and moto's table of S3's URLs.
-chromadb asks at each start whether it runs in a notebook of Google's, and pytest's import hook is
-slow to say no; None in `sys.modules` is how an import is told so at once.
+another moto or chromadb is only slower. AWS's service models and the endpoints' TLS context, which
+nothing here uses, are read once: every cold start of a handler makes clients anew. So are
+botocore's names of its events, which each session works out, its own name, which each call checks
+letter by letter, and moto's table of S3's URLs. chromadb asks at each start whether it runs in a
+notebook of Google's, and pytest's import hook is slow to say no; None in `sys.modules` is how an
+import is told so at once.
 """
 
 import sys

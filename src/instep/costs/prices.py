@@ -44,7 +44,7 @@ PRICES: Final[Mapping[str, Price]] = {
     "events": Price(1.00, 1_000_000),  # custom events of up to 64 KB
     "schedules": Price(1.00, 1_000_000),  # EventBridge Scheduler's invocations
     "log_gb": Price(0.50, 1),
-    "traces": Price(5.00, 1_000_000),  # X-Ray: recorded, which the first of a second is
+    "traces": Price(5.00, 1_000_000),  # X-Ray: recorded; all are, up to one a second
     "metrics": Price(0.30, 1),  # CloudWatch: a custom metric, by its name and dimensions
     "s3_gb": Price(0.023, 1),  # stored for a month
 }
