@@ -83,13 +83,13 @@ def _edited(stage: Stage, workload: Workload) -> tuple[Path, dict[int, bytes], i
     get_collection(client, COLLECTION).update(ids=list(edits), metadatas=list(edits.values()))
     close_client(client, hold.descriptors)
     hold.release()
-    size, pages = sqlite_wal.changed_pages(main)
-    return main, pages, size
+    with sqlite_wal.changed_pages(main) as (size, pages):
+        return main, dict(pages), size
 
 
 def _by_wal(main: Path, watch: Stopwatch) -> None:
-    with watch.phase("find"):
-        sqlite_wal.changed_pages(main)
+    with watch.phase("find"), sqlite_wal.changed_pages(main) as (_, pages):
+        dict(pages)
 
 
 def _by_comparison(main: Path, new: Path, watch: Stopwatch) -> None:

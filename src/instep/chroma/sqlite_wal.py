@@ -5,15 +5,16 @@ stays the parent, byte for byte, until publish has won (docs/design.md, "Snapsho
 trick holds for the schema of one chromadb only; another one is refused by `check_schema`.
 """
 
+import errno
 import fcntl
 import os
 import struct
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from threading import Event
-from typing import Final
+from typing import BinaryIO, Final
 
 from instep.chroma.sqlite_rows import migrations
 from instep.errors import SnapshotUnsupported
@@ -112,44 +113,75 @@ class Hold:
         return descriptor
 
 
-def changed_pages(main: Path) -> tuple[int, dict[int, bytes]]:
-    """Return the database's size in bytes and the pages that committed writes left in the WAL.
+@contextmanager
+def changed_pages(main: Path) -> "Iterator[tuple[int, WalPages]]":
+    """Give the database's size in bytes and the pages that committed writes left in the WAL.
 
-    Nobody may be writing. Frames behind the last commit (a transaction that never ended) are left
-    out; so is a frame of an earlier WAL, told by its salt. Pages are in their published form, and
-    every page the file grew by is among them.
+    Nobody may be writing until the block ends. Frames behind the last commit (a transaction that
+    never ended) are left out; so is a frame of an earlier WAL, told by its salt. Every page the
+    file grew by is among them.
     """
     before = size = main.stat().st_size
-    pages: dict[int, bytes] = {}
-    for count, written in _commits(wal_of(main)):
-        size = count * PAGE
-        pages.update(written)
-    # SQLite leaves one page of zeros unwritten: the one that its lock bytes lie on, at 1 GiB.
-    for number in range(before // PAGE + 1, size // PAGE + 1):
-        pages.setdefault(number, bytes(PAGE))
-    return size, {number: page for number, page in pages.items() if number * PAGE <= size}
+    places: dict[int, int | None] = {}
+    with ExitStack() as stack:
+        wal = stack.enter_context(wal_of(main).open("rb")) if wal_of(main).exists() else None
+        for count, written in _commits(wal) if wal else ():
+            size = count * PAGE
+            places.update(written)
+        # SQLite leaves one page of zeros unwritten: the one that its lock bytes lie on, at 1 GiB.
+        for number in range(before // PAGE + 1, size // PAGE + 1):
+            places.setdefault(number, None)
+        within = {number: at for number, at in places.items() if number * PAGE <= size}
+        yield size, WalPages(wal, within)
 
 
-def _commits(wal: Path) -> Iterator[tuple[int, dict[int, bytes]]]:
-    """Yield the pages that the database has after each commit, and those it wrote."""
-    if not wal.exists():
+class WalPages(Mapping[int, bytes]):
+    """Pages by number, in their published form; each is read when it is asked for, for a run may
+    have changed more of them than fit into memory.
+    """
+
+    def __init__(self, wal: BinaryIO | None, places: Mapping[int, int | None]) -> None:
+        self._wal = wal
+        self._places = places  # in the WAL; None: a page of zeros that it does not have
+
+    def __getitem__(self, number: int) -> bytes:
+        """Read a page."""
+        at = self._places[number]
+        if self._wal is None or at is None:
+            return bytes(PAGE)
+        page = os.pread(self._wal.fileno(), PAGE, at)
+        if len(page) != PAGE:
+            raise OSError(errno.EIO, "the WAL was cut off while it was read", self._wal.name)
+        return normal_page(number, page)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the numbers, in no order."""
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        """Return how many pages there are."""
+        return len(self._places)
+
+
+def _commits(wal: BinaryIO) -> Iterator[tuple[int, dict[int, int]]]:
+    """Yield the pages that the database has after each commit, and where those lie it wrote."""
+    header = wal.read(_WAL_HEADER.size)
+    if len(header) < _WAL_HEADER.size:
         return
-    waiting: dict[int, bytes] = {}
-    with wal.open("rb") as file:
-        header = file.read(_WAL_HEADER.size)
-        if len(header) < _WAL_HEADER.size:
+    magic, _, page_size, _, *salt = _WAL_HEADER.unpack(header)[:6]
+    if magic not in _WAL_MAGIC or page_size != PAGE:
+        raise SnapshotUnsupported(f"{wal.name}: not a WAL of {PAGE}-byte pages")
+    length, frame = os.fstat(wal.fileno()).st_size, _FRAME_HEADER.size + PAGE
+    waiting: dict[int, int] = {}
+    for at in range(_WAL_HEADER.size, length - frame + 1, frame):
+        raw = os.pread(wal.fileno(), _FRAME_HEADER.size, at)
+        number, committed, *rest = _FRAME_HEADER.unpack(raw)
+        if rest[:2] != salt:
             return
-        magic, _, page_size, _, *salt = _WAL_HEADER.unpack(header)[:6]
-        if magic not in _WAL_MAGIC or page_size != PAGE:
-            raise SnapshotUnsupported(f"{wal}: not a WAL of {PAGE}-byte pages")
-        while len(frame := file.read(_FRAME_HEADER.size + PAGE)) == _FRAME_HEADER.size + PAGE:
-            number, committed, *rest = _FRAME_HEADER.unpack_from(frame)
-            if rest[:2] != salt:
-                return
-            waiting[number] = normal_page(number, frame[_FRAME_HEADER.size :])
-            if committed:
-                yield committed, waiting
-                waiting = {}
+        waiting[number] = at + _FRAME_HEADER.size
+        if committed:
+            yield committed, waiting
+            waiting = {}
 
 
 def schema_of(main: Path) -> str:

@@ -3,8 +3,10 @@
 Each test states one behaviour that `sqlite_wal`, `sqlite_rows`, `collection` or `writable` needs.
 """
 
+import os
 import shutil
 import sqlite3
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -53,6 +55,11 @@ def held_back(directory: Path, act: Act) -> Iterator[Path]:
         hold.release()
 
 
+def changed_pages(main: Path) -> tuple[int, dict[int, bytes]]:
+    with sqlite_wal.changed_pages(main) as (size, pages):
+        return size, dict(pages)
+
+
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """A Chroma directory with 200 embeddings, closed."""
@@ -75,7 +82,7 @@ def test_a_held_wal_outlives_close_and_leaves_the_main_file_alone(directory: Pat
     sqlite_wal.arm(main)
     before = main.read_bytes()
     with held_back(directory, lambda c: [updates(names(200), round=n)(c) for n in range(60)]):
-        size, pages = sqlite_wal.changed_pages(main)
+        size, pages = changed_pages(main)
         assert sqlite_wal.wal_of(main).stat().st_size > 1000 * 4120, "what would be checkpointed"
         assert main.read_bytes() == before
         assert pages
@@ -86,7 +93,7 @@ def test_the_wal_and_a_scan_find_the_same_pages(directory: Path, tmp_path: Path)
     main, old = directory / SQLITE, tmp_path / "old"
     with held_back(directory, lambda c: (adds(names(50, 200))(c), deletes(names(20))(c))):
         old.write_bytes(main.read_bytes())
-        size, pages = sqlite_wal.changed_pages(main)
+        size, pages = changed_pages(main)
     write_pages(main, pages, size)
     sqlite_wal.drop(main)
     scanned = changed(old, main, sqlite_wal.normal_page)
@@ -112,7 +119,7 @@ def test_dropping_the_wal_leaves_the_parent_byte_for_byte(directory: Path) -> No
 
 def test_a_transaction_that_never_ended_is_left_out(directory: Path) -> None:
     with held_back(directory, updates(["w00001"], colour="red")) as main:
-        whole = sqlite_wal.changed_pages(main)
+        whole = changed_pages(main)
         wal = sqlite_wal.wal_of(main)
         frames = wal.read_bytes()[32:]
         last = frames[-4120:]
@@ -120,18 +127,18 @@ def test_a_transaction_that_never_ended_is_left_out(directory: Path) -> None:
         with wal.open("ab") as file:
             file.write(uncommitted)
             file.write(b"half a frame")
-        assert sqlite_wal.changed_pages(main) == whole
+        assert changed_pages(main) == whole
 
 
 def test_a_page_that_nobody_wrote_is_shipped_as_the_zeros_it_is(directory: Path) -> None:
     """SQLite leaves out the page of its lock bytes; a commit says how far the file grew by it."""
     with held_back(directory, updates(["w00001"], colour="red")) as main:
-        size, written = sqlite_wal.changed_pages(main)
+        size, written = changed_pages(main)
         wal = sqlite_wal.wal_of(main)
         frames = bytearray(wal.read_bytes())
         frames[-4116:-4112] = (size // 4096 + 2).to_bytes(4, "big")  # the last commit's page count
         wal.write_bytes(frames)
-        grown, pages = sqlite_wal.changed_pages(main)
+        grown, pages = changed_pages(main)
     assert grown == size + 2 * 4096
     assert pages == written | {size // 4096 + 1: bytes(4096), size // 4096 + 2: bytes(4096)}
 
@@ -147,13 +154,36 @@ def test_frames_of_an_earlier_wal_are_left_out(tmp_path: Path) -> None:
         length = sqlite_wal.wal_of(main).stat().st_size
         database.execute("UPDATE t SET x = 'b' WHERE rowid = 1")
         assert sqlite_wal.wal_of(main).stat().st_size == length, "the old frames are still there"
-        size, pages = sqlite_wal.changed_pages(main)
+        size, pages = changed_pages(main)
         aside.write_bytes(main.read_bytes())
     assert 0 < len(pages) <= 2
     write_pages(aside, pages, size)
     sqlite_wal.disarm(main)
     sqlite_wal.disarm(aside)
     assert aside.read_bytes() == main.read_bytes()
+
+
+def test_what_a_run_changed_need_not_fit_into_memory(directory: Path) -> None:
+    with held_back(directory, adds(names(2000, 200))) as main:
+        tracemalloc.start()
+        try:
+            with sqlite_wal.changed_pages(main) as (_, pages):
+                read = sum(len(pages[number]) for number in pages)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert read > 1_000_000
+    assert most < read / 4
+
+
+def test_a_wal_that_is_cut_off_while_it_is_read_is_no_page_of_zeros(directory: Path) -> None:
+    with (
+        held_back(directory, adds(names(50, 200))) as main,
+        sqlite_wal.changed_pages(main) as (_, pages),
+    ):
+        os.truncate(sqlite_wal.wal_of(main), 32)
+        with pytest.raises(OSError, match="cut off"):
+            dict(pages)
 
 
 def test_a_client_of_a_plain_file_is_refused_by_the_hold(directory: Path) -> None:

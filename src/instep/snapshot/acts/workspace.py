@@ -118,7 +118,7 @@ class Workspace:
         `note` is kept in the manifest (JSON values); `times` are those of the changes applied.
         Nothing changed: nothing is stored, and no watermark moves.
         """
-        facts, size, pages = self._finish()
+        facts = self._finish()
         if self._is_unchanged(facts):
             return self._unchanged(fencing_token, watermark)
         version = self._store.new_version()
@@ -126,7 +126,10 @@ class Workspace:
         entries: dict[str, FileEntry] = dict(self._manifest.files if self._manifest else {})
         parent = entries.get(SQLITE)
         hashes = self._hashes(parent)
-        with PageFile(self._copy.main, sqlite_wal.normal_page) as main:
+        with (
+            PageFile(self._copy.main, sqlite_wal.normal_page) as main,
+            sqlite_wal.changed_pages(self._copy.main) as (size, pages),
+        ):
             change = Change(size, pages, main.read, hashes)
             entries[SQLITE] = ship(self._store, version, parent, change)
         origin = Origin(writer, fencing_token, watermark, note, self.parent, times, self._made_by)
@@ -143,21 +146,19 @@ class Workspace:
         if not self._staged:
             self._copy.drop_writes()
 
-    def _finish(self) -> tuple[Facts, int, dict[int, bytes]]:
-        """Close the client; return what the database holds now, its size and changed pages."""
+    def _finish(self) -> Facts:
+        """Close the client; return what the database holds now, in the file and in the WAL."""
         if not self._is_open:
             raise ValueError("this workspace is closed: a workspace is staged once")
         self._close_client()
         facts = Facts(**vars(sqlite_rows.prune(self._copy.main)))
         check_writable(self._copy.main, self._store.collection, alone=False)
-        size, pages = sqlite_wal.changed_pages(self._copy.main)
-        self._hold.release()
         if not self._copy.state().files:
             raise SnapshotUnsupported(
                 f"{self._copy.main} was written to while its WAL was held back; the copy is "
                 f"dropped: run this again, and if it repeats report SQLite's version"
             )
-        return facts, size, pages
+        return facts
 
     def _hashes(self, parent: FileEntry | None) -> PageHashes:
         """Return what the parent's pages hash to; made here, there is nothing to hold them to."""

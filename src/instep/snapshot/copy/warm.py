@@ -238,9 +238,9 @@ class WarmCopy:
             return
         for layer in manifest.files[SQLITE].layers:
             if (layer.size, layer.digest) == (waiting.size, waiting.digest):
-                _, pages = sqlite_wal.changed_pages(self.main)
                 held = self.held(layer, SQLITE)
-                self.rewrite(State(waiting.version, {**state.files, SQLITE: held}), pages)
+                with sqlite_wal.changed_pages(self.main) as (_, pages):
+                    self.rewrite(State(waiting.version, {**state.files, SQLITE: held}), pages)
                 return
 
     def _fetch(

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 PAGE: Final = 4096
 PAGE_HASH: Final = 8  # bytes of a page's hash kept beside it in a pack
 _MODULUS: Final = 1 << 256
+_RUN: Final = 256  # pages written at once, and held in memory for it
 
 Pages: TypeAlias = Mapping[int, bytes]
 """Page number (from 1, as SQLite counts) to its bytes: PAGE of them, fewer on the last page."""
@@ -126,10 +127,10 @@ def write_pages(path: Path, pages: Pages, size: int) -> None:
 
 
 def _runs(pages: Pages) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield pages that are neighbours together, with the number of the first."""
+    """Yield pages that are neighbours together, _RUN at most, with the number of the first."""
     first, run = 0, list[bytes]()
     for number in sorted(pages):
-        if number != first + len(run):
+        if number != first + len(run) or len(run) == _RUN:
             if run:
                 yield first, run
             first, run = number, []
