@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 LOOKED_AT = 50
 _A_CALL = 10  # messages that SQS takes or gives at once
 _HIDDEN_SECONDS = 60  # long enough to see each once, handed back at the end
+_LONGEST = 400  # characters shown of what is no record
 
 
 @dataclass(frozen=True)
@@ -100,5 +101,5 @@ def records_of(document: Any) -> Iterator[Mapping[str, Any]]:
     yield from records if isinstance(records, list) else []
 
 
-def _clipped(text: str, width: int = 80) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+def _clipped(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

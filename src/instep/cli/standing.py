@@ -8,12 +8,16 @@ from typing import Any, Final
 from instep.cli.dead_letters import DeadLetter, dead_letters
 from instep.cli.session import Session
 from instep.clock import Clock, utc_now
+from instep.errors import SnapshotCorrupt, SnapshotUnsupported
 from instep.flow.inbox import Depth, Inbox
 from instep.flow.lease import LeaseTable
 from instep.flow.runner import RunnerState, RunnerTable
 from instep.local.executions import rejected_by
+from instep.snapshot.copy.inventory import refuse_lost_head
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.freshness import Freshness, Lag
+from instep.snapshot.format.head import Head
+from instep.snapshot.format.manifest import Manifest
 
 _EXECUTIONS: Final = 5
 _NO_LEASE_IS_TAKEN: Final = timedelta(0)  # the table is only read
@@ -24,6 +28,7 @@ class CollectionStanding:
     """A collection: `version` is None before the first; `bytes` of the snapshot, unpacked.
 
     `watermark` is the newest stream time applied, `lag` that of the changes the version brought.
+    `unreadable` says why the head cannot be read, and what helps: then no version is known.
     """
 
     collection: str
@@ -36,6 +41,7 @@ class CollectionStanding:
     leased_by: str | None
     leased_until: datetime | None
     fencing_token: int
+    unreadable: str | None = None
 
     @property
     def freshness(self) -> Freshness:
@@ -82,7 +88,8 @@ def read_standing(
 ) -> Standing:
     """Ask each service once; for its alarms, if the name of the `stack` is given.
 
-    StorageUnavailable or SnapshotCorrupt when a head cannot be read.
+    StorageUnavailable when one does not answer. A head that cannot be read is its collection's
+    standing, and hides nothing else.
     """
     deployment = session.deployment
     return Standing(
@@ -144,8 +151,7 @@ def _speaking(session: Session, stack: str) -> list[str]:
 
 def _collection(session: Session, name: str) -> CollectionStanding:
     store = SnapshotStore(session.objects, name)
-    head = store.head()
-    manifest = None if head is None else store.manifest(head.version)
+    head, manifest, unreadable = _head(store)
     fresh = Freshness(None, None) if head is None else head.freshness
     table = LeaseTable(session.dynamodb, session.deployment.lock_table_name, _NO_LEASE_IS_TAKEN)
     lease = table.read(name)
@@ -160,7 +166,20 @@ def _collection(session: Session, name: str) -> CollectionStanding:
         leased_by=None if lease is None else lease.owner,
         leased_until=None if lease is None else lease.expires_at,
         fencing_token=0 if lease is None else lease.fencing_token,
+        unreadable=unreadable,
     )
+
+
+def _head(store: SnapshotStore) -> tuple[Head | None, Manifest | None, str | None]:
+    """Return HEAD and its manifest, or why there are none: damaged, lost, or of a newer release."""
+    try:
+        head = store.head()
+        if head is not None:
+            return head, store.manifest(head.version), None
+        refuse_lost_head(store)
+    except (SnapshotCorrupt, SnapshotUnsupported) as error:
+        return None, None, str(error)
+    return None, None, None
 
 
 def _count(session: Session, queue_url: str) -> int:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from instep.cli.freshness import freshness_text
 from instep.cli.options import DEFAULT_STACK, Aws, Json, Stack
@@ -65,11 +66,14 @@ def screen(standing: Standing) -> RenderableType:
 
 def _parts(standing: Standing) -> Iterator[RenderableType]:
     yield _collections(standing)
-    heads = [each for each in standing.collections if each.version]
-    if heads:
+    told = [each for each in standing.collections if each.version or each.unreadable]
+    if told:
         yield ""
-    for each in heads:
-        yield f"{each.collection}: {freshness_text(each.freshness, standing.at)}"
+    for each in told:
+        if each.unreadable is None:
+            yield f"{each.collection}: {freshness_text(each.freshness, standing.at)}"
+        else:
+            yield f"[red]{escape(each.unreadable)}[/]"
     for each in standing.collections:
         if each.leased_by is not None and each.leased_until is not None:
             holder = _holder(each.leased_by, each.leased_until, standing.at)
@@ -106,7 +110,7 @@ def _dead_letters(standing: Standing) -> Iterator[RenderableType]:
     for letter in standing.dead_letters[:_SHOWN_LETTERS]:
         where = f" ({letter.collection})" if letter.collection else ""
         yield f"  [red]{escape(letter.reason)}[/]{where}"
-        yield f"    [dim]{escape(letter.what)}[/]"
+        yield Text(f"    {letter.what}", "dim", no_wrap=True, overflow="ellipsis")
     if standing.dlq > _SHOWN_LETTERS:
         yield "  ... (--json lists more)"
 
@@ -118,7 +122,8 @@ def _collections(standing: Standing) -> Table:
     )
     for each in standing.collections:
         age = "" if each.created_at is None else age_text(standing.at - each.created_at)
-        version = each.version or "[dim]none yet[/]"
+        none = "[dim]none yet[/]" if each.unreadable is None else "[red]cannot be read[/]"
+        version = each.version or none
         size = bytes_text(each.bytes) if each.version else ""
         lease = "[dim]free[/]" if each.leased_by is None else "held"
         table.add_row(each.collection, version, f"{each.embeddings:,}", size, age, lease)

@@ -41,13 +41,19 @@ class Trouble:
 
 def troubles(standing: Standing) -> list[Trouble]:
     """Return what needs a person, each page once; empty: nothing does."""
-    found = {trouble.page: trouble for trouble in _seen(standing)}
+    found: dict[str, Trouble] = {}
+    for trouble in _seen(standing):
+        found.setdefault(trouble.page, trouble)
     for name in standing.alarms:  # of what one look has seen too, in its words
         found.setdefault(name, Trouble(name, f"the alarm {name} speaks", _STATUS))
     return list(found.values())
 
 
 def _seen(standing: Standing) -> Iterator[Trouble]:
+    unread = [each.collection for each in standing.collections if each.unreadable is not None]
+    if unread:
+        heads = " and ".join(unread)
+        yield Trouble("executions-failed", f"the head of {heads} cannot be read", _VERIFY)
     if standing.dlq:
         held = f"the DLQ holds {number_text(standing.dlq, 'message')}"
         yield Trouble("dlq-holds-messages", held, _REDRIVE)

@@ -56,7 +56,8 @@ def tell_changes(looks: Iterable[Standing], told: Callable[[Standing], str]) -> 
 def line(standing: Standing) -> str:
     """Return the standing in one line: the time first, and what needs a person last."""
     versions = " ".join(
-        f"{each.collection}={each.version or 'none'}" for each in standing.collections
+        f"{each.collection}={each.version or ('unreadable' if each.unreadable else 'none')}"
+        for each in standing.collections
     )
     inbox = standing.inbox
     runner = (standing.runner.runner or "nobody").rpartition(":")[2]

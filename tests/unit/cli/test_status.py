@@ -1,15 +1,23 @@
 """`status`: what it counts, what it says of the DLQ, and that looking changes nothing."""
 
+from dataclasses import replace
 from datetime import timedelta
+from io import StringIO
 
 import boto3
+import pytest
+from rich.console import Console
 
+from instep.cli.dead_letters import DeadLetter
+from instep.cli.output import Exit
+from instep.cli.status import dead_letters
 from instep.clock import utc_now
 from instep.flow.envelope import Rejection
 from instep.flow.inbox import Inbox
 from instep.local.executions import follow
-from tests.support.aws import LOCKS
+from tests.support.aws import BUCKET, LOCKS
 from tests.unit.cli.conftest import Cli
+from tests.unit.cli.test_trouble import QUIET
 
 LABEL_KEYS = {"PK": {"S": "IMAGE#i"}, "SK": {"S": "RECEIPT#00001#LINE#00001#WORD#00001#LABEL#A"}}
 
@@ -119,7 +127,7 @@ def test_a_dead_letter_that_was_cut_is_named_by_its_key_and_hostile_ones_by_thei
 def test_a_message_that_is_no_record_is_named_by_its_text(cli: Cli) -> None:
     cli.made.sqs.send_message(QueueUrl=cli.made.dlq_url, MessageBody="x" * 500)
     (letter,) = cli.json("status")["dead_letters"]
-    assert len(letter["what"]) == 80
+    assert len(letter["what"]) == 400
     assert "received too often" in letter["reason"]
 
 
@@ -133,3 +141,39 @@ def test_the_last_executions_with_why_they_failed(cli: Cli) -> None:
     assert found["fine"]["status"] == "SUCCEEDED"
     assert found["broken"]["error"] == "InputRejected"
     assert "these are no records" in " ".join(cli.run("status").stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("body", "why"), [(b"no head", "is damaged"), (None, "is missing")], ids=["damaged", "lost"]
+)
+def test_a_head_that_cannot_be_read_hides_nothing_else(
+    cli: Cli, body: bytes | None, why: str
+) -> None:
+    version = cli.publish("lines", {"a": {"text": "milk"}})
+    for text in ("milk", "bread"):
+        cli.publish("words", {"a": {"text": text}})
+    if body is None:
+        cli.made.s3.delete_object(Bucket=BUCKET, Key="words/HEAD")
+    else:
+        cli.made.s3.put_object(Bucket=BUCKET, Key="words/HEAD", Body=body)
+    found = cli.json("status")
+    lines, words = found["collections"]
+    assert (lines["version"], lines["unreadable"]) == (version, None)
+    assert words["version"] is None
+    assert f"words/HEAD {why}" in words["unreadable"]
+    assert [each["what"] for each in found["troubles"]] == ["the head of words cannot be read"]
+    shown = cli.run("status")
+    assert shown.exit_code == Exit.NO
+    for told in (version, "cannot be read", "runner: nobody drains", "DLQ: 0"):
+        assert told in shown.stdout
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_what_is_no_record_is_cut_where_the_terminal_ends(width: int) -> None:
+    note = "a letter that somebody put there by mistake; " * 5
+    letter = DeadLetter("1", note, "no record", 0, None, None)
+    terminal = Console(width=width, file=StringIO())
+    terminal.print(dead_letters(replace(QUIET, dlq=1, dead_letters=[letter])))
+    assert isinstance(terminal.file, StringIO)
+    _, _, told = terminal.file.getvalue().splitlines()
+    assert (told[:6], told[-1], len(told)) == ("    a ", "…", width)

@@ -53,6 +53,11 @@ RUNS = [run("RUNNING", 2 * MINUTE)]
 NONE: list[str] = []
 CASES: list[tuple[str, Standing, list[str]]] = [
     ("quiet", QUIET, NONE),
+    (
+        "a head that cannot be read",
+        replace(QUIET, collections=[replace(words(MINUTE), version=None, unreadable="damaged")]),
+        ["executions-failed"],
+    ),
     ("a dead letter", replace(QUIET, dlq=1), ["dlq-holds-messages"]),
     ("nobody drains", replace(QUIET, inbox=WAITING), ["nothing-runs"]),
     ("a dead runner", replace(QUIET, inbox=WAITING, runner=DEAD), ["nothing-runs"]),
