@@ -189,10 +189,12 @@ def test_a_sweep_in_doubt_is_a_sentence(cli: Cli, versions: list[str]) -> None:
     store = store_of(cli)
     store.objects.delete([store.head_key])
     cli.made.age_objects(timedelta(days=30))
-    result = cli.run("sweep", "words", "--yes")
+    cli.publish("lines", {"a": {"text": "milk"}})
+    result = cli.run("sweep", "--yes")
     assert result.exit_code == 3
     assert "HEAD is missing" in result.stderr
     assert len(list(store.versions())) == 2
+    assert "lines: deleted 0 versions" in result.stdout
 
 
 CHANGING = [["rollback", "words", NOBODY], ["sweep"], ["import", "words"]]

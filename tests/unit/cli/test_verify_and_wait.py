@@ -82,6 +82,16 @@ def test_every_pack_of_the_head_is_held_against_its_hash(cli: Cli, heads: dict[s
         assert "instep history words" in " ".join(result.stderr.split())
 
 
+def test_a_head_that_is_lost_is_damage_and_not_a_table_that_nobody_took_in(
+    cli: Cli, heads: dict[str, Any]
+) -> None:
+    cli.publish("words", heads["words"])
+    cli.made.s3.delete_object(Bucket=BUCKET, Key="words/HEAD")
+    found = cli.json("verify")
+    assert "words/HEAD is missing, though it was there" in found["damaged"]["words"]
+    assert found["compared"]["lines"] == len(heads["lines"])
+
+
 def test_wait_returns_at_once_when_all_has_arrived(cli: Cli, heads: dict[str, Any]) -> None:
     assert heads
     result = cli.run("wait", "--timeout", "5")
