@@ -30,8 +30,8 @@ demo: $(READY) ## Watch a change travel from a DynamoDB table into a snapshot on
 
 # Databases are made and synced here by the thousand. Memory spares a disk that, where there is enough of
 # it and programs may run from there: some tests install a venv.
-SHM := $(sort $(shell awk '$$2 == "/dev/shm" && !/noexec/ { print $$2 }' /proc/mounts 2>/dev/null))
-SCRATCH := $(shell df -Pk $(SHM) 2>/dev/null | awk 'NR == 2 && $$4 > 6000000 { print "$(SHM)" }')
+SHM = $(sort $(shell awk '$$2 == "/dev/shm" && !/noexec/ { print $$2 }' /proc/mounts 2>/dev/null))
+SCRATCH = $(shell df -Pk $(SHM) 2>/dev/null | awk 'NR == 2 && $$4 > 6000000 { print "$(SHM)" }')
 
 .PHONY: test
 test: lint ## Every check and every test

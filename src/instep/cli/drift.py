@@ -15,7 +15,7 @@ from instep.cli.snapshots import metadata_of
 from instep.clock import Clock, utc_now
 from instep.domain import Difference, Domain
 from instep.errors import SnapshotCorrupt
-from instep.snapshot.copy.inventory import refuse_lost_head
+from instep.snapshot.copy.inventory import find_head
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.manifest import Manifest
 
@@ -82,13 +82,11 @@ def read_everything(
         store = SnapshotStore(session.objects, collection)
         carried[collection], checked[collection] = {}, Checked()
         try:
-            head = store.head()
-            if head is None:
-                refuse_lost_head(store)
-                continue
-            versions[collection] = head.version
-            carried[collection] = metadata_of(session, collection, head.version)
-            checked[collection] = _checked(store.manifest(head.version))
+            head = find_head(store)
+            if head is not None:
+                versions[collection] = head.version
+                carried[collection] = metadata_of(session, collection, head.version)
+                checked[collection] = _checked(store.manifest(head.version))
         except SnapshotCorrupt as error:
             damaged[collection] = error
     progress("working out what every embedding should carry")

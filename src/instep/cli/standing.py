@@ -13,7 +13,7 @@ from instep.flow.inbox import Depth, Inbox
 from instep.flow.lease import LeaseTable
 from instep.flow.runner import RunnerState, RunnerTable
 from instep.local.executions import rejected_by
-from instep.snapshot.copy.inventory import refuse_lost_head
+from instep.snapshot.copy.inventory import find_head
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.freshness import Freshness, Lag
 from instep.snapshot.format.head import Head
@@ -173,13 +173,10 @@ def _collection(session: Session, name: str) -> CollectionStanding:
 def _head(store: SnapshotStore) -> tuple[Head | None, Manifest | None, str | None]:
     """Return HEAD and its manifest, or why there are none: damaged, lost, or of a newer release."""
     try:
-        head = store.head()
-        if head is not None:
-            return head, store.manifest(head.version), None
-        refuse_lost_head(store)
+        head = find_head(store)
+        return head, store.manifest(head.version) if head else None, None
     except (SnapshotCorrupt, SnapshotUnsupported) as error:
         return None, None, str(error)
-    return None, None, None
 
 
 def _count(session: Session, queue_url: str) -> int:

@@ -14,7 +14,7 @@ from instep.batched import batched
 from instep.errors import SnapshotCorrupt, SnapshotUnsupported
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.document import DocumentDamaged
-from instep.snapshot.format.head import unusable_head
+from instep.snapshot.format.head import Head, unusable_head
 from instep.snapshot.format.manifest import Manifest, version_id
 
 _THREADS: Final = 8
@@ -75,6 +75,14 @@ def was_published(store: SnapshotStore, version: str) -> bool:
         isinstance(found, Manifest) and found.parent == version
         for _, found in read_versions(store, version_files(store))
     )
+
+
+def find_head(store: SnapshotStore) -> Head | None:
+    """Return HEAD, None before the first version; SnapshotCorrupt when it is damaged, or lost."""
+    head = store.head()
+    if head is None:
+        refuse_lost_head(store)
+    return head
 
 
 def refuse_lost_head(store: SnapshotStore) -> None:

@@ -10,7 +10,7 @@ from typing import Protocol
 from instep.errors import ConfigurationMissing, SnapshotCorrupt, VersionRejected
 from instep.snapshot.copy.at import manifest_at
 from instep.snapshot.copy.fetch import Fetches
-from instep.snapshot.copy.inventory import refuse_lost_head
+from instep.snapshot.copy.inventory import find_head
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.freshness import Freshness
 from instep.snapshot.format.head import Head
@@ -56,7 +56,7 @@ class StoredVersions:
         if at is not None:
             manifest = manifest_at(self._store, at)
             return manifest, manifest.freshness
-        head = self._head()
+        head = find_head(self._store)
         if head is None:
             where = self._store.objects.where(self._store.head_key)
             raise ConfigurationMissing(
@@ -67,12 +67,12 @@ class StoredVersions:
 
     def newer(self, than: str) -> tuple[Manifest, Freshness] | None:
         """Return the head if it moved; SnapshotCorrupt when HEAD was there and is gone."""
-        head = self._head()
+        head = find_head(self._store)
         return None if head is None or head.version == than else self._of(head)
 
     def lineage(self, most: int) -> list[Manifest]:
         """Return the head and its ancestors, one request each, as far as none was swept."""
-        head = self._head()
+        head = find_head(self._store)
         older, found = head.version if head else None, list[Manifest]()
         while older is not None and len(found) < most:
             manifest = self._store.find_manifest(older)
@@ -92,12 +92,6 @@ class StoredVersions:
                 raise
             why = "a sweep took it while it was being fetched: try again for a newer one"
             raise VersionRejected(self.collection, version, why) from error
-
-    def _head(self) -> Head | None:
-        head = self._store.head()
-        if head is None:
-            refuse_lost_head(self._store)
-        return head
 
     def _of(self, head: Head) -> tuple[Manifest, Freshness]:
         """Return what HEAD named when it was read."""
