@@ -164,7 +164,13 @@ def test_what_the_states_read_the_answers_have(app: Synthesized) -> None:
     after_settle = ["Next?", "Pause", "EachFold", "AfterFold?", "RunFailed"]
     sync = Sync(["words"], segments(1))
     synced = ParseAnswer("run", NOW, Tally(), Next.SYNC, NOW, sync=sync).to_payload()
-    answers = ((after_parse, parsed), (after_settle, settled), (["EachSegment"], synced))
+    tidying = ParseAnswer("run", NOW, Tally(), Next.FOLD, NOW, folds=["words"]).to_payload()
+    answers = (
+        (after_parse, parsed),
+        (after_settle, settled),
+        (["EachSegment"], synced),
+        (["EachFold", "AfterFold?", "Pause"], tidying),
+    )
     for names, answer in answers:
         for name in names:
             for state in (machine["States"].get(name, {}) for machine in machines(app).values()):

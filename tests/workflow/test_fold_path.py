@@ -4,12 +4,22 @@ import pytest
 
 from instep.aws.objects import Objects
 from instep.errors import LockBusy, SnapshotConflict, StorageUnavailable
+from instep.lambda_ import intake, looking
+from instep.snapshot.acts import folding
 from instep.snapshot.copy.store import SnapshotStore
 from tests.support.aws import BUCKET
 from tests.support.edges import Edge
 from tests.support.interpreter import RECEIPT, Interpreter
+from tests.support.receipts import Receipt
 
 CATCH = "States.ALL"
+OTHER = Receipt("image-2")
+
+
+@pytest.fixture
+def a_bulk(short_of_a_fold: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    """A receipt's words are a bulk, and a small share of their collection."""
+    monkeypatch.setattr(folding, "PENDING_SHARE", 2)
 
 
 @pytest.mark.invariant(1)
@@ -100,6 +110,59 @@ def test_a_fold_after_pasted_records_leaves_the_runs_colour_as_it_was(
     assert Edge("runner", "AfterFold?", "Choice", end) in execution.edges
     assert pending(machine) == 0
     machine.settled()
+
+
+@pytest.mark.usefixtures("a_bulk")
+def test_after_a_bulk_a_fold_waits_for_a_look_that_finds_nothing(machine: Interpreter) -> None:
+    machine.arrive()
+    execution = machine.run()
+    assert execution.status == "SUCCEEDED", execution.cause
+    states = execution.states
+    assert states.count("FoldSnapshot") == 1
+    assert states[: states.index("LockToFold")].count("ParseBatch") == 2
+    assert states[states.index("FoldSnapshot") :].count("ParseBatch") == 1, "and looked once more"
+    assert pending(machine) == 0
+    machine.settled()
+
+
+@pytest.mark.usefixtures("a_bulk")
+def test_one_fold_is_made_of_a_bulk_of_several_rounds(
+    machine: Interpreter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "WORK_PER_ROUND", 1)  # a message a round
+    machine.arrive()
+    OTHER.upload(machine.pipeline.aws.s3, BUCKET)
+    machine.pipeline.ingest(machine.pipeline.put(*OTHER.items(), OTHER.run()))
+    machine.pipeline.ingest(machine.pipeline.put(RECEIPT.label(1, "TOTAL", "VALID")))
+    execution = machine.run()
+    states = execution.states
+    assert states.count("SettleBatch") == 3
+    assert states.count("FoldSnapshot") == 1
+    assert states[: states.index("FoldSnapshot")].count("SettleBatch") == 3
+    assert states[states.index("FoldSnapshot") :].count("ParseBatch") == 1
+    assert pending(machine) == 0
+
+
+@pytest.mark.usefixtures("a_bulk")
+def test_who_hands_over_folds_what_was_put_off_before(
+    machine: Interpreter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "LOOKS", 1)
+    machine.arrive()
+    execution = machine.run()
+    assert execution.status == "SUCCEEDED", execution.cause
+    assert execution.states.count("FoldSnapshot") == 1
+    assert pending(machine) == 0
+    machine.settled()
+
+
+@pytest.mark.usefixtures("a_bulk")
+def test_pasted_records_have_no_other_look_to_wait_for(machine: Interpreter) -> None:
+    RECEIPT.upload(machine.pipeline.aws.s3, BUCKET)
+    records = machine.pipeline.put(*RECEIPT.items(), RECEIPT.run())
+    execution = machine.run({"Records": records})
+    assert execution.states.count("FoldSnapshot") == 1
+    assert pending(machine) == 0
 
 
 def pending(machine: Interpreter) -> int:

@@ -49,6 +49,8 @@ class Lookout:
             logger.info("another execution drains")
             return answer
         if answer.tally.looks > LOOKS or answer.began - answer.started > LONGEST:
+            if answer.tally.unfolded:
+                return _folding(answer)
             self._put(self.runner.hand_over(answer.execution))
             return answer
         drained = self.inbox.drain(MESSAGES, until)
@@ -69,7 +71,12 @@ class Lookout:
         logger.info("followed", extra={"ended": ended, "leases": freed, "start": start})
 
     def _nothing_found(self, answer: ParseAnswer, claim: Claim) -> ParseAnswer:
-        """Give the role up, or wait for what is hidden: an empty answer alone proves nothing."""
+        """Give the role up, or wait for what is hidden: an empty answer alone proves nothing.
+
+        What was put off for want of a moment is folded first: this is the moment.
+        """
+        if answer.tally.unfolded:
+            return _folding(answer)
         now, left = self.clock(), self.inbox.depth()
         hidden = left.in_flight or left.delayed or (claim.due is not None and now < claim.due)
         patient = answer.tally.stuck < len(STUCK_DELAYS)
@@ -82,3 +89,9 @@ class Lookout:
     def _put(self, start: str | None) -> None:
         if start is not None:
             self.starter.put(start)
+
+
+def _folding(answer: ParseAnswer) -> ParseAnswer:
+    """Return that what is unfolded is folded, and then looked again."""
+    tally = replace(answer.tally, unfolded=())
+    return replace(answer, tally=tally, next=Next.FOLD, folds=answer.tally.unfolded)

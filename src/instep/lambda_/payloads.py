@@ -14,6 +14,7 @@ from instep.flow.lease import Lease
 from instep.flow.parking import BatchRef, ResultRef
 from instep.flow.settlement import Fate
 from instep.lambda_.sync_payloads import Sync
+from instep.snapshot.acts.folding import FoldDue
 
 Payload = Mapping[str, Any]
 
@@ -41,6 +42,7 @@ class Tally:
     busy: int = 0  # rounds in a row in which a collection was deferred
     stuck: int = 0  # rounds in a row in which a collection failed as a whole
     cause: str = ""  # what failed in the last round that something did, for whoever reads of it
+    unfolded: Sequence[str] = ()  # collections whose fold waits for a moment without a bulk
 
     @classmethod
     def from_payload(cls, payload: Payload) -> "Tally":
@@ -49,7 +51,7 @@ class Tally:
 
     def to_payload(self) -> dict[str, Any]:
         """Return the counters, and the cause cut to what a person reads, as JSON."""
-        return {**asdict(self), "cause": self.cause[:1000]}
+        return {**asdict(self), "cause": self.cause[:1000], "unfolded": list(self.unfolded)}
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class ParseAnswer:
     """ParseBatch: references only, so that the payload is as small for any batch.
 
     `began` is when the round did, `pause` the seconds until the next look. `drains`: the batch is
-    the inbox's, otherwise it is the execution's own input. `more`: it was cut by a limit.
+    the inbox's, otherwise it is the execution's own input. `more`: it was cut by a limit. `folds`
+    are made before the next look.
     """
 
     execution: str
@@ -91,6 +94,7 @@ class ParseAnswer:
     deliveries: BatchRef | None = None
     batches: Mapping[str, BatchRef] = field(default_factory=dict)
     sync: Sync | None = None
+    folds: Sequence[str] = ()
 
     def to_payload(self) -> dict[str, Any]:
         """Return the round's state."""
@@ -100,6 +104,7 @@ class ParseAnswer:
             "tally": self.tally.to_payload(),
             "next": self.next.value,
             **({"sync": self.sync.to_payload()} if self.sync else {}),
+            **(_folds(self.folds, self.tally, Next.LOOK) if self.folds else {}),
             "began": self.began.isoformat(),
             "pause": self.pause,
             "drains": self.drains,
@@ -230,7 +235,7 @@ class CollectionOutcome:
     fate: Fate
     reason: str
     result: ResultRef | None
-    fold_due: bool
+    fold_due: FoldDue
 
     @classmethod
     def from_payload(cls, payload: Payload) -> "CollectionOutcome":
@@ -245,7 +250,7 @@ class CollectionOutcome:
             fate=fate,
             reason=reason[:500],
             result=ResultRef.from_payload(result) if result else None,
-            fold_due=payload.get("published", {}).get("fold", False),
+            fold_due=FoldDue(payload.get("published", {}).get("fold", FoldDue.NO)),
         )
 
 
@@ -295,9 +300,15 @@ class SettleAnswer:
             "started": self.started.isoformat(),
             "tally": self.tally.to_payload(),
             "next": Next.FOLD.value if self.folds else self.then.value,
-            "then": self.then.value,
             "pause": self.pause,
-            "folds": [
-                {"collection": name, "request": f"fold/{self.tally.looks}"} for name in self.folds
-            ],
+            **_folds(self.folds, self.tally, self.then),
         }
+
+
+def _folds(collections: Sequence[str], tally: Tally, then: Next) -> dict[str, Any]:
+    """Return what the workflow folds, each under a lease named by this pass, and what follows."""
+    request = f"fold/{tally.looks}"
+    return {
+        "folds": [{"collection": name, "request": request} for name in collections],
+        "then": then.value,
+    }

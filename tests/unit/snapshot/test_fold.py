@@ -8,6 +8,8 @@ from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from instep.chroma.hnsw.layout import HEADER, read_layout
 from instep.chroma.sqlite_rows import SQLITE
@@ -16,7 +18,10 @@ from instep.snapshot.acts import folding
 from instep.snapshot.acts.fold import fold
 from instep.snapshot.acts.folding import (
     CHAIN_LAYERS,
+    PENDING_SHARE,
     PENDING_VECTORS,
+    FoldDue,
+    fold_due,
     is_heavy,
     needs_fold,
     needs_vacuum,
@@ -227,6 +232,37 @@ def test_when_a_fold_is_due() -> None:
     assert not is_heavy(chain(CHAIN_LAYERS - 1))
     assert is_heavy(chain(2, weight=700_000)), "two thirds of a megabyte, twice"
     assert not is_heavy(chain(1, weight=700_000))
+
+
+def test_the_fold_of_a_bulk_waits_until_it_is_a_share_of_the_collection() -> None:
+    many, few = 100_000, PENDING_VECTORS - 1
+
+    def due(pending: int, before: int, **other: Any) -> FoldDue:
+        facts = replace(manifest().facts, embeddings=many, pending_vectors=pending)
+        return fold_due(manifest(facts=facts, **other), before)
+
+    assert due(few, 0) is FoldDue.NO
+    assert due(2 * PENDING_VECTORS, 2 * PENDING_VECTORS - 1) is FoldDue.NOW, "no bulk"
+    assert due(5_000, 5_000 - few) is FoldDue.NOW, "no more of it"
+    assert due(PENDING_VECTORS, 0) is FoldDue.SOON
+    share = int(PENDING_SHARE * many)
+    assert due(share - 1, 0) is FoldDue.SOON
+    assert due(share, 0) is FoldDue.NOW
+    worn = {SQLITE: chain(CHAIN_LAYERS)}
+    assert due(5_000, 0, files=worn) is FoldDue.NOW, "a chain is heavy, whatever is pending"
+
+
+@given(st.lists(st.integers(PENDING_VECTORS, 20_000), min_size=1, max_size=200))
+def test_the_folds_of_a_bulk_cost_what_it_is_large_and_not_its_square(brought: list[int]) -> None:
+    """A fold costs as much as the collection is large: they come to eight collections in all."""
+    embeddings = pending = folded = 0
+    for new in brought:
+        before, embeddings, pending = pending, embeddings + new, pending + new
+        facts = replace(manifest().facts, embeddings=embeddings, pending_vectors=pending)
+        if fold_due(manifest(facts=facts), before) is FoldDue.NOW:
+            folded, pending = folded + embeddings, 0
+        assert pending < PENDING_SHARE * embeddings, "what a reader replays"
+    assert folded <= embeddings / PENDING_SHARE
 
 
 def test_when_a_database_is_rewritten() -> None:

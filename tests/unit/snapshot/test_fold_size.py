@@ -1,13 +1,17 @@
 """What a fold needs, by its manifest alone: above what was measured, and not far above."""
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
 from instep.chroma.sqlite_rows import SQLITE
 from instep.errors import FoldTooLarge
+from instep.lambda_.handlers import upload_snapshot
 from instep.snapshot.acts.fold_size import FoldSize, Room
+from instep.snapshot.acts.folding import FoldDue
+from instep.snapshot.acts.publish import Published
 from instep.snapshot.format.manifest import Facts, FileEntry, Layer, Manifest
 from tests.support.marks import ROOT
 from tests.unit.snapshot.test_manifest import manifest
@@ -59,6 +63,36 @@ def test_too_little_of_either_is_refused_by_name(memory: int, disk: int) -> None
     Room(100, 200).check("words", FoldSize(100, 200))
     with pytest.raises(FoldTooLarge, match=r"about 100 MB of memory and 200 MB of disk.*foldMem"):
         Room(memory, disk).check("words", FoldSize(100, 200))
+
+
+@dataclass
+class Holding:
+    """A store of one version."""
+
+    version: Manifest
+    collection: str = "words"
+
+    def manifest(self, version: str) -> Manifest:  # noqa: ARG002 - there is one
+        return self.version
+
+
+@pytest.mark.parametrize(
+    ("waiting", "memory", "due"),
+    [
+        (30_000, 10_240, FoldDue.SOON),
+        (30_000, 1_100, FoldDue.NOW),  # with as many again it would not fit
+        (30_000, 1_000, FoldDue.NO),
+    ],
+)
+def test_a_fold_is_not_put_off_until_it_would_be_too_large(
+    waiting: int, memory: int, due: FoldDue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOLD_MEMORY_MB", str(memory))
+    monkeypatch.setenv("FOLD_STORAGE_MB", "10240")
+    made = version(index=250, database=500, embeddings=280_000, waiting=waiting)
+    published = Published("v", 1.0, FoldDue.SOON, None)
+    store: Any = Holding(made)
+    assert upload_snapshot.due(store, published) is due
 
 
 def indexed(count: int, floats: int) -> FoldSize:

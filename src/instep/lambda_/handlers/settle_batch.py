@@ -5,6 +5,8 @@ is told next, and only then are messages acknowledged. What comes back later is 
 runner's item, which nobody leaves before it has.
 """
 
+from collections.abc import Sequence
+
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -18,6 +20,7 @@ from instep.lambda_.acknowledging import acknowledge
 from instep.lambda_.payloads import Next, SettleAnswer, SettleRequest, Tally
 from instep.lambda_.settling import cause_of, judge, return_records, told, weigh
 from instep.lambda_.telemetry import Handler, Payload, logger, metrics, observed
+from instep.snapshot.acts.folding import FoldDue
 
 
 def handler(domain: Domain) -> Handler:
@@ -45,19 +48,30 @@ def handler(domain: Domain) -> Handler:
         domain.settle(dynamodb, table, done, told(weighed.untold, deliveries))
         acknowledge(inbox, starter, settlement, caller=f"{request.execution}/{request.tally.looks}")
         report(settlement)
+        folds, unfolded = folds_of(request)
         return SettleAnswer(
             execution=request.execution,
             started=request.started,
-            tally=tally_of(request, settlement),
+            tally=tally_of(request, settlement, unfolded),
             then=Next.LOOK if request.drains else Next.END,
             pause=0 if request.more else pace.pause(request.began, utc_now()),
-            folds=[outcome.collection for outcome in request.outcomes if outcome.fold_due],
+            folds=folds,
         ).to_payload()
 
     return handle
 
 
-def tally_of(request: SettleRequest, settlement: Settlement) -> Tally:
+def folds_of(request: SettleRequest) -> tuple[list[str], list[str]]:
+    """Return the collections to fold before the next look, and those that wait for another: this
+    round brought more of a bulk. Before the end none waits.
+    """
+    due = {one.collection: one.fold_due for one in request.outcomes}
+    bulk = {name for name, when in due.items() if when is FoldDue.SOON and request.drains}
+    left = {name for name, when in due.items() if when is not FoldDue.NO}
+    return sorted(left.union(request.tally.unfolded) - bulk), sorted(bulk)
+
+
+def tally_of(request: SettleRequest, settlement: Settlement, unfolded: Sequence[str]) -> Tally:
     """Return the running totals with this round in them."""
     before = request.tally
     fates = {outcome.fate for outcome in request.outcomes}
@@ -70,6 +84,7 @@ def tally_of(request: SettleRequest, settlement: Settlement) -> Tally:
         busy=before.busy + 1 if Fate.DEFERRED in fates else 0,
         stuck=before.stuck + 1 if Fate.FAILED in fates else 0,
         cause=cause_of(settlement) or before.cause,
+        unfolded=unfolded,
     )
 
 

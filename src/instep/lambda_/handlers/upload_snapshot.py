@@ -10,6 +10,7 @@ from instep.lambda_ import parts, settings
 from instep.lambda_.payloads import UploadRequest
 from instep.lambda_.telemetry import Handler, Payload, failing_as, logger, metrics, observed
 from instep.snapshot.acts.fold_size import FoldSize
+from instep.snapshot.acts.folding import FoldDue
 from instep.snapshot.acts.publish import Published, Staged, publish
 from instep.snapshot.copy.store import SnapshotStore
 
@@ -20,7 +21,7 @@ def handler() -> Handler:
 
     @observed("upload_snapshot")
     def handle(event: Payload, context: LambdaContext) -> Payload:
-        """Return the version that HEAD names now, and whether a fold is due.
+        """Return the version that HEAD names now, and when a fold is due.
 
         LeaseLost and SnapshotConflict go up.
         """
@@ -37,21 +38,26 @@ def handler() -> Handler:
         metrics.count("CompactionVersionsPublished")
         metrics.count("CompactionBytesPublished", staged.bytes)
         report(request.collection, published)
-        fold = published.fold and is_foldable(store, published.version)
-        return {"version": published.version, "held_ms": published.held_ms, "fold": fold}
+        fold = due(store, published)
+        return {"version": published.version, "held_ms": published.held_ms, "fold": fold.value}
 
     return handle
 
 
-def is_foldable(store: SnapshotStore, version: str) -> bool:
-    """Say whether the fold's function has room: no round tries what would die in every round."""
+def due(store: SnapshotStore, published: Published) -> FoldDue:
+    """Say when to fold, by the room that the fold's function has: no round tries what would die in
+    every round, and nothing is put off until it would.
+    """
+    if published.fold is FoldDue.NO:
+        return FoldDue.NO
+    room, manifest = settings.fold_room(), store.manifest(published.version)
     try:
-        settings.fold_room().check(store.collection, FoldSize.of(store.manifest(version)))
+        room.check(store.collection, FoldSize.of(manifest))
     except FoldTooLarge as error:
         logger.warning(str(error))
         metrics.count("CompactionFoldTooLarge")
-        return False
-    return True
+        return FoldDue.NO
+    return published.fold if room.holds(FoldSize.of(manifest, times=2)) else FoldDue.NOW
 
 
 def report(collection: str, published: Published) -> None:

@@ -29,12 +29,15 @@ class FoldSize:
     disk_mb: int
 
     @classmethod
-    def of(cls, manifest: Manifest) -> "FoldSize":
-        """Estimate from above what folding this version takes."""
+    def of(cls, manifest: Manifest, times: int = 1) -> "FoldSize":
+        """Estimate from above what folding this version takes; were it so many times the vectors
+        that wait.
+        """
         facts, files = manifest.facts, manifest.files
         index = sum(entry.size for name, entry in files.items() if name != SQLITE)
         database, waiting = files[SQLITE].size, facts.pending_vectors
         vector = _bytes_of_a_vector(index, database, facts.embeddings - waiting, waiting)
+        waiting *= times
         memory = (
             _PROGRAM
             + _INDEX * index
@@ -52,9 +55,13 @@ class Room:
     memory_mb: int
     disk_mb: int
 
+    def holds(self, size: FoldSize) -> bool:
+        """Say whether a fold of this size comes through."""
+        return size.memory_mb <= self.memory_mb and size.disk_mb <= self.disk_mb
+
     def check(self, collection: str, size: FoldSize) -> None:
         """Raise FoldTooLarge for a fold that would die here."""
-        if size.memory_mb > self.memory_mb or size.disk_mb > self.disk_mb:
+        if not self.holds(size):
             raise FoldTooLarge(
                 collection, size.memory_mb, self.memory_mb, size.disk_mb, self.disk_mb
             )

@@ -2,8 +2,13 @@
 
 Each threshold has its reason in what was measured (docs/adr/0009): pending vectors are
 replayed by every reader's open, a chain by every cold writer, free pages hold deleted content.
+
+A fold costs what the collection is large, so one after each version of a bulk would make a table
+that is taken in cost its square: while versions bring that many, a fold waits until there is a
+moment for it, or what waits is a share of the collection.
 """
 
+from enum import StrEnum
 from typing import Final
 
 from instep.chroma.sqlite_rows import SQLITE
@@ -14,16 +19,31 @@ PENDING_VECTORS: Final = 300  # 0.5 to 0.8 s of a reader's open
 CHAIN_LAYERS: Final = 48  # keeps a manifest under 16 KB and a cold writer's fetch parallel
 CHAIN_WEIGHT: Final = 1.0  # increments weigh as much as their base
 FREE_SHARE: Final = 0.5  # of the database's pages
+PENDING_SHARE: Final = 1 / 8  # of the embeddings: all the folds of a bulk read it eight times
+
+
+class FoldDue(StrEnum):
+    """Whether a version should be folded, and when."""
+
+    NO = "no"
+    SOON = "soon"  # as soon as no more of a bulk follows
+    NOW = "now"
+
+
+def fold_due(manifest: Manifest, pending_before: int) -> FoldDue:
+    """Say when this version should be folded; in its parent so many vectors were pending."""
+    if not needs_fold(manifest):
+        return FoldDue.NO
+    pending, embeddings = manifest.facts.pending_vectors, manifest.facts.embeddings
+    bulk = pending - pending_before >= PENDING_VECTORS
+    if bulk and pending < PENDING_SHARE * embeddings and not _is_worn(manifest):
+        return FoldDue.SOON
+    return FoldDue.NOW
 
 
 def needs_fold(manifest: Manifest) -> bool:
     """Say whether readers and cold writers of this version would gain from a fold."""
-    facts = manifest.facts
-    return (
-        facts.pending_vectors >= PENDING_VECTORS
-        or needs_vacuum(facts, page_count(manifest.files[SQLITE].size), deletes=0)
-        or any(is_heavy(entry) for entry in manifest.files.values())
-    )
+    return manifest.facts.pending_vectors >= PENDING_VECTORS or _is_worn(manifest)
 
 
 def is_heavy(entry: FileEntry) -> bool:
@@ -39,3 +59,11 @@ def needs_vacuum(facts: Facts, pages: int, deletes: int) -> bool:
     After one alone: what was deleted lies about in free space, and should be in no newer base.
     """
     return deletes > 0 or facts.free_pages > FREE_SHARE * pages
+
+
+def _is_worn(manifest: Manifest) -> bool:
+    """Say whether a chain is heavy or most of the database is free, whatever is pending."""
+    pages = page_count(manifest.files[SQLITE].size)
+    return needs_vacuum(manifest.facts, pages, deletes=0) or any(
+        map(is_heavy, manifest.files.values())
+    )

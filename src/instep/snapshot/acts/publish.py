@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from instep.aws.objects import Written
 from instep.errors import LeaseLost, SnapshotConflict, StorageUnavailable
 from instep.flow.lease import Lease
+from instep.snapshot.acts.folding import FoldDue
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.freshness import ChangeTimes, Lag
 from instep.snapshot.format.head import Head, move_head
@@ -29,9 +30,9 @@ class Leases(Protocol):
 class Staged:
     """A version that lies in S3 and that HEAD does not name; `changed` False: none was made.
 
-    `witness` is the etag of the HEAD it was made from, None for a first version. `fold` says that
-    a fold is due once it is published. `bytes` is what staging it sent. `times` are those of the
-    changes it brings: what has waited is known only when it is published. `beside` is the
+    `witness` is the etag of the HEAD it was made from, None for a first version. `fold` says
+    when a fold is due once it is published. `bytes` is what staging it sent. `times` are those of
+    the changes it brings: what has waited is known only when it is published. `beside` is the
     successor whose HEAD it is for.
     """
 
@@ -43,7 +44,7 @@ class Staged:
     manifest: str | None
     fencing_token: int
     watermark: str | None
-    fold: bool = False
+    fold: FoldDue = FoldDue.NO
     bytes: int = 0
     times: ChangeTimes | None = None
     beside: str = ""
@@ -57,19 +58,20 @@ class Staged:
         """Read what `to_payload` wrote; keys of others beside it are left alone."""
         given = {name: payload[name] for name in cls.__dataclass_fields__ if name in payload}
         times = ChangeTimes.from_payload(given["times"]) if given.get("times") else None
-        return cls(**{**given, "times": times})
+        fold = FoldDue(given.get("fold", FoldDue.NO))
+        return cls(**{**given, "times": times, "fold": fold})
 
 
 @dataclass(frozen=True)
 class Published:
-    """HEAD names `version`; the publish phase took `held_ms`; `fold` says that a fold is due.
+    """HEAD names `version`; the publish phase took `held_ms`; `fold` says when one is due.
 
     `lag` is what HEAD says of the changes that came with it.
     """
 
     version: str
     held_ms: float
-    fold: bool
+    fold: FoldDue
     lag: Lag | None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from instep.snapshot.acts.folding import needs_fold
+from instep.snapshot.acts.folding import fold_due
 from instep.snapshot.acts.publish import Staged
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.freshness import ChangeTimes
@@ -16,7 +16,8 @@ from instep.snapshot.format.manifest import NOBODY, Facts, FileEntry, MadeBy, Ma
 class Origin:
     """Who stages a version, with which right, how far it is, and on which head.
 
-    `times` are those of the table's changes it brings; None when it brings none.
+    `times` are those of the table's changes it brings; None when it brings none. In that head
+    `pending` vectors wait for a fold.
     """
 
     writer: str
@@ -26,6 +27,7 @@ class Origin:
     parent: Head | None
     times: ChangeTimes | None = None
     made_by: MadeBy = NOBODY
+    pending: int = 0
 
 
 def put_version(
@@ -62,7 +64,7 @@ def put_version(
         manifest=store.manifest_key(version),
         fencing_token=origin.fencing_token,
         watermark=origin.watermark,
-        fold=needs_fold(manifest),
+        fold=fold_due(manifest, origin.pending),
         bytes=store.objects.traffic.up - sent,
         times=origin.times,
         beside=store.head_name.beside,

@@ -132,7 +132,10 @@ class Workspace:
         ):
             change = Change(size, pages, main.read, hashes)
             entries[SQLITE] = ship(self._store, version, parent, change)
-        origin = Origin(writer, fencing_token, watermark, note, self.parent, times, self._made_by)
+        pending = self._manifest.facts.pending_vectors if self._manifest else 0
+        origin = Origin(
+            writer, fencing_token, watermark, note, self.parent, times, self._made_by, pending
+        )
         staged = put_version(self._store, version, origin, facts, entries, before)
         self._copy.hashes.save(hashes, entries[SQLITE].digest)
         self._copy.wait_for(version, entries[SQLITE].layers[-1])
