@@ -22,6 +22,7 @@ from benchmarks.ours import Instep
 from benchmarks.workload import COLLECTION, Fields, Words, Workload
 from instep.cdk.dependencies import tree_size
 from instep.memory import peak_memory_mb
+from instep.snapshot.acts.folding import PENDING_SHARE, PENDING_VECTORS
 from instep.snapshot.copy.reader import open_snapshot
 
 Act: TypeAlias = Literal["fill", "edit", "fold", "open"]
@@ -83,9 +84,15 @@ class Shard:
         return f"{COLLECTION}-{self.number}"
 
     def _fill(self, side: Instep) -> None:
+        """Bring all of it, folded as it comes, and as many vectors more as make a fold due."""
         for start in range(0, self.workload.size, _CHUNK):
             count = min(_CHUNK, self.workload.size - start)
             side.add_words(self.mine(self.workload.words(start, count)))
+            facts = side.manifest().facts
+            is_last = start + count == self.workload.size
+            if is_last or facts.pending_vectors >= PENDING_SHARE * facts.embeddings:
+                side.fold()
+        side.add_words(self.workload.words(self.workload.size, PENDING_VECTORS))
 
     def _edit(self, side: Instep) -> None:
         edits: Mapping[str, Fields] = self.workload.edits("scattered", 0)

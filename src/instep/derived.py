@@ -5,18 +5,14 @@ A signal is a key. What belongs to its subject is read and derived anew, and the
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from instep.aws.expiry import TIME_TO_LIVE, alive
+from instep.aws.expiry import TIME_TO_LIVE
 from instep.aws.stream_time import made_at
-from instep.deriving import OVER_AN_ITEM
-from instep.difference import Carried, Fields, Wanted, difference
 from instep.domain import (
     CollectionSpec,
     Difference,
@@ -30,9 +26,9 @@ from instep.domain import (
     Told,
     Work,
 )
+from instep.judging import Table, judge
 from instep.keys import Key, KeySchema
-from instep.source import Derived, Source
-from instep.stamps import stamped
+from instep.source import Source
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -140,33 +136,16 @@ class DerivedDomain:
     def judge(
         self, items: Sequence[Item], carried: Embeddings, now: datetime
     ) -> Sequence[Difference]:
-        """Derive the whole table, and hold what is carried against that.
+        """Derive the whole table, subject by subject, and hold what is carried against that.
 
         What has expired and is not yet deleted may be there or not.
         """
-        found: list[Difference] = []
-        for name, embeddings in sorted(carried.items()):
-            source = self.sources[name]
-            lasting = self._derived(source, alive(items, self.time_to_live, now))
-            passing = self._derived(source, items)
-            found += _differences(name, embeddings, lasting, passing)
-        return found
-
-    def _derived(self, source: Source, items: Iterable[Item]) -> dict[str, "_Due"]:
-        """Map every id to what it should carry; of two subjects the first one has it."""
-        by_subject: dict[str, list[Item]] = defaultdict(list)
-        for item in items:
-            if (subject := source.subject(self.schema.of(item))) is not None:
-                by_subject[subject].append(item)
-        whole: dict[str, _Due] = {}
-        for subject in sorted(by_subject):
-            try:
-                derived = source.derive(subject, by_subject[subject])
-            except OVER_AN_ITEM:
-                continue  # set aside, with its letter in the DLQ
-            for id_, one in derived.items():
-                whole.setdefault(id_, _Due.of(subject, stamped(subject, one, source.embedder)))
-        return whole
+        table = Table(items, self.schema, self.time_to_live, now)
+        return [
+            each
+            for name, embeddings in sorted(carried.items())
+            for each in judge(table, self.sources[name], name, embeddings)
+        ]
 
     def _fed(self, key: Key) -> list[str]:
         return [name for name, one in self.sources.items() if one.subject(key) is not None]
@@ -183,48 +162,3 @@ class DerivedDomain:
 
 
 _MADE: Final = ("ApproximateCreationDateTime", "SequenceNumber")
-
-
-class _Due(NamedTuple):
-    """What an embedding should carry but for its vector, of which the stamp among `fields` tells"""
-
-    subject: str
-    fields: Fields
-    has_vector: bool
-
-    @classmethod
-    def of(cls, subject: str, derived: Derived) -> "_Due":
-        has_vector = derived.vector is not None or derived.text is not None
-        return cls(subject, derived.fields, has_vector)
-
-
-def _differences(
-    collection: str,
-    embeddings: Mapping[str, Mapping[str, Any]],
-    lasting: Mapping[str, _Due],
-    passing: Mapping[str, _Due],
-) -> list[Difference]:
-    found = []
-    say = partial(Difference, collection)
-    for id_, due in sorted(lasting.items()):
-        if id_ not in embeddings and due.has_vector:
-            found.append(say(id_, None, None, None, missing=True, part_of=(due.subject,)))
-    for id_, metadata in sorted(embeddings.items()):
-        readings = [one[id_] for one in (lasting, passing) if id_ in one]
-        if not readings:
-            found.append(say(id_, None, None, None))
-            continue
-        wrong = [_wrong(metadata, due) for due in readings]
-        if all(wrong):
-            due = readings[0]
-            found += [
-                say(id_, key, due.fields.get(key), metadata.get(key), part_of=(due.subject,))
-                for key in wrong[0]
-            ]
-    return found
-
-
-def _wrong(metadata: Mapping[str, Any], due: _Due) -> list[str]:
-    whole = {**dict.fromkeys(metadata), **due.fields}
-    changes = difference({"": Carried(metadata)}, {"": Wanted(whole)})
-    return sorted(changes.updates[""].metadata) if changes.updates else []

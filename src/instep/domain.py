@@ -215,7 +215,9 @@ class Letter(NamedTuple):
 
 
 Embeddings: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Any]]]
-"""By collection and id, the metadata that embeddings carry."""
+"""By collection and id what embeddings carry: their metadata, and as `brief.DOCUMENT` what
+`brief.brief` leaves of their document.
+"""
 
 
 class Domain(Protocol):
@@ -281,7 +283,11 @@ class Domain(Protocol):
     def judge(
         self, items: Sequence[Item], carried: Embeddings, now: datetime
     ) -> Sequence[Difference]:
-        """List how what is carried differs from the whole table; a pending expiry is none."""
+        """List how what is carried differs from the whole table; a pending expiry is none.
+
+        The items lie on the disk, and are read from there each time that they are asked for: what
+        is kept of them beside is what this takes in memory.
+        """
 
     def unembedded(
         self, items: Sequence[Item], carried: Embeddings, now: datetime

@@ -73,7 +73,7 @@ class Weather:
     def differences(self) -> list[Difference]:
         found = self.pipeline.aws.dynamodb.scan(TableName=TABLE)["Items"]
         names = ("stations", "readings")
-        carried = {name: self.pipeline.embeddings(name) for name in names}
+        carried = {name: self.pipeline.carried(name) for name in names}
         return list(self.pipeline.domain.judge(found, carried, utc_now()))
 
     def _record(self, key: Key, old: Item | None, new: Item | None) -> Any:
@@ -204,6 +204,6 @@ def test_a_text_without_a_vector_is_set_aside_and_a_service_that_is_down_waited_
 def test_a_key_that_its_source_names_no_more_goes(sky: Weather) -> None:
     """As when a mapping drops a field, or somebody wrote into the store by another way."""
     sky.arrive(sky.put(OSLO, ROME))
-    stray = {"station/oslo": {**sky.pipeline.embeddings("stations")["station/oslo"], "old": 1}}
+    stray = {"station/oslo": {**sky.pipeline.carried("stations")["station/oslo"], "old": 1}}
     found = sky.pipeline.domain.judge([OSLO], {"stations": stray}, utc_now())
     assert [(one.field, one.carried, one.expected) for one in found] == [("old", 1, None)]

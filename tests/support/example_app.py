@@ -66,7 +66,7 @@ class ExampleApp:
         """Return what the example's own judgement finds between table and heads."""
         found = self.pipeline.aws.dynamodb.scan(TableName=ENTITIES)["Items"]
         domain = self.pipeline.domain
-        carried = {name: self.pipeline.embeddings(name) for name in domain.collections}
+        carried = {name: self.pipeline.carried(name) for name in domain.collections}
         return list(domain.judge(found, carried, utc_now()))
 
 

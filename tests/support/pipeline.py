@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from instep.aws.objects import Objects
+from instep.brief import DOCUMENT
+from instep.cli.snapshots import carried_by
 from instep.clock import utc_now
 from instep.domain import Domain
 from instep.errors import FormatUnknown, LeaseLost, LockBusy, SnapshotConflict
@@ -293,15 +295,18 @@ class Pipeline:
 
     def embeddings(self, collection: str) -> dict[str, dict[str, Any]]:
         """Return id -> metadata of the head snapshot, as a reader sees it; {} without a head."""
+        return {
+            id_: {name: value for name, value in fields.items() if name != DOCUMENT}
+            for id_, fields in self.carried(collection).items()
+        }
+
+    def carried(self, collection: str) -> dict[str, Mapping[str, Any]]:
+        """Return what the head's embeddings carry, as a domain judges it; {} without a head."""
         objects = Objects(self.aws.s3, BUCKET)
         if objects.find(f"{collection}/HEAD") is None:
             return {}
-        snapshot = open_snapshot(objects, collection)
-        try:
-            found = snapshot.collection.get(include=["metadatas"])
-            return dict(zip(found["ids"], map(dict, found["metadatas"] or ()), strict=True))
-        finally:
-            snapshot.close()
+        with open_snapshot(objects, collection) as snapshot:
+            return carried_by(snapshot.collection)
 
     def visible(self) -> list[Payload]:
         """Return (and take, unsettled) the records of every visible message of the inbox."""

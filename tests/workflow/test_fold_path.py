@@ -4,7 +4,7 @@ import pytest
 
 from instep.aws.objects import Objects
 from instep.errors import LockBusy, SnapshotConflict, StorageUnavailable
-from instep.lambda_ import intake, looking
+from instep.lambda_ import bulks, intake, looking
 from instep.snapshot.acts import folding
 from instep.snapshot.copy.store import SnapshotStore
 from tests.support.aws import BUCKET
@@ -126,9 +126,12 @@ def test_after_a_bulk_a_fold_waits_for_a_look_that_finds_nothing(machine: Interp
 
 
 @pytest.mark.usefixtures("a_bulk")
+@pytest.mark.parametrize("goes_on", [True, False], ids=["may go on", "is over"])
 def test_one_fold_is_made_of_a_bulk_of_several_rounds(
-    machine: Interpreter, monkeypatch: pytest.MonkeyPatch
+    machine: Interpreter, monkeypatch: pytest.MonkeyPatch, goes_on: bool
 ) -> None:
+    """A round of few between them does not end it, some of those in a row do."""
+    monkeypatch.setattr(bulks, "QUIET", 2 if goes_on else 1)
     monkeypatch.setattr(intake, "WORK_PER_ROUND", 1)  # a message a round
     machine.arrive()
     OTHER.upload(machine.pipeline.aws.s3, BUCKET)
@@ -138,7 +141,9 @@ def test_one_fold_is_made_of_a_bulk_of_several_rounds(
     states = execution.states
     assert states.count("SettleBatch") == 3
     assert states.count("FoldSnapshot") == 1
-    assert states[: states.index("FoldSnapshot")].count("SettleBatch") == 3
+    before = states[: states.index("FoldSnapshot")]
+    assert before.count("SettleBatch") == 3
+    assert before.count("ParseBatch") == (4 if goes_on else 3), "with a look that finds nothing"
     assert states[states.index("FoldSnapshot") :].count("ParseBatch") == 1
     assert pending(machine) == 0
 

@@ -28,7 +28,7 @@ FIRST_LOOK = {
     "execution": sfn.JsonPath.string_at("$$.Execution.Name"),
     "started": sfn.JsonPath.string_at("$$.Execution.StartTime"),
     "input": sfn.JsonPath.object_at("$$.Execution.Input"),
-    "tally": {**dict.fromkeys(COUNTERS, 0), "cause": "", "unfolded": []},
+    "tally": {**dict.fromkeys(COUNTERS, 0), "cause": "", "unfolded": {}},
 }
 LONGEST = Duration.hours(6)  # it hands over after one; a large round may take two
 

@@ -10,9 +10,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from instep.aws.scan import scan_of
+from instep.aws.spooled import SpooledItems
 from instep.cli.session import Session
-from instep.cli.snapshots import metadata_of
+from instep.cli.snapshots import carried_by, opened
 from instep.clock import Clock, utc_now
+from instep.disk import on_disk
 from instep.domain import Difference, Domain
 from instep.errors import SnapshotCorrupt
 from instep.snapshot.copy.inventory import find_head
@@ -71,8 +73,26 @@ def read_everything(
     Costs a Scan of the table and a verified copy of each head: all its packs are fetched, and every
     page is held against its hash. StorageUnavailable when S3 or the table does not answer.
     """
+    with on_disk("read the table"), SpooledItems() as items:
+        scan(
+            session.dynamodb,
+            session.deployment.dynamodb_table_name,
+            session.domain,
+            items,
+            progress,
+        )
+        return _compared(session, collections, items, progress, clock)
+
+
+def _compared(
+    session: Session,
+    collections: Sequence[str],
+    items: Sequence[Item],
+    progress: Progress,
+    clock: Clock,
+) -> Reading:
+    """Read the heads, and hold them against the items."""
     domain = session.domain
-    items = scan(session.dynamodb, session.deployment.dynamodb_table_name, domain, progress)
     versions: dict[str, str | None] = dict.fromkeys(collections)
     carried: dict[str, dict[str, Mapping[str, Any]]] = {}
     checked: dict[str, Checked] = {}
@@ -85,7 +105,8 @@ def read_everything(
             head = find_head(store)
             if head is not None:
                 versions[collection] = head.version
-                carried[collection] = metadata_of(session, collection, head.version)
+                with opened(session, collection, head.version) as snapshot:
+                    carried[collection] = carried_by(snapshot.collection)
                 checked[collection] = _checked(store.manifest(head.version))
         except SnapshotCorrupt as error:
             damaged[collection] = error
@@ -110,12 +131,11 @@ def scan(
     dynamodb: "DynamoDBClient",
     table: str,
     domain: Domain,
+    items: SpooledItems,
     progress: Progress = lambda _: None,
-) -> list[Item]:
-    """Return every item of interest, with the attributes the comparison reads."""
+) -> None:
+    """Append every item of interest to `items`, with the attributes the comparison reads."""
     request = {**scan_of(table, domain), "ConsistentRead": True}
-    items: list[Item] = []
     for page in dynamodb.get_paginator("scan").paginate(**request):
         items.extend(page["Items"])
         progress(f"reading the table: {len(items):,} items")
-    return items

@@ -5,12 +5,16 @@ commands that open nothing start in a third of the time.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
 import instep
+from instep.brief import DOCUMENT, brief
 from instep.cli.session import Session
 
 if TYPE_CHECKING:
+    from chromadb import Collection
+
     from instep.snapshot.copy.reader import Snapshot
 
 _CHUNK: Final = 5000
@@ -47,15 +51,22 @@ def pull_snapshot(
     return pull(session.objects, collection, directory, at=at, progress=progress)
 
 
-def metadata_of(session: Session, collection: str, at: str) -> dict[str, Mapping[str, Any]]:
-    """Map every embedding's id to its metadata."""
-    with opened(session, collection, at) as snapshot:
-        found: dict[str, Mapping[str, Any]] = {}
-        total = snapshot.collection.count()
-        for offset in range(0, total, _CHUNK):
-            page = snapshot.collection.get(limit=_CHUNK, offset=offset, include=["metadatas"])
-            found.update(zip(page["ids"], page["metadatas"] or [], strict=True))
-    return {id_: metadata or {} for id_, metadata in found.items()}
+def carried_by(collection: "Collection") -> dict[str, Mapping[str, Any]]:
+    """Map every embedding's id to what it carries, as `instep.domain.Embeddings` has it."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for offset in range(0, collection.count(), _CHUNK):
+        page: Any = collection.get(limit=_CHUNK, offset=offset, include=["metadatas", "documents"])
+        rows = zip(page["ids"], page["metadatas"], page["documents"], strict=True)
+        found.update((id_, _carried(metadata or {}, text)) for id_, metadata, text in rows)
+    return found
+
+
+def _carried(metadata: Mapping[str, Any], document: str | None) -> Mapping[str, Any]:
+    """Return both as one; its names are those of all others, for chromadb makes them anew for each,
+    and they are more than half of what a few fields weigh.
+    """
+    fields = {intern(name): value for name, value in metadata.items()}
+    return fields if document is None else {**fields, DOCUMENT: brief(document)}
 
 
 def unreachable(session: Session, collection: str, at: str, most: int) -> tuple[int, list[str]]:

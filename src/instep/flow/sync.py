@@ -6,8 +6,9 @@ after a death; and a table that is in step is gone through without a write.
 
 A *segment* is a share of the table's items, which DynamoDB divides; the first goes on with the ids
 of the snapshots, by which what the table no longer knows is found (`instep.flow.recheck`). Where
-each is, its state says, and the workflow carries that. Nothing is sent while the inbox is full:
-live changes are in the same rounds, and wait for no more than one such filling.
+each is, its state says, and the workflow carries that. Nothing is sent while the inbox is full: it
+holds what the next round takes, while one is under way. Live changes are in the same rounds, and
+wait for no more than two such fillings.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,18 +30,24 @@ from instep.flow.recheck import Recheck, parts_for
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-FULL: Final = 60
-"""Messages in the inbox, of 50 records each, at which a piece waits."""
+FULL: Final = 20
+"""Messages that wait in the inbox, of 50 records each, beyond which a piece waits for a round."""
+TAKEN: Final = 120
+"""The same for messages that were taken and are not settled: those of a round that fails, or of a
+collection that somebody holds, come back.
+"""
 PIECE: Final = 1_000
-"""Records that one piece sends, about."""
-PARTS: Final = 20
-"""Parts of ids that one piece sends: as many ids as records."""
+"""Records that one piece sends, about: some four segments send at a time."""
+PARTS: Final = 60
+"""Parts of ids that one piece sends, of about 50: there is one segment to send them."""
 PAGE: Final = 500
 """Items that one call of Scan looks at; 1 MB if that is less."""
 SEEN: Final = 20_000
 """Items that one piece looks at, where few of them matter."""
 DELAYS: Final = (2, 5, 10, 20, 40, 60)
-"""Seconds until a full inbox is looked at again, by the looks in a row."""
+"""Seconds until a full inbox is looked at again, by the looks in a row; no less than rounds are
+apart, for until then nobody makes room.
+"""
 
 
 class Then(StrEnum):
@@ -58,6 +65,7 @@ class Segment:
     `cursor` is the key that the Scan goes on behind. Behind the last item, `parts` says in how many
     parts the ids of each collection are rechecked, and `part` how many of all of them were sent.
     `seen` and `sent` count items and records so far, `waits` looks in a row at a full inbox.
+    `bare` are collections that carried nothing when it began: they hold what the table said since.
     """
 
     number: int
@@ -68,6 +76,7 @@ class Segment:
     seen: int = 0
     sent: int = 0
     waits: int = 0
+    bare: Sequence[str] | None = None
 
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> "Segment":
@@ -90,13 +99,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Syncing:
-    """What a piece needs. `embeddings` says how many a collection's head has."""
+    """What a piece needs. `embeddings` says how many a collection's head has; rounds start `pace`
+    seconds apart.
+    """
 
     domain: Domain
     dynamodb: "DynamoDBClient"
     table: str
     inbox: Inbox
     embeddings: Callable[[str], int]
+    pace: int = 0
     clock: Clock = utc_now
 
     def step(self, at: Segment, collections: Sequence[str], until: datetime) -> Step:
@@ -105,15 +117,19 @@ class Syncing:
         StorageUnavailable: the same piece may be tried again, however much of it was sent.
         """
         depth = self.inbox.depth()
-        if depth.visible + depth.in_flight > FULL:
-            waits = replace(at, waits=at.waits + 1)
-            return Step(waits, Then.WAIT, delay(DELAYS, at.waits))
+        if depth.visible > FULL or depth.in_flight > TAKEN:
+            return Step(replace(at, waits=at.waits + 1), Then.WAIT, self._delay(at.waits))
         at = replace(at, waits=0)
         if at.parts is None:
             return self._scan(at, collections, until)
         return self._recheck(at)
 
+    def _delay(self, looks: int) -> int:
+        return max(self.pace, delay(DELAYS, looks))
+
     def _scan(self, at: Segment, collections: Sequence[str], until: datetime) -> Step:
+        if at.bare is None and at.number == 0:
+            at = replace(at, bare=[name for name in collections if not self.embeddings(name)])
         seen, sent, cursor = 0, 0, at.cursor
         while True:
             page = self._page(at, cursor)
@@ -124,11 +140,14 @@ class Syncing:
                 break
         at = replace(at, cursor=cursor, seen=at.seen + seen, sent=at.sent + sent)
         if cursor is not None:
-            return Step(at, Then.PIECE)
-        if at.number:
-            return Step(at, Then.DONE)
-        parts = {name: parts_for(self.embeddings(name)) for name in collections}
-        return Step(replace(at, parts=parts), Then.PIECE)
+            return self._further(at, full=sent >= PIECE)
+        carried = [] if at.number else [name for name in collections if name not in (at.bare or ())]
+        parts = {name: parts_for(self.embeddings(name)) for name in carried}
+        return Step(replace(at, parts=parts), Then.PIECE if parts else Then.DONE)
+
+    def _further(self, at: Segment, *, full: bool) -> Step:
+        """Go on; behind a whole piece the inbox is full, so there is no need to ask at once."""
+        return Step(at, Then.WAIT, self._delay(0)) if full else Step(at, Then.PIECE)
 
     def _recheck(self, at: Segment) -> Step:
         """Send the next parts, a message each: one is as much work as a message of records."""
@@ -136,7 +155,9 @@ class Syncing:
         left = _parts(parts, at.part, PARTS)
         self.inbox.send_all([Outgoing((encode(one.to_record()),), {}) for one in left])
         at = replace(at, part=at.part + len(left), sent=at.sent + len(left))
-        return Step(at, Then.DONE if at.part == sum(parts.values()) else Then.PIECE)
+        if at.part == sum(parts.values()):
+            return Step(at, Then.DONE)
+        return self._further(at, full=True)
 
     def _page(self, at: Segment, cursor: Mapping[str, Any] | None) -> Mapping[str, Any]:
         where: dict[str, Any] = {"Segment": at.number, "TotalSegments": at.of, "Limit": PAGE}

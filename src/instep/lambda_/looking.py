@@ -4,7 +4,7 @@
 A look that finds nothing writes nothing to S3 (docs/design.md, "Flow").
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
@@ -17,6 +17,7 @@ from instep.flow.lease import LeaseTable
 from instep.flow.pace import STUCK_DELAYS, Pace
 from instep.flow.runner import Claim, RunnerTable
 from instep.flow.starter import Starter
+from instep.lambda_.bulks import under_way
 from instep.lambda_.payloads import Next, ParseAnswer
 from instep.lambda_.telemetry import logger
 
@@ -50,7 +51,7 @@ class Lookout:
             return answer
         if answer.tally.looks > LOOKS or answer.began - answer.started > LONGEST:
             if answer.tally.unfolded:
-                return _folding(answer)
+                return _folding(answer, {})
             self._put(self.runner.hand_over(answer.execution))
             return answer
         drained = self.inbox.drain(MESSAGES, until)
@@ -73,14 +74,16 @@ class Lookout:
     def _nothing_found(self, answer: ParseAnswer, claim: Claim) -> ParseAnswer:
         """Give the role up, or wait for what is hidden: an empty answer alone proves nothing.
 
-        What was put off for want of a moment is folded first: this is the moment.
+        What is unfolded is folded first; while something may still come, where no bulk goes on.
         """
-        if answer.tally.unfolded:
-            return _folding(answer)
         now, left = self.clock(), self.inbox.depth()
         hidden = left.in_flight or left.delayed or (claim.due is not None and now < claim.due)
         patient = answer.tally.stuck < len(STUCK_DELAYS)
-        if left.visible or (hidden and patient):
+        more = bool(left.visible or (hidden and patient))
+        going_on = under_way(answer.tally) if more else {}
+        if going_on.keys() != answer.tally.unfolded.keys():
+            return _folding(answer, going_on)
+        if more:
             return replace(answer, next=Next.LOOK, pause=self.pace.wait_for(claim.due, now))
         if self.runner.finish(answer.execution, claim):
             return answer
@@ -91,7 +94,7 @@ class Lookout:
             self.starter.put(start)
 
 
-def _folding(answer: ParseAnswer) -> ParseAnswer:
-    """Return that what is unfolded is folded, and then looked again."""
-    tally = replace(answer.tally, unfolded=())
-    return replace(answer, tally=tally, next=Next.FOLD, folds=answer.tally.unfolded)
+def _folding(answer: ParseAnswer, left: Mapping[str, int]) -> ParseAnswer:
+    """Return that what is unfolded is folded, but what is `left`, and then looked again."""
+    folds = sorted(answer.tally.unfolded.keys() - left)
+    return replace(answer, tally=replace(answer.tally, unfolded=left), next=Next.FOLD, folds=folds)

@@ -42,7 +42,7 @@ class Tally:
     busy: int = 0  # rounds in a row in which a collection was deferred
     stuck: int = 0  # rounds in a row in which a collection failed as a whole
     cause: str = ""  # what failed in the last round that something did, for whoever reads of it
-    unfolded: Sequence[str] = ()  # collections whose fold waits for a moment without a bulk
+    unfolded: Mapping[str, int] = field(default_factory=dict)  # see lambda_/bulks.py
 
     @classmethod
     def from_payload(cls, payload: Payload) -> "Tally":
@@ -51,7 +51,7 @@ class Tally:
 
     def to_payload(self) -> dict[str, Any]:
         """Return the counters, and the cause cut to what a person reads, as JSON."""
-        return {**asdict(self), "cause": self.cause[:1000], "unfolded": list(self.unfolded)}
+        return {**asdict(self), "cause": self.cause[:1000], "unfolded": dict(self.unfolded)}
 
 
 @dataclass(frozen=True)

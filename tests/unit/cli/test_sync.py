@@ -77,12 +77,11 @@ def test_a_table_that_goes_on_changing_is_in_step_however_long_a_reading_takes(
     """Each reading meets a change on its way, and the one of the reading before has arrived."""
     scan, numbers, hours = drift.scan, count(1), 0
 
-    def scan_for_an_hour(*given: Any) -> Any:
+    def scan_for_an_hour(*given: Any) -> None:
         nonlocal hours
         hours += 1
-        items = scan(*given)
+        scan(*given)
         cli.publish("words", {**heads["words"], f"{WORD_ID}{next(numbers)}": {"text": "passing"}})
-        return items
 
     monkeypatch.setattr(drift, "scan", scan_for_an_hour)
     for module in (command, wait):

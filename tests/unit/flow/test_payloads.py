@@ -35,7 +35,7 @@ def test_an_answer_without_work_says_what_follows_and_carries_no_reference() -> 
             "busy": 0,
             "stuck": 0,
             "cause": "",
-            "unfolded": [],
+            "unfolded": {},
         },
         "next": "look",
         "began": NOW.isoformat(),

@@ -242,12 +242,12 @@ def test_the_fold_of_a_bulk_waits_until_it_is_a_share_of_the_collection() -> Non
         return fold_due(manifest(facts=facts, **other), before)
 
     assert due(few, 0) is FoldDue.NO
-    assert due(2 * PENDING_VECTORS, 2 * PENDING_VECTORS - 1) is FoldDue.NOW, "no bulk"
-    assert due(5_000, 5_000 - few) is FoldDue.NOW, "no more of it"
-    assert due(PENDING_VECTORS, 0) is FoldDue.SOON
+    assert due(2 * PENDING_VECTORS, 2 * PENDING_VECTORS - 1) is FoldDue.DUE, "no bulk"
+    assert due(5_000, 5_000 - few) is FoldDue.DUE, "no more of it"
+    assert due(PENDING_VECTORS, 0) is FoldDue.AFTER
     share = int(PENDING_SHARE * many)
-    assert due(share - 1, 0) is FoldDue.SOON
-    assert due(share, 0) is FoldDue.NOW
+    assert due(share - 1, 0) is FoldDue.AFTER
+    assert due(share, 0) is due(share, share - 1) is FoldDue.NOW
     worn = {SQLITE: chain(CHAIN_LAYERS)}
     assert due(5_000, 0, files=worn) is FoldDue.NOW, "a chain is heavy, whatever is pending"
 

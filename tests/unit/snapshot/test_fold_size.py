@@ -79,7 +79,7 @@ class Holding:
 @pytest.mark.parametrize(
     ("waiting", "memory", "due"),
     [
-        (30_000, 10_240, FoldDue.SOON),
+        (30_000, 10_240, FoldDue.AFTER),
         (30_000, 1_100, FoldDue.NOW),  # with as many again it would not fit
         (30_000, 1_000, FoldDue.NO),
     ],
@@ -90,7 +90,7 @@ def test_a_fold_is_not_put_off_until_it_would_be_too_large(
     monkeypatch.setenv("FOLD_MEMORY_MB", str(memory))
     monkeypatch.setenv("FOLD_STORAGE_MB", "10240")
     made = version(index=250, database=500, embeddings=280_000, waiting=waiting)
-    published = Published("v", 1.0, FoldDue.SOON, None)
+    published = Published("v", 1.0, FoldDue.AFTER, None)
     store: Any = Holding(made)
     assert upload_snapshot.due(store, published) is due
 

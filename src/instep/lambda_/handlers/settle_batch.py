@@ -5,7 +5,7 @@ is told next, and only then are messages acknowledged. What comes back later is 
 runner's item, which nobody leaves before it has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -17,10 +17,10 @@ from instep.flow.parking import fetch_deliveries
 from instep.flow.settlement import Fate, Settlement, settle
 from instep.lambda_ import parts, settings
 from instep.lambda_.acknowledging import acknowledge
+from instep.lambda_.bulks import after_round, folds
 from instep.lambda_.payloads import Next, SettleAnswer, SettleRequest, Tally
 from instep.lambda_.settling import cause_of, judge, return_records, told, weigh
 from instep.lambda_.telemetry import Handler, Payload, logger, metrics, observed
-from instep.snapshot.acts.folding import FoldDue
 
 
 def handler(domain: Domain) -> Handler:
@@ -48,31 +48,22 @@ def handler(domain: Domain) -> Handler:
         domain.settle(dynamodb, table, done, told(weighed.untold, deliveries))
         acknowledge(inbox, starter, settlement, caller=f"{request.execution}/{request.tally.looks}")
         report(settlement)
-        folds, unfolded = folds_of(request)
+        due = {one.collection: one.fold_due for one in request.outcomes}
+        left = after_round(due, request.tally, last=not request.drains)
         return SettleAnswer(
             execution=request.execution,
             started=request.started,
-            tally=tally_of(request, settlement, unfolded),
+            tally=tally_of(request, settlement, left),
             then=Next.LOOK if request.drains else Next.END,
             pause=0 if request.more else pace.pause(request.began, utc_now()),
-            folds=folds,
+            folds=folds(due, request.tally, left),
         ).to_payload()
 
     return handle
 
 
-def folds_of(request: SettleRequest) -> tuple[list[str], list[str]]:
-    """Return the collections to fold before the next look, and those that wait for another: this
-    round brought more of a bulk. Before the end none waits.
-    """
-    due = {one.collection: one.fold_due for one in request.outcomes}
-    bulk = {name for name, when in due.items() if when is FoldDue.SOON and request.drains}
-    left = {name for name, when in due.items() if when is not FoldDue.NO}
-    return sorted(left.union(request.tally.unfolded) - bulk), sorted(bulk)
-
-
-def tally_of(request: SettleRequest, settlement: Settlement, unfolded: Sequence[str]) -> Tally:
-    """Return the running totals with this round in them."""
+def tally_of(request: SettleRequest, settlement: Settlement, unfolded: Mapping[str, int]) -> Tally:
+    """Return the running totals with this round in them; `unfolded` is what is put off."""
     before = request.tally
     fates = {outcome.fate for outcome in request.outcomes}
     return Tally(

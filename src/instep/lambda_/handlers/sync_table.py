@@ -31,7 +31,8 @@ def handler(domain: Domain) -> Handler:
         begun = start(SnapshotStore(objects, collection), domain.collections[collection].identity)
         return begun.manifest.facts.embeddings if begun.manifest else 0
 
-    syncing = Syncing(domain, dynamodb, table, inbox, embeddings)
+    pace = settings.pace().seconds
+    syncing = Syncing(domain, dynamodb, table, inbox, embeddings, pace)
 
     @observed("sync_table")
     def handle(event: Payload, context: LambdaContext) -> Payload:

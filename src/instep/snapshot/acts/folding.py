@@ -26,7 +26,8 @@ class FoldDue(StrEnum):
     """Whether a version should be folded, and when."""
 
     NO = "no"
-    SOON = "soon"  # as soon as no more of a bulk follows
+    AFTER = "after"  # the bulk that it is a part of
+    DUE = "due"  # unless a bulk is under way
     NOW = "now"
 
 
@@ -35,10 +36,9 @@ def fold_due(manifest: Manifest, pending_before: int) -> FoldDue:
     if not needs_fold(manifest):
         return FoldDue.NO
     pending, embeddings = manifest.facts.pending_vectors, manifest.facts.embeddings
-    bulk = pending - pending_before >= PENDING_VECTORS
-    if bulk and pending < PENDING_SHARE * embeddings and not _is_worn(manifest):
-        return FoldDue.SOON
-    return FoldDue.NOW
+    if pending >= PENDING_SHARE * embeddings or _is_worn(manifest):
+        return FoldDue.NOW
+    return FoldDue.AFTER if pending - pending_before >= PENDING_VECTORS else FoldDue.DUE
 
 
 def needs_fold(manifest: Manifest) -> bool:
