@@ -40,11 +40,11 @@ PIECE: Final = 1_000
 """Records that one piece sends, about: some four segments send at a time."""
 PARTS: Final = 60
 """Parts of ids that one piece sends, of about 50: there is one segment to send them."""
-PAGE: Final = 500
+PAGE: Final = 1_000
 """Items that one call of Scan looks at; 1 MB if that is less."""
 SEEN: Final = 20_000
 """Items that one piece looks at, where few of them matter."""
-DELAYS: Final = (2, 5, 10, 20, 40, 60)
+DELAYS: Final = (2, 2, 3, 5, 5, 10, 20, 40, 60)
 """Seconds until a full inbox is looked at again, by the looks in a row; no less than rounds are
 apart, for until then nobody makes room.
 """
