@@ -134,7 +134,7 @@ class LiveApp:
     def differences(self) -> int:
         """Return how much the oracle finds that the heads do not say as the table does."""
         reading = read_everything(self.session, COLLECTIONS)
-        return len(reading.differences) + len(reading.damaged)
+        return len(reading.differences) + len(reading.unreadable)
 
 
 def until(probe: Callable[[], bool], what: str, seconds: float = _COME_SECONDS) -> None:

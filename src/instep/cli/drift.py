@@ -7,7 +7,7 @@ everything that had been written before the table was read.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from instep.aws.scan import scan_of
 from instep.aws.spooled import SpooledItems
@@ -16,7 +16,7 @@ from instep.cli.snapshots import carried_by, opened
 from instep.clock import Clock, utc_now
 from instep.disk import on_disk
 from instep.domain import Difference, Domain
-from instep.errors import SnapshotCorrupt
+from instep.errors import SnapshotCorrupt, SnapshotUnsupported
 from instep.snapshot.copy.inventory import find_head
 from instep.snapshot.copy.store import SnapshotStore
 from instep.snapshot.format.manifest import Manifest
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Item = Mapping[str, Any]
 Progress = Callable[[str], None]
+Unreadable: TypeAlias = SnapshotCorrupt | SnapshotUnsupported
+"""A head that is damaged or lost, or of a release or setting that this one cannot read."""
 
 UNFINISHED: Final = frozenset({"PENDING", "PROCESSING"})
 
@@ -42,8 +44,8 @@ class Checked:
 class Reading:
     """One whole reading: how many embeddings were compared, and all that was found.
 
-    Every page of the heads was checked; of a collection in `damaged` nothing was compared. `at` is
-    when it was over: until then an expiry may have passed. `states` are those of what the table
+    Every page of the heads was checked; of a collection in `unreadable` nothing was compared. `at`
+    is when it was over: until then an expiry may have passed. `states` are those of what the table
     itself says is on its way; `unembedded` is what might have an embedding and has none.
     """
 
@@ -53,13 +55,13 @@ class Reading:
     differences: Sequence[Difference]
     states: Mapping[tuple[str, str], str]
     checked: Mapping[str, Checked]
-    damaged: Mapping[str, SnapshotCorrupt]
+    unreadable: Mapping[str, Unreadable]
     unembedded: Mapping[str, Sequence[str]]
 
     @property
     def in_step(self) -> bool:
         """Whether every head is whole and says what the table says."""
-        return not self.differences and not self.damaged
+        return not self.differences and not self.unreadable
 
 
 def read_everything(
@@ -96,7 +98,7 @@ def _compared(
     versions: dict[str, str | None] = dict.fromkeys(collections)
     carried: dict[str, dict[str, Mapping[str, Any]]] = {}
     checked: dict[str, Checked] = {}
-    damaged: dict[str, SnapshotCorrupt] = {}
+    unreadable: dict[str, Unreadable] = {}
     for collection in collections:
         progress(f"reading the head of {collection}")
         store = SnapshotStore(session.objects, collection)
@@ -108,8 +110,8 @@ def _compared(
                 with opened(session, collection, head.version) as snapshot:
                     carried[collection] = carried_by(snapshot.collection)
                 checked[collection] = _checked(store.manifest(head.version))
-        except SnapshotCorrupt as error:
-            damaged[collection] = error
+        except (SnapshotCorrupt, SnapshotUnsupported) as error:
+            unreadable[collection] = error
     progress("working out what every embedding should carry")
     at = clock()
     compared = {collection: len(embeddings) for collection, embeddings in carried.items()}
@@ -117,9 +119,9 @@ def _compared(
         key: state for key, state in domain.unfinished(items, at).items() if key[1] in carried
     }
     differences = domain.judge(items, carried, at)
-    whole = {name: each for name, each in carried.items() if name not in damaged}
+    whole = {name: each for name, each in carried.items() if name not in unreadable}
     unembedded = domain.unembedded(items, whole, at)
-    return Reading(at, versions, compared, differences, states, checked, damaged, unembedded)
+    return Reading(at, versions, compared, differences, states, checked, unreadable, unembedded)
 
 
 def _checked(manifest: Manifest) -> Checked:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from textwrap import shorten
 from typing import Any
 
 import typer
@@ -31,6 +32,7 @@ from instep.wording import number_text
 
 EPILOG = "Example: [bold]instep status --json | jq .inbox.visible[/]"
 _SHOWN_LETTERS = 8
+_CAUSE = 500  # characters: what failed, where its records are, and what helps
 
 
 def status(*, aws: Aws = False, stack: Stack = DEFAULT_STACK, as_json: Json = False) -> None:
@@ -151,7 +153,9 @@ def _executions(standing: Standing) -> Table:
         colour = "yellow" if run.rejected else usual
         took = "" if run.stopped is None else f"{(run.stopped - run.started).total_seconds():.1f} s"
         rejected = f"put {number_text(run.rejected, 'record')} into the DLQ"
-        why = rejected if run.rejected else cause_text(run.error, run.cause)[:200]
+        cause = shorten(cause_text(run.error, run.cause), _CAUSE, placeholder=" …")
         status = f"[{colour}]{run.status.lower()}[/]"
-        table.add_row(f"{run.started:%H:%M:%S}", took, status, escape(why))
+        table.add_row(
+            f"{run.started:%H:%M:%S}", took, status, escape(rejected if run.rejected else cause)
+        )
     return table

@@ -9,7 +9,7 @@ import typer
 from instep.cli.options import DEFAULT_STACK, Aws, Collections, Json, Stack, Yes
 from instep.cli.output import Exit, answers, ask, bytes_text, complain, print_json, remarks
 from instep.cli.session import Session, open_session
-from instep.errors import SnapshotCorrupt
+from instep.errors import SnapshotCorrupt, SnapshotUnsupported, StorageUnavailable
 from instep.snapshot.acts.retention import Retention
 from instep.snapshot.acts.sweep import Swept
 from instep.snapshot.acts.sweep import sweep as sweep_store
@@ -33,28 +33,28 @@ def sweep(
     """Delete old versions, and the packs that no version names any more.
 
     How much is kept is the deployment's: keepVersions and keepDays of cdk.json. HEAD is always
-    kept, and what was written within a day. Safe beside runs, readers and another sweep. Of a
-    damaged collection nothing is deleted, and the others are swept: exit 3.
+    kept, and what was written within a day. Safe beside runs, readers and another sweep. A
+    collection that is damaged, or does not answer, is named, and the others are swept: exit 3.
     """
     session = open_session(aws=aws, stack=stack)
     chosen = session.chosen(collection)
     ask(f"Delete old versions of {', '.join(chosen)}?", yes=yes or dry_run or not aws)
     swept: list[Swept] = []
-    damaged: dict[str, str] = {}
+    unswept: dict[str, str] = {}
     for name in chosen:
         try:
             swept.append(_sweep(session, name, dry_run=dry_run))
-        except SnapshotCorrupt as error:
-            damaged[name] = str(error)
+        except (SnapshotCorrupt, SnapshotUnsupported, StorageUnavailable) as error:
+            unswept[name] = str(error)
     if as_json:
         collections = [asdict(one) for one in swept]
-        print_json({"dry_run": dry_run, "collections": collections, "damaged": damaged})
+        print_json({"dry_run": dry_run, "collections": collections, "unswept": unswept})
     else:
         for one in swept:
             show(one, dry_run=dry_run)
-    for why in damaged.values():
+    for why in unswept.values():
         complain("not swept", why)
-    if damaged:
+    if unswept:
         raise typer.Exit(Exit.REFUSED)
 
 

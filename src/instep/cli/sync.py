@@ -92,7 +92,7 @@ class Result:
     def in_step(self) -> bool:
         """Whether nothing is left to be done, and nothing failed."""
         failed = self.followed is not None and self.followed.status != "SUCCEEDED"
-        return self.missing.nothing and not self.reading.damaged and not failed
+        return self.missing.nothing and not self.reading.unreadable and not failed
 
     def as_document(self) -> dict[str, object]:
         """Return it as `--json` prints it."""
@@ -112,9 +112,9 @@ class Result:
         for each in self.missing.differences.values():
             kinds[kind_of(each)].append(vars(each))
         runs = self.missing.as_document()["runs"]
-        damaged = {name: str(error) for name, error in self.reading.damaged.items()}
+        unreadable = {name: str(error) for name, error in self.reading.unreadable.items()}
         without = {name: list(ids) for name, ids in self.reading.unembedded.items()}
-        return document | kinds | {"runs": runs, "damaged": damaged, "unembedded": without}
+        return document | kinds | {"runs": runs, "unreadable": unreadable, "unembedded": without}
 
 
 def kind_of(difference: Difference) -> str:
@@ -128,8 +128,8 @@ def show(result: Result, *, dry_run: bool) -> None:
     """Print what was done, or would be, and what is left."""
     if result.followed is not None:
         _show_work(result.followed, result.written or {})
-    for name, error in result.reading.damaged.items():
-        complain(f"damaged {name}", str(error))
+    for name, error in result.reading.unreadable.items():
+        complain(f"unreadable {name}", str(error))
     left = result.missing.differences.values()
     counts = Counter(map(kind_of, left))
     if left:
@@ -156,9 +156,9 @@ def _show_work(followed: Followed, written: Mapping[str, Written]) -> None:
     seen, sent = number_text(followed.seen, "item"), number_text(followed.sent, "record")
     answers.print(f"{seen} seen, {sent} queued")
     for name, one in written.items():
-        said = ", ".join(f"{n:,} {key.replace('_', ' ')}" for key, n in one.counts.items() if n)
+        said = ", ".join(f"{key.replace('_', ' ')} {n:,}" for key, n in one.counts.items() if n)
         versions = number_text(one.versions, "version")
-        answers.print(f"{name}: {said or 'nothing'} written, in {versions}")
+        answers.print(f"{name}: {said or 'nothing written'}, in {versions}")
     if followed.status != "SUCCEEDED":
         said = cause_text(followed.error, followed.cause)
         complain(f"the sync {followed.status.lower()}", said)
@@ -181,6 +181,8 @@ def through(session: Session, chosen: list[str], timeout: float, update: Progres
     seconds = monotonic() - began
     reading, missing = read_everything(session, chosen, update), Missing()
     missing.found_at_first(reading)
-    if not missing.nothing and not reading.damaged:  # of live changes some are always on their way
+    if (
+        not missing.nothing and not reading.unreadable
+    ):  # of live changes some are always on their way
         reading = wait_for_the_rest(session, chosen, missing, _PATIENCE, update) or reading
     return Result(reading, missing, followed, written_since(session, before), seconds)

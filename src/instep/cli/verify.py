@@ -77,7 +77,7 @@ def verify(
     if any(each.lost for each in searched.values()):
         raise typer.Exit(Exit.NO)
     if not reading.in_step:
-        lost = reading.damaged or not all(map(letters.why, reading.differences))
+        lost = reading.unreadable or not all(map(letters.why, reading.differences))
         raise typer.Exit(Exit.NO if lost else Exit.IN_DLQ)
 
 
@@ -86,7 +86,7 @@ def search_each(session: Session, reading: Reading) -> dict[str, Searched]:
     return {
         collection: Searched(*unreachable(session, collection, version, _SEARCHES))
         for collection, version in reading.versions.items()
-        if version is not None and collection not in reading.damaged
+        if version is not None and collection not in reading.unreadable
     }
 
 
@@ -96,7 +96,7 @@ def as_document(
     """Return the reading as `--json` prints it."""
     return {
         "in_step": reading.in_step,
-        "damaged": {collection: str(error) for collection, error in reading.damaged.items()},
+        "unreadable": {collection: str(error) for collection, error in reading.unreadable.items()},
         "checked": {collection: vars(checked) for collection, checked in reading.checked.items()},
         "compared": dict(reading.compared),
         "versions": dict(reading.versions),
@@ -112,8 +112,8 @@ def as_document(
 def show(reading: Reading, letters: Letters, searched: Mapping[str, Searched]) -> None:
     """Print what was compared, and the first differences with a count by field."""
     for collection, compared in reading.compared.items():
-        if collection in reading.damaged:
-            complain("damaged", str(reading.damaged[collection]))
+        if collection in reading.unreadable:
+            complain("unreadable", str(reading.unreadable[collection]))
             continue
         found = sum(each.collection == collection for each in reading.differences)
         verdict = f"[red]{number_text(found, 'difference')}[/]" if found else "[green]in step[/]"

@@ -128,9 +128,9 @@ class Missing:
 
 
 def _reading(session: Session, collections: Sequence[str], progress: Progress) -> Reading:
-    """Read everything; a damaged head proves nothing, so its error goes up."""
+    """Read everything; an unreadable head proves nothing, so its error goes up."""
     reading = read_everything(session, collections, progress)
-    for error in reading.damaged.values():
+    for error in reading.unreadable.values():
         raise error
     return reading
 

@@ -1,12 +1,14 @@
 """`history`, `rollback` and `sweep`: what an operator reads and does, over snapshots on moto."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from instep.aws.objects import Objects
 from instep.cli import output
 from instep.cli.history import Version, what_changed
+from instep.errors import StorageUnavailable
 from instep.snapshot.copy.store import SnapshotStore
 from tests.support.aws import BUCKET
 from tests.unit.cli.conftest import Cli
@@ -195,6 +197,25 @@ def test_a_sweep_in_doubt_is_a_sentence(cli: Cli, versions: list[str]) -> None:
     assert "HEAD is missing" in result.stderr
     assert len(list(store.versions())) == 2
     assert "lines: deleted 0 versions" in result.stdout
+
+
+def test_a_sweep_that_s3_ends_half_way_says_what_it_has_swept(
+    cli: Cli, versions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert versions
+    cli.publish("lines", {"a": {"text": "milk"}})
+    listing = SnapshotStore.versions
+
+    def failing(store: SnapshotStore) -> Any:
+        if store.collection == "words":
+            raise StorageUnavailable("S3 does not answer")
+        return listing(store)
+
+    monkeypatch.setattr(SnapshotStore, "versions", failing)
+    result = cli.run("sweep", "--yes")
+    assert result.exit_code == 3
+    assert "lines: deleted 0 versions" in result.stdout
+    assert "S3 does not answer" in result.stderr
 
 
 CHANGING = [["rollback", "words", NOBODY], ["sweep"], ["import", "words"]]

@@ -10,6 +10,7 @@ import pytest
 from instep.aws.objects import Objects
 from instep.clock import utc_now
 from instep.snapshot.copy.store import SnapshotStore
+from instep.snapshot.format import document
 from receipt_demo.items import items_of, label, metadata, run
 from receipt_domain.oracle import LABEL_FIELDS, MIRRORED
 from tests.support.aws import BUCKET
@@ -70,8 +71,8 @@ def test_every_pack_of_the_head_is_held_against_its_hash(cli: Cli, heads: dict[s
         assert result.exit_code == 1
         found = json.loads(result.stdout)
         assert not found["in_step"]
-        assert pack in found["damaged"]["words"]
-        assert "instep rollback words" in found["damaged"]["words"]
+        assert pack in found["unreadable"]["words"]
+        assert "instep rollback words" in found["unreadable"]["words"]
         assert found["compared"]["lines"] == len(heads["lines"])
         cli.made.s3.put_object(Bucket=BUCKET, Key=store.pack_key(pack), Body=bytes(body))
     assert cli.run("verify").exit_code == 0
@@ -88,8 +89,29 @@ def test_a_head_that_is_lost_is_damage_and_not_a_table_that_nobody_took_in(
     cli.publish("words", heads["words"])
     cli.made.s3.delete_object(Bucket=BUCKET, Key="words/HEAD")
     found = cli.json("verify")
-    assert "words/HEAD is missing, though it was there" in found["damaged"]["words"]
+    assert "words/HEAD is missing, though it was there" in found["unreadable"]["words"]
     assert found["compared"]["lines"] == len(heads["lines"])
+
+
+def test_a_head_of_a_newer_release_keeps_nobody_from_the_others(
+    cli: Cli, heads: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`verify` and `sweep` say so of that collection, and go on."""
+    store = SnapshotStore(Objects(cli.made.s3, BUCKET), "words")
+    head = store.head()
+    assert head is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(document, "FORMAT", 2)
+        newer = document.write("version", {})
+    store.objects.put(store.manifest_key(head.version), newer)
+    found = cli.json("verify")
+    assert "format 2" in found["unreadable"]["words"]
+    assert found["compared"]["lines"] == len(heads["lines"])
+    result = cli.run("sweep", "--json", "--yes")
+    assert result.exit_code == 3
+    swept = json.loads(result.stdout)
+    assert "format 2" in swept["unswept"]["words"]
+    assert [one["collection"] for one in swept["collections"]] == ["lines"]
 
 
 def test_wait_returns_at_once_when_all_has_arrived(cli: Cli, heads: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ def test_what_is_missing_is_not_told_as_what_should_not_be_there(
             differences=found,
             states={},
             checked={"shelf": Checked()},
-            damaged={},
+            unreadable={},
             unembedded={},
         ),
         Letters(),

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.snapshots import World, a_world
+from instep.chroma import collection as engine
+from tests.support.snapshots import NAME, World, a_world, adds, names
 
 
 @pytest.fixture
@@ -13,3 +14,13 @@ def world(tmp_path: Path) -> Iterator[World]:
     """A collection without a version yet."""
     with a_world(tmp_path) as made:
         yield made
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A Chroma directory with 200 embeddings, closed."""
+    made = tmp_path / "chroma"
+    client = engine.open_client(made)
+    adds(names(200))(engine.create_collection(client, NAME))
+    engine.close_client(client)
+    return made
