@@ -277,8 +277,8 @@ REMOVALS: Final = (
     Removal(
         7,
         "src/instep/lambda_/looking.py",
-        "if left.visible or (hidden and patient):",
-        "if left.visible:",
+        "more = bool(left.visible or (hidden and patient))",
+        "more = bool(left.visible)",
         (
             "tests/integration/test_failures.py::test_what_failed_twice_is_waited_for_inside_the_run",
             "tests/integration/test_failures.py::test_a_busy_lease_is_waited_for_inside_the_run",

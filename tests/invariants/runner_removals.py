@@ -171,7 +171,16 @@ REMOVALS: Final = (
         "pasted",
     ),
     Removal(
-        LOOKING, "if left.visible or (hidden and patient):", "if hidden and patient:", "delays"
+        LOOKING,
+        "more = bool(left.visible or (hidden and patient))",
+        "more = bool(hidden and patient)",
+        "delays",
+    ),
+    Removal(
+        LOOKING,
+        "tally=replace(answer.tally, unfolded=left)",
+        "tally=answer.tally",  # folded, and due again
+        "bulk",
     ),
     Removal(LOOKING, "left.in_flight or ", "", "hand"),
     Removal(LOOKING, "left.delayed or ", "", "fates"),

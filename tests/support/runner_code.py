@@ -199,11 +199,14 @@ class _Leases:
 
 @dataclass
 class Functions:
-    """The functions, of these modules' sources; `looks` is how often an execution may look."""
+    """The functions, of these modules' sources; `looks` is how often an execution may look. With
+    `bulk` each round leaves a fold that waits.
+    """
 
     sources: Mapping[str, str]
     pace: Pace
     looks: int
+    bulk: bool
     _known: dict[Any, tuple[Question | Outcome, tuple[Told, ...]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -266,7 +269,8 @@ class Functions:
             inbox.send([f"{name}+" for name in call.held or ("pasted",)], delay)
         caller = f"{call.execution}/{call.tally.looks}"
         self._acknowledging.acknowledge(inbox, starter, settlement, caller)
-        tally = replace(call.tally, rounds=call.tally.rounds + 1)
+        left = {"words": call.tally.looks} if self.bulk else {}
+        tally = replace(call.tally, rounds=call.tally.rounds + 1, unfolded=left)
         pause = self.pace.pause(BEGINNING + timedelta(seconds=call.round_began), tape.clock())
         return Outcome(False, Next.LOOK if call.drains else Next.END, pause, tally)
 

@@ -34,7 +34,8 @@ LAPSES: Final = (
 @dataclass(frozen=True)
 class Scenario:
     """`ingests` and `late` name changes, now and in a while; `starts` executions that are on their
-    way; `pasted` is the fate of pasted records. `most` is how many executions there may be.
+    way; `pasted` is the fate of pasted records. With `bulk` rounds leave a fold that waits. `most`
+    is how many executions there may be.
     """
 
     ingests: tuple[str, ...] = ()
@@ -48,11 +49,12 @@ class Scenario:
     others: int = 0
     doom: Doom | None = None
     looks: int = LOOKS
+    bulk: bool = False
     most: int = 12
 
     def explore(self, sources: Mapping[str, str], item: OneItem) -> Seen:
         """Return what was seen; Wrong if a state is not as it should be."""
-        functions = Functions(sources, PACE, self.looks)
+        functions = Functions(sources, PACE, self.looks, self.bulk)
         return Explorer(functions, item, LAPSES, self.fates, self.most).explore(self._first())
 
     def _first(self) -> State:
@@ -81,6 +83,8 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "hands": Scenario(by_hand=True, starts=("s",)),
     "one": Scenario(ingests=_A, faults=1, lies=1),
     "looks": Scenario(ingests=_A, looks=1, faults=1),
+    "bulk": Scenario(ingests=_A, faults=1, lies=1, others=1, bulk=True),
+    "bulk+looks": Scenario(ingests=_A, looks=1, faults=1, bulk=True),
     "doom0": Scenario(ingests=_A, doom=Doom("", 0), late=("b",), most=11),
     "doom1": Scenario(ingests=_A, doom=Doom("claim", 0), late=("b",), most=11),
     "doom2": Scenario(ingests=_A, doom=Doom("claim", 1), fates=(BACK,), others=5, most=13),

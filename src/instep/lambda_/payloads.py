@@ -42,7 +42,7 @@ class Tally:
     busy: int = 0  # rounds in a row in which a collection was deferred
     stuck: int = 0  # rounds in a row in which a collection failed as a whole
     cause: str = ""  # what failed in the last round that something did, for whoever reads of it
-    unfolded: Mapping[str, int] = field(default_factory=dict)  # see lambda_/bulks.py
+    unfolded: Mapping[str, int] = field(default_factory=dict, hash=False)  # lambda_/bulks.py
 
     @classmethod
     def from_payload(cls, payload: Payload) -> "Tally":
