@@ -5,7 +5,6 @@ import pytest
 from instep.aws.objects import Objects
 from instep.errors import LockBusy, SnapshotConflict, StorageUnavailable
 from instep.lambda_ import bulks, intake, looking
-from instep.snapshot.acts import folding
 from instep.snapshot.copy.store import SnapshotStore
 from tests.support.aws import BUCKET
 from tests.support.edges import Edge
@@ -14,12 +13,6 @@ from tests.support.receipts import Receipt
 
 CATCH = "States.ALL"
 OTHER = Receipt("image-2")
-
-
-@pytest.fixture
-def a_bulk(short_of_a_fold: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
-    """A receipt's words are a bulk, and a small share of their collection."""
-    monkeypatch.setattr(folding, "PENDING_SHARE", 2)
 
 
 @pytest.mark.invariant(1)
@@ -112,7 +105,7 @@ def test_a_fold_after_pasted_records_leaves_the_runs_colour_as_it_was(
     machine.settled()
 
 
-@pytest.mark.usefixtures("a_bulk")
+@pytest.mark.usefixtures("short_of_a_fold")
 def test_after_a_bulk_a_fold_waits_for_a_look_that_finds_nothing(machine: Interpreter) -> None:
     machine.arrive()
     execution = machine.run()
@@ -125,7 +118,7 @@ def test_after_a_bulk_a_fold_waits_for_a_look_that_finds_nothing(machine: Interp
     machine.settled()
 
 
-@pytest.mark.usefixtures("a_bulk")
+@pytest.mark.usefixtures("short_of_a_fold")
 @pytest.mark.parametrize("goes_on", [True, False], ids=["may go on", "is over"])
 def test_one_fold_is_made_of_a_bulk_of_several_rounds(
     machine: Interpreter, monkeypatch: pytest.MonkeyPatch, goes_on: bool
@@ -148,7 +141,7 @@ def test_one_fold_is_made_of_a_bulk_of_several_rounds(
     assert pending(machine) == 0
 
 
-@pytest.mark.usefixtures("a_bulk")
+@pytest.mark.usefixtures("short_of_a_fold")
 def test_who_hands_over_folds_what_was_put_off_before(
     machine: Interpreter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,7 +154,7 @@ def test_who_hands_over_folds_what_was_put_off_before(
     machine.settled()
 
 
-@pytest.mark.usefixtures("a_bulk")
+@pytest.mark.usefixtures("short_of_a_fold")
 def test_pasted_records_have_no_other_look_to_wait_for(machine: Interpreter) -> None:
     RECEIPT.upload(machine.pipeline.aws.s3, BUCKET)
     records = machine.pipeline.put(*RECEIPT.items(), RECEIPT.run())

@@ -30,17 +30,17 @@ from instep.flow.recheck import Recheck, parts_for
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-FULL: Final = 20
+FULL: Final = 10
 """Messages that wait in the inbox, of 50 records each, beyond which a piece waits for a round."""
 TAKEN: Final = 120
 """The same for messages that were taken and are not settled: those of a round that fails, or of a
 collection that somebody holds, come back.
 """
-PIECE: Final = 1_000
+PIECE: Final = 750
 """Records that one piece sends, about: some four segments send at a time."""
 PARTS: Final = 60
 """Parts of ids that one piece sends, of about 50: there is one segment to send them."""
-PAGE: Final = 1_000
+PAGE: Final = 750
 """Items that one call of Scan looks at; 1 MB if that is less."""
 SEEN: Final = 20_000
 """Items that one piece looks at, where few of them matter."""

@@ -20,6 +20,7 @@ CHAIN_LAYERS: Final = 48  # keeps a manifest under 16 KB and a cold writer's fet
 CHAIN_WEIGHT: Final = 1.0  # increments weigh as much as their base
 FREE_SHARE: Final = 0.5  # of the database's pages
 PENDING_SHARE: Final = 1 / 8  # of the embeddings: all the folds of a bulk read it eight times
+PENDING_IN_BULK: Final = 6_000  # some seconds of a reader's open, and two rounds
 
 
 class FoldDue(StrEnum):
@@ -36,7 +37,7 @@ def fold_due(manifest: Manifest, pending_before: int) -> FoldDue:
     if not needs_fold(manifest):
         return FoldDue.NO
     pending, embeddings = manifest.facts.pending_vectors, manifest.facts.embeddings
-    if pending >= PENDING_SHARE * embeddings or _is_worn(manifest):
+    if pending >= max(PENDING_IN_BULK, PENDING_SHARE * embeddings) or _is_worn(manifest):
         return FoldDue.NOW
     return FoldDue.AFTER if pending - pending_before >= PENDING_VECTORS else FoldDue.DUE
 
