@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any
 
 from benchmarks.cloud_app import RunFailed
+from benchmarks.function_logs import FunctionLogs
 from benchmarks.items_app.deployed import TABLE, ItemsSession, items_app
 from benchmarks.items_app.items import COLLECTION, WIDTH, id_of, item
 from benchmarks.live_edits import Edits, going_on
@@ -24,6 +25,7 @@ from instep.cli.output import remarks
 from instep.cli.sync import Result, through
 from instep.cli.syncing import find_or_start, heads_of
 from instep.flow.lease import LeaseTable
+from instep.memory import peak_memory_mb
 from instep.snapshot.acts.publish import publish
 from instep.snapshot.acts.rollback import rollback
 from instep.snapshot.acts.workspace import open_workspace
@@ -104,8 +106,21 @@ def _first(session: ItemsSession, size: int, proxy: CountingProxy) -> Figures:
         "items_seen": result.followed.seen,
         "versions": _versions(result),
         "in_step": int(result.in_step),
+        "command_peak_mb": round(peak_memory_mb()),
+        **_functions(FunctionLogs(session.target)),
         **edits.figures(),
     }
+
+
+def _functions(logs: FunctionLogs) -> Figures:
+    """Return how many seconds each function has worked in all, in how many calls, and its peak."""
+    figures: Figures = {}
+    calls = logs.calls()
+    for name, peak in logs.peaks().items():
+        mine = [call.fields["ms"] / 1_000 for call in calls if call.function == name]
+        figures |= {f"{name}_s": round(sum(mine), 1), f"{name}_calls": len(mine)}
+        figures[f"{name}_peak_mb"] = peak
+    return figures
 
 
 def _second(session: ItemsSession) -> Figures:

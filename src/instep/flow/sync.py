@@ -44,7 +44,7 @@ PAGE: Final = 750
 """Items that one call of Scan looks at; 1 MB if that is less."""
 SEEN: Final = 20_000
 """Items that one piece looks at, where few of them matter."""
-DELAYS: Final = (2, 2, 3, 5, 5, 10, 20, 40, 60)
+DELAYS: Final = (2, 2, 3, 5, 5, 10, 10, 20)
 """Seconds until a full inbox is looked at again, by the looks in a row; no less than rounds are
 apart, for until then nobody makes room.
 """

@@ -127,7 +127,7 @@ def test_nothing_is_sent_while_the_inbox_is_full(
         pauses.append(step.pause)
         assert (step.then, step.segment.seen) == (Then.WAIT, 0)
     assert pauses == sorted(pauses)
-    assert pauses[-1] == 60
+    assert pauses[-1] == 20
     assert len(table.aws.messages(table.aws.inbox_url)) == 3, "in flight now, and still there"
     assert go_on(made, step.segment).then is Then.WAIT
     table.aws.sqs.purge_queue(QueueUrl=table.aws.inbox_url)
