@@ -258,7 +258,7 @@ def test_the_fold_of_a_bulk_waits_until_it_is_a_share_of_the_collection() -> Non
 
 @given(st.lists(st.integers(PENDING_VECTORS, 20_000), min_size=1, max_size=200))
 def test_the_folds_of_a_bulk_cost_what_it_is_large_and_not_its_square(brought: list[int]) -> None:
-    """A fold costs as much as the collection is large: they come to eight collections in all."""
+    """A fold costs as much as the collection is large: they come to so many collections in all."""
     embeddings = pending = folded = 0
     for new in brought:
         before, embeddings, pending = pending, embeddings + new, pending + new

@@ -5,7 +5,8 @@ replayed by every reader's open, a chain by every cold writer, free pages hold d
 
 A fold costs what the collection is large, so one after each version of a bulk would make a table
 that is taken in cost its square: while versions bring that many, a fold waits until there is a
-moment for it, or what waits is a share of the collection.
+moment for it, or what waits is a share of the collection. No larger one: a fold takes the time of
+what it inserts, too, and nothing is published meanwhile.
 """
 
 from enum import StrEnum
@@ -19,8 +20,8 @@ PENDING_VECTORS: Final = 300  # 0.5 to 0.8 s of a reader's open
 CHAIN_LAYERS: Final = 48  # keeps a manifest under 16 KB and a cold writer's fetch parallel
 CHAIN_WEIGHT: Final = 1.0  # increments weigh as much as their base
 FREE_SHARE: Final = 0.5  # of the database's pages
-PENDING_SHARE: Final = 1 / 8  # of the embeddings: all the folds of a bulk read it eight times
-PENDING_IN_BULK: Final = 6_000  # some seconds of a reader's open, and two rounds
+PENDING_SHARE: Final = 1 / 16  # of the embeddings: the folds of a bulk read it sixteen times in all
+PENDING_IN_BULK: Final = 6_000  # two rounds, and some seconds of a fold that live changes wait for
 
 
 class FoldDue(StrEnum):
