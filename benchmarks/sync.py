@@ -106,7 +106,7 @@ def _first(session: ItemsSession, size: int, proxy: CountingProxy) -> Figures:
         "items_seen": result.followed.seen,
         "versions": _versions(result),
         "in_step": int(result.in_step),
-        "command_peak_mb": round(peak_memory_mb()),
+        "bench_peak_mb": round(peak_memory_mb()),
         **_functions(FunctionLogs(session.target)),
         **edits.figures(),
     }

@@ -96,6 +96,8 @@ class _Judging:
         heard = self._heard[expired]
         for id_ in due.keys() - heard:
             heard.add(id_)
+            if id_ in self._agreed:
+                continue
             if id_ not in self.carried:
                 has_vector = due[id_].vector is not None or due[id_].text is not None
                 if has_vector and not expired:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from instep.brief import DOCUMENT
+from instep.cli.filling import in_dynamodb_json
 from tests.support.example_app import ExampleApp, example_app
 
 Item = dict[str, Any]
@@ -80,6 +82,20 @@ def test_what_is_no_text_embeds_nothing(forum: ExampleApp) -> None:
     assert forum.change(put=[moved, accepted, USER | {"author": "Ines"}]) == []
     carried = threads(forum)["THREAD#7"]
     assert (carried["board"], carried["answered"]) == ("shoes", True)
+
+
+def test_an_edit_behind_what_is_embedded_is_a_difference_until_it_has_arrived(
+    forum: ExampleApp,
+) -> None:
+    """Only the document tells of it; what is embedded is the same, and so is the metadata."""
+    forum.change(put=[THREAD, post(1, "A very long story. " * 500), SECOND])
+    edited = SECOND | {"text": "Mesh, after all."}
+    written = forum.pipeline.put(in_dynamodb_json(edited))
+    (found,) = forum.differences()
+    assert (found.field, found.id) == (DOCUMENT, "THREAD#7")
+    forum.pipeline.ingest(written)
+    assert forum.pipeline.run().succeeded
+    assert forum.differences() == []
 
 
 def test_a_removed_thread_is_gone_though_posts_of_it_are_left(forum: ExampleApp) -> None:

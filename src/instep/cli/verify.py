@@ -52,8 +52,9 @@ def verify(
 ) -> None:
     """Check every hash of the heads, and compare every embedding with the table; exit 1 on a no.
 
-    What each embedding should carry, the domain works out from the whole table. Costs a Scan of it
-    and a verified copy of each head. Changes that are still on their way show as differences:
+    What each embedding should carry, the domain works out from the whole table; a document is
+    compared where the domain makes it, a vector by what it says it was made of. Costs a Scan of the
+    table and a verified copy of each head. Changes that are still on their way show as differences:
     `instep wait` first. An expiry that has passed while its item still lies in the table is no
     difference.
 
