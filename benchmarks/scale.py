@@ -21,7 +21,7 @@ from benchmarks.workload import NARROW, Shape, Workload
 SIZES = (20_000, 80_000, 200_000, 500_000)
 SHARDS = (4, 16)
 ACTS: tuple[Act, ...] = ("fill", "fold", "edit", "open")
-TARGETS = {"manifest_kb_exponent": at_most(0.1)}
+TARGETS = {"manifest_kb_exponent": at_most(0.1), "fill_cpu_exponent": at_most(1.1)}
 
 
 def run(
@@ -39,6 +39,8 @@ def run(
     if len(sizes) > 1:
         manifests = [figures[f"{short(size)}_manifest_kb"] for size in sizes]
         figures["manifest_kb_exponent"] = exponent(sizes, manifests)
+        filled = [figures[f"{short(size)}_fill_cpu_s"] for size in sizes]
+        figures["fill_cpu_exponent"] = exponent(sizes, filled)
     workload = shape(sizes[-1])
     return Report(
         "scale",

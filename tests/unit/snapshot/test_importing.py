@@ -282,7 +282,7 @@ Harm = Callable[[World, Path], None]
         (a_cut_off_database, "is damaged|malformed|unreadable"),
         (no_database_at_all, "no SQLite database|not a database"),
         (a_trigger, "trigger 'spy'|'spy' is not as any chromadb"),
-        (no_elements, "cannot use this snapshot|shorter than its header"),
+        (no_elements, "cannot use this snapshot|its header says"),
         (a_damaged_label_map, "cannot use this snapshot|only plain data"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
