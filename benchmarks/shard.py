@@ -22,7 +22,7 @@ from benchmarks.ours import Instep
 from benchmarks.workload import COLLECTION, Fields, Words, Workload
 from instep.cdk.dependencies import tree_size
 from instep.memory import peak_memory_mb
-from instep.snapshot.acts.folding import PENDING_SHARE, PENDING_VECTORS
+from instep.snapshot.acts.folding import PENDING_VECTORS, FoldDue, fold_due
 from instep.snapshot.copy.reader import open_snapshot
 
 Act: TypeAlias = Literal["fill", "edit", "fold", "open"]
@@ -88,9 +88,8 @@ class Shard:
         for start in range(0, self.workload.size, _CHUNK):
             count = min(_CHUNK, self.workload.size - start)
             side.add_words(self.mine(self.workload.words(start, count)))
-            facts = side.manifest().facts
             is_last = start + count == self.workload.size
-            if is_last or facts.pending_vectors >= PENDING_SHARE * facts.embeddings:
+            if is_last or fold_due(side.manifest(), pending_before=0) is FoldDue.NOW:
                 side.fold()
         side.add_words(self.workload.words(self.workload.size, PENDING_VECTORS))
 

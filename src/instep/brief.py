@@ -4,7 +4,7 @@ from hashlib import sha256
 from typing import Final
 
 DOCUMENT: Final = "chroma:document"
-"""Chroma's own name for it among metadata; no other field can have it."""
+"""The key under which chromadb keeps a document among the fields; no other field can have it."""
 
 _WHOLE: Final = 100  # characters
 _BEGINNING: Final = 60

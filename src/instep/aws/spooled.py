@@ -23,7 +23,7 @@ class SpooledItems(Sequence["Item"]):
     """
 
     def __init__(self) -> None:
-        self._file = TemporaryFile(prefix="instep-items-")  # noqa: SIM115 - closed by `close`
+        self._file = TemporaryFile(prefix="instep-items-")  # noqa: SIM115 - closed by `__exit__`
         self._ends = array("Q", [0])
 
     def __enter__(self) -> "Self":

@@ -11,8 +11,6 @@ from typing import Any, Final
 from instep.chroma.sqlite_rows import connected, waiting_vectors
 from instep.difference import Value
 
-DOCUMENT: Final = "chroma:document"
-"""The key under which chromadb keeps a document among the fields."""
 _COLUMNS: Final = "key, string_value, int_value, float_value, bool_value"
 
 

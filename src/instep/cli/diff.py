@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from instep.chroma.sqlite_contents import DOCUMENT
+from instep.brief import DOCUMENT
 from instep.cli.options import DEFAULT_STACK, Aws, Collection, Json, Stack
 from instep.cli.output import Exit, answers, fetching, print_json
 from instep.cli.session import open_session

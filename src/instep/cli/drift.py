@@ -75,7 +75,7 @@ def read_everything(
     Costs a Scan of the table and a verified copy of each head: all its packs are fetched, and every
     page is held against its hash. StorageUnavailable when S3 or the table does not answer.
     """
-    with on_disk("read the table"), SpooledItems() as items:
+    with on_disk("compare the table"), SpooledItems() as items:
         scan(
             session.dynamodb,
             session.deployment.dynamodb_table_name,

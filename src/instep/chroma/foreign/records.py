@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
+from instep.brief import DOCUMENT
 from instep.chroma.foreign.allowance import Allowance
 from instep.chroma.foreign.replay import LogRecord, Segments
 from instep.chroma.foreign.tables import Tables, number, opened, text
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 _UNFINISHED: Final = frozenset({f"{SQLITE}-wal", f"{SQLITE}-journal"})
 INDEX_FILES: Final = frozenset({HEADER, ELEMENTS, LENGTHS, LABELS})
 HELD_IN: Final = frozenset({SQLITE}) | _UNFINISHED
-_DOCUMENT: Final = "chroma:document"
 _MOST_RECORDS: Final = 200_000
 _LARGEST_LABELS: Final = 64 << 20  # bytes; so many records' ids take about half of it
 _FEWEST_LABELS: Final = 1 << 20  # bytes that any delta may have, and beyond for each byte stored:
@@ -233,7 +233,7 @@ def _joined(segments: Segments) -> Contents:
     broken = dict(segments.broken)
     for id_, fields in segments.fields.items():
         vector = segments.vector(id_)
-        document = fields.pop(_DOCUMENT, None)
+        document = fields.pop(DOCUMENT, None)
         if isinstance(vector, str):
             broken.setdefault(id_, vector)
         elif document is not None and not isinstance(document, str):
