@@ -1,12 +1,14 @@
 """Each patch of MiniStack shows here what it is for, and may go when the test passes without it."""
 
+import json
 import os
 import queue
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from timeit import default_timer
@@ -159,6 +161,95 @@ def test_a_condition_is_read_once_for_all_the_items_it_is_held_to(
     assert len(read) == 2 * 4 + 2
     with pytest.raises(ValueError, match="Syntax error"):
         tables._evaluate_condition("#key BETWEEN :from", {}, {}, {})
+
+
+@dataclass
+class ScannedTable:
+    """A table of MiniStack's, in this process, and what a scan of it went through."""
+
+    tables: Any
+    went_through: list[int]
+
+    def pages(self, **how: Any) -> list[list[str]]:
+        found: list[list[str]] = []
+        start: dict[str, Any] = {}
+        while True:
+            request = {"TableName": "scanned", **how, **start}
+            answer = json.loads(self.tables._scan(request)[2])
+            found.append([item["sk"]["S"] for item in answer["Items"]])
+            if "LastEvaluatedKey" not in answer:
+                return found
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+
+@pytest.fixture
+def scanned(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScannedTable]:
+    """Give 60 items of 40 to 80 bytes, the most in a partition of their own, in pages of 400."""
+    tables: Any = import_module("ministack.services.dynamodb")
+    monkeypatch.setattr(tables, "_DDB_PAGE_SIZE_BYTES", 400)
+    monkeypatch.setattr(tables, "_scan", tables._scan)
+    monkeypatch.setattr(tables._tables, "__class__", type(tables._tables))
+    went_through: list[int] = []
+    paginate = tables._paginate_evaluated_items
+
+    def counting(items: list[Any], *limits: Any) -> Any:
+        went_through.append(len(items))
+        return paginate(items, *limits)
+
+    monkeypatch.setattr(tables, "_paginate_evaluated_items", counting)
+    key = {"pk": "HASH", "sk": "RANGE"}
+    made = tables._create_table(
+        {
+            "TableName": "scanned",
+            "KeySchema": [{"AttributeName": n, "KeyType": t} for n, t in key.items()],
+            "AttributeDefinitions": [{"AttributeName": n, "AttributeType": "S"} for n in key],
+            "BillingMode": "PAY_PER_REQUEST",
+        }
+    )
+    assert made[0] == 200, made
+    for number in range(60):
+        partition = f"large{number % 2}" if number % 6 == 0 else f"p{number}"
+        item = {"pk": partition, "sk": f"{number:03}", "filling": "x" * (30 + number % 40)}
+        written = {name: {"S": value} for name, value in item.items()}
+        assert tables._put_item({"TableName": "scanned", "Item": written})[0] == 200
+    yield ScannedTable(tables, went_through)
+    tables._delete_table({"TableName": "scanned"})
+
+
+@pytest.mark.parametrize("limit", [{}, {"Limit": 1}, {"Limit": 4}, {"Limit": 100}])
+@pytest.mark.parametrize("of", [None, 1, 3])
+def test_a_page_of_a_scan_costs_what_is_on_it(
+    scanned: ScannedTable, of: int | None, limit: dict[str, int]
+) -> None:
+    segments = [{}] if of is None else [{"Segment": n, "TotalSegments": of} for n in range(of)]
+    plain = [scanned.pages(**segment, **limit) for segment in segments]
+    assert sorted(sk for segment in plain for page in segment for sk in page) == [
+        f"{number:03}" for number in range(60)
+    ]
+    scanned.went_through.clear()
+    server.begin_scans_where_they_stopped()
+    assert [scanned.pages(**segment, **limit) for segment in segments] == plain
+    pages = [len(page) for segment in plain for page in segment]
+    fewest = min(limit.get("Limit", 100), 400 // 80)
+    assert max(scanned.went_through) <= max(pages) + 10 + fewest
+    assert len(scanned.went_through) == len(pages)
+
+
+def test_a_scan_is_refused_in_the_same_words(scanned: ScannedTable) -> None:
+    wrong: list[dict[str, Any]] = [
+        {"Segment": 3, "TotalSegments": 2},
+        {"Segment": 0},
+        {"TotalSegments": 2},
+        {"TotalSegments": 0, "Segment": 0},
+        {"Limit": 0},
+        {"TableName": "none of the kind"},
+        {"ExclusiveStartKey": {"pk": {"S": "p1"}}},
+    ]
+    plain = [scanned.tables._scan({"TableName": "scanned", **request}) for request in wrong]
+    server.begin_scans_where_they_stopped()
+    held = [scanned.tables._scan({"TableName": "scanned", **request}) for request in wrong]
+    assert held == plain
+    assert {status for status, *_ in held} == {400}
 
 
 def test_what_is_in_the_pipe_is_taken_though_nobody_has_pumped_yet() -> None:
