@@ -93,10 +93,11 @@ class Interpreter:
         collection: str | None = None,
         times: int = 1,
         after: bool = False,
+        spared: int = 0,
     ) -> None:
-        """Let the next `times` calls of a state of one machine fail."""
+        """Let `times` calls of a state of one machine fail, behind those that are `spared`."""
         name = f"{machine}.{state}"
-        self._troubles.append(Trouble(name, error, collection, times, after))
+        self._troubles.append(Trouble(name, error, collection, times, after, spared))
 
     def arrive(self) -> None:
         """Bring a receipt whose deltas feed both collections into the inbox."""

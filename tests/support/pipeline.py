@@ -62,7 +62,8 @@ class FunctionFailed(Exception):
 @dataclass
 class Trouble:
     """Calls of a function that end in `error` (a name: the platform's own), for one collection
-    or any. `after`: the function did its work, and its answer was lost.
+    or any. `after`: the function did its work, and its answer was lost. The first calls are
+    `spared`.
     """
 
     function: str
@@ -70,11 +71,15 @@ class Trouble:
     collection: str | None
     times: int
     after: bool
+    spared: int = 0
 
     def strikes(self, function: str, payload: Mapping[str, Any]) -> bool:
         """Say whether this call is struck, and count it."""
         concerned = self.collection in {None, payload.get("collection")}
         if function != self.function or not concerned or self.times == 0:
+            return False
+        self.spared -= 1
+        if self.spared >= 0:
             return False
         self.times -= 1
         return True

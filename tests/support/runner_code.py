@@ -249,13 +249,16 @@ class Functions:
         started, now = BEGINNING + timedelta(seconds=call.started), tape.clock()
         answer = ParseAnswer(call.execution, started, tally, Next.END, now)
         inbox, leases = _Inbox(tape), _Leases()
-        lookout = self._looking.Lookout(inbox, leases, runner, starter, self.pace, tape.clock)
+        lookout = self._looking.Lookout(
+            inbox, leases, runner, starter, self.pace, ["words"], tape.clock
+        )
         if call.ended:
-            lookout.follow(call.ended)
+            answer = lookout.follow(answer, call.ended)
         else:
             answer = lookout.look(answer, now, _take)
         held = answer.deliveries.key.split() if answer.deliveries else ()
-        return Outcome(False, answer.next, answer.pause, answer.tally, tuple(held))
+        then = answer.then if answer.next is Next.FOLD else answer.next
+        return Outcome(False, then, answer.pause, answer.tally, tuple(held))
 
     def _settle(self, call: Settle, tape: Tape, runner: Any, starter: Any) -> Outcome:
         """What functions/settle_batch does."""

@@ -1,14 +1,18 @@
 """A fold is for readers: whatever becomes of it, its batch is applied, and it comes due again."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from instep.aws.objects import Objects
 from instep.errors import LockBusy, SnapshotConflict, StorageUnavailable
 from instep.lambda_ import bulks, intake, looking
+from instep.snapshot.acts import folding
 from instep.snapshot.copy.store import SnapshotStore
 from tests.support.aws import BUCKET
 from tests.support.edges import Edge
-from tests.support.interpreter import RECEIPT, Interpreter
+from tests.support.interpreter import RECEIPT, Execution, Interpreter
 from tests.support.receipts import Receipt
 
 CATCH = "States.ALL"
@@ -125,12 +129,8 @@ def test_one_fold_is_made_of_a_bulk_of_several_rounds(
 ) -> None:
     """A round of few between them does not end it, some of those in a row do."""
     monkeypatch.setattr(bulks, "QUIET", 2 if goes_on else 1)
-    monkeypatch.setattr(intake, "WORK_PER_ROUND", 1)  # a message a round
-    machine.arrive()
-    OTHER.upload(machine.pipeline.aws.s3, BUCKET)
-    machine.pipeline.ingest(machine.pipeline.put(*OTHER.items(), OTHER.run()))
-    machine.pipeline.ingest(machine.pipeline.put(RECEIPT.label(1, "TOTAL", "VALID")))
-    execution = machine.run()
+    label = RECEIPT.label(1, "TOTAL", "VALID")
+    execution = two_receipts(machine, monkeypatch, label)
     states = execution.states
     assert states.count("SettleBatch") == 3
     assert states.count("FoldSnapshot") == 1
@@ -155,6 +155,54 @@ def test_who_hands_over_folds_what_was_put_off_before(
 
 
 @pytest.mark.usefixtures("short_of_a_fold")
+@pytest.mark.parametrize("dies", ["SettleBatch", "ParseBatch"])
+def test_who_follows_a_runner_that_died_folds_what_that_one_had_put_off(
+    machine: Interpreter, dies: str
+) -> None:
+    """Dead before or after its round was settled, it never came to the look that folds."""
+    machine.arrive()
+    settled = dies == "ParseBatch"  # the first look is the runner's own, the next a round's
+    machine.fail("runner", dies, "KeyError", times=20, after=not settled, spared=int(settled))
+    machine.fail("round", dies, "KeyError", times=20, after=not settled)
+    died = machine.run()
+    assert (died.status, "FoldSnapshot" in died.states) == ("FAILED", False)
+    assert pending(machine) == 4
+    machine.settled()
+    assert pending(machine) == 0, "though nothing was left to be published"
+
+
+@pytest.mark.usefixtures("short_of_a_fold")
+def test_each_collection_of_a_bulk_is_folded_once(
+    machine: Interpreter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folding, "PENDING_VECTORS", 1)  # the line of each receipt, too
+    execution = two_receipts(machine, monkeypatch)
+    assert execution.states.count("SettleBatch") == 2
+    assert execution.states.count("FoldSnapshot") == 2
+    assert [pending(machine, name) for name in ("words", "lines")] == [0, 0]
+
+
+@pytest.mark.invariant(8)
+@pytest.mark.usefixtures("short_of_a_fold")
+@pytest.mark.parametrize("state", ["AcquireLock", "ApplyUpdates", "UploadSnapshot"])
+def test_a_neighbour_that_fails_keeps_no_bulk_from_its_fold(
+    machine: Interpreter, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    monkeypatch.setattr(folding, "PENDING_VECTORS", 1)
+    for part in ("round", "runner"):
+        machine.fail(part, state, "KeyError", collection="lines", times=1000)
+    execution = two_receipts(machine, monkeypatch)
+    assert pending(machine) == 0
+    assert len(machine.pipeline.embeddings("words")) == 8
+    assert execution.states.count("FoldSnapshot") <= 2, "its bulk may have seemed to be over"
+    machine.followed()
+    machine.pipeline.aws.outlast_visibility()
+    assert machine.run(name="healed").status == "SUCCEEDED"
+    assert [pending(machine, name) for name in ("words", "lines")] == [0, 0]
+    assert len(machine.pipeline.embeddings("lines")) == 2
+
+
+@pytest.mark.usefixtures("short_of_a_fold")
 def test_pasted_records_have_no_other_look_to_wait_for(machine: Interpreter) -> None:
     RECEIPT.upload(machine.pipeline.aws.s3, BUCKET)
     records = machine.pipeline.put(*RECEIPT.items(), RECEIPT.run())
@@ -163,9 +211,22 @@ def test_pasted_records_have_no_other_look_to_wait_for(machine: Interpreter) -> 
     assert pending(machine) == 0
 
 
-def pending(machine: Interpreter) -> int:
-    """How many vectors a reader of the words replays as it opens them."""
-    store = SnapshotStore(Objects(machine.pipeline.aws.s3, BUCKET), "words")
+def two_receipts(
+    machine: Interpreter, monkeypatch: pytest.MonkeyPatch, *later: Mapping[str, Any]
+) -> Execution:
+    """Bring two, and what comes later, a message a round, and run."""
+    monkeypatch.setattr(intake, "WORK_PER_ROUND", 1)
+    machine.arrive()
+    OTHER.upload(machine.pipeline.aws.s3, BUCKET)
+    machine.pipeline.ingest(machine.pipeline.put(*OTHER.items(), OTHER.run()))
+    if later:
+        machine.pipeline.ingest(machine.pipeline.put(*later))
+    return machine.run()
+
+
+def pending(machine: Interpreter, collection: str = "words") -> int:
+    """How many vectors a reader replays as it opens a collection."""
+    store = SnapshotStore(Objects(machine.pipeline.aws.s3, BUCKET), collection)
     head = store.head()
     assert head is not None
     return store.manifest(head.version).facts.pending_vectors

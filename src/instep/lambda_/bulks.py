@@ -3,8 +3,8 @@
 Each fold costs what its collection is large, so one after every round of a bulk would make a table
 that is taken in cost its square (docs/design.md, "Fold"). A bulk is over after some looks in a row
 without a round of it, or when there is nothing left to look for. `Tally.unfolded` has, by
-collection, the look that last brought a round of one; an execution that dies forgets that, and the
-next publish finds the fold due.
+collection, the look that last brought a round of one; what an execution that dies forgets of that
+is made up for by who follows it (lambda_/looking.py).
 """
 
 from collections.abc import Mapping

@@ -38,6 +38,7 @@ class Lookout:
     runner: RunnerTable
     starter: Starter
     pace: Pace
+    collections: Sequence[str]
     clock: Clock = utc_now
 
     def look(self, answer: ParseAnswer, until: datetime, parse: Parse) -> ParseAnswer:
@@ -64,12 +65,18 @@ class Lookout:
             self.inbox.hand_back((delivery.handle for delivery in drained.deliveries), seconds=0)
             raise
 
-    def follow(self, ended: str) -> None:
-        """Free what an execution held that ended red, and let another drain on if that one did."""
+    def follow(self, answer: ParseAnswer, ended: str) -> ParseAnswer:
+        """Free what an execution held that ended red, and let another drain on if that one did.
+
+        Which folds that one had put off is forgotten: of all the collections FoldSnapshot finds it.
+        """
         freed = self.leases.release_all(ended)
         start = self.runner.follow(ended)
         self._put(start)
         logger.info("followed", extra={"ended": ended, "leases": freed, "start": start})
+        if start is None:
+            return answer
+        return replace(answer, next=Next.FOLD, folds=self.collections, then=Next.END)
 
     def _nothing_found(self, answer: ParseAnswer, claim: Claim) -> ParseAnswer:
         """Give the role up, or wait for what is hidden: an empty answer alone proves nothing.

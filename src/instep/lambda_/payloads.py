@@ -80,7 +80,7 @@ class ParseAnswer:
 
     `began` is when the round did, `pause` the seconds until the next look. `drains`: the batch is
     the inbox's, otherwise it is the execution's own input. `more`: it was cut by a limit. `folds`
-    are made before the next look.
+    are made before what is `then`.
     """
 
     execution: str
@@ -95,6 +95,7 @@ class ParseAnswer:
     batches: Mapping[str, BatchRef] = field(default_factory=dict)
     sync: Sync | None = None
     folds: Sequence[str] = ()
+    then: Next = Next.LOOK
 
     def to_payload(self) -> dict[str, Any]:
         """Return the round's state."""
@@ -104,7 +105,7 @@ class ParseAnswer:
             "tally": self.tally.to_payload(),
             "next": self.next.value,
             **({"sync": self.sync.to_payload()} if self.sync else {}),
-            **(_folds(self.folds, self.tally, Next.LOOK) if self.folds else {}),
+            **(_folds(self.folds, self.tally, self.then) if self.folds else {}),
             "began": self.began.isoformat(),
             "pause": self.pause,
             "drains": self.drains,

@@ -17,8 +17,9 @@ from instep.lambda_.payloads import FoldAnswer, FoldRequest
 from instep.lambda_.shared_cache import shared_cache
 from instep.lambda_.telemetry import Handler, Payload, failing_as, logger, metrics, observed
 from instep.snapshot.acts.anew import writing_to
-from instep.snapshot.acts.fold import fold_if_due
+from instep.snapshot.acts.fold import fold
 from instep.snapshot.acts.fold_size import FoldSize
+from instep.snapshot.acts.folding import needs_fold
 from instep.snapshot.acts.publish import publish
 from instep.snapshot.copy.store import SnapshotStore
 
@@ -51,15 +52,20 @@ def handler(domain: Domain) -> Handler:
 
 
 def fold_head(store: SnapshotStore, request: FoldRequest, leases: LeaseTable) -> FoldAnswer:
-    """Stage the head folded and publish that, if a fold is due."""
+    """Stage the head folded and publish that, if a fold is due.
+
+    None is after a fold whose answer was lost, or of most collections after a runner that died.
+    """
     head = store.head()
-    if head is not None:  # it may have grown since a publish found a fold due
-        settings.fold_room().check(request.collection, FoldSize.of(store.manifest(head.version)))
-    root = settings.chroma_root() / request.collection
-    staged = fold_if_due(store, root, request.execution, request.lease.fencing_token)
-    if staged is None:
+    manifest = store.manifest(head.version) if head else None
+    if manifest is None or not needs_fold(manifest):
         logger.info("No fold is due")
         return FoldAnswer(None)
+    # it may have grown since a publish found a fold due
+    settings.fold_room().check(request.collection, FoldSize.of(manifest))
+    root = settings.chroma_root() / request.collection
+    token = request.lease.fencing_token
+    staged = fold(store, root, request.execution, token, {"fold": True})
     published = publish(store, staged, request.lease, leases)
     metrics.count("CompactionFolded")
     metrics.count("CompactionBytesPublished", staged.bytes)

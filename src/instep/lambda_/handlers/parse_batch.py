@@ -36,7 +36,8 @@ SMALL: Final = 5000  # entries that an Express execution of five minutes gets th
 def handler(domain: Domain) -> Handler:
     """Return the function's entry point."""
     inbox, pace = parts.inbox(), settings.pace()
-    lookout = Lookout(inbox, parts.leases(), parts.runner(), parts.starter(), pace)
+    collections = sorted(domain.collections)
+    lookout = Lookout(inbox, parts.leases(), parts.runner(), parts.starter(), pace, collections)
     parsing = Parsing(domain, inbox, parts.objects(), pace)
 
     @observed("parse_batch")
@@ -49,8 +50,7 @@ def handler(domain: Domain) -> Handler:
             case Pasted(records):
                 return parsing.parse(replace(answer, drains=False), [], 0, records).to_payload()
             case Ended(execution):
-                lookout.follow(execution)
-                return answer.to_payload()
+                return lookout.follow(answer, execution).to_payload()
             case SyncTable(collections, of):
                 sync = Sync(collections, segments(of))
                 return replace(answer, next=Next.SYNC, sync=sync).to_payload()

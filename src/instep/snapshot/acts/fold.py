@@ -18,7 +18,7 @@ from instep.chroma.sqlite_rows import SQLITE
 from instep.disk import on_disk
 from instep.errors import ConfigurationMissing, SnapshotUnsupported
 from instep.scratch import scratch_folder, sweep_scratch
-from instep.snapshot.acts.folding import is_heavy, needs_fold, needs_vacuum
+from instep.snapshot.acts.folding import is_heavy, needs_vacuum
 from instep.snapshot.acts.publish import Staged
 from instep.snapshot.acts.shipping import BASE_SHARE, Change, ship, ship_base
 from instep.snapshot.acts.staging import Origin, put_version
@@ -70,14 +70,6 @@ def fold(
                 writer, fencing_token, head.watermark, note or {}, head, made_by=parent.made_by
             )
             return put_version(store, version, origin, facts, files, sent)
-
-
-def fold_if_due(store: SnapshotStore, root: Path, writer: str, fencing_token: int) -> Staged | None:
-    """Fold unless the head needs none, as after a fold whose answer was lost: None then."""
-    head = store.head()
-    if head is None or not needs_fold(store.manifest(head.version)):
-        return None
-    return fold(store, root, writer, fencing_token, {"fold": True})
 
 
 def _concerned(parent: Manifest) -> frozenset[str]:
