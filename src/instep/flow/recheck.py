@@ -63,9 +63,12 @@ class Recheck:
         return Signal(identity, [self.collection], self.to_record(), weight=IDS)
 
 
-def parts_for(embeddings: int) -> int:
-    """Return in how many parts so many ids are rechecked; one at least, for a head may be behind"""
-    return max(1, -(-embeddings // IDS))
+def parts_for(embeddings: int, shares: int) -> int:
+    """Return in how many parts one of so many shares of a collection's ids is rechecked.
+
+    One at least, for a head may be behind.
+    """
+    return max(1, -(-embeddings // (IDS * shares)))
 
 
 def named_by(rechecks: Iterable[Recheck], ids: Iterable[str]) -> Iterator[str]:

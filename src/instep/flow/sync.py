@@ -4,9 +4,9 @@ A signal says that something may differ, and whoever applies it writes no more t
 does not matter in which order the pieces come, what changes meanwhile, or which of them is repeated
 after a death; and a table that is in step is gone through without a write.
 
-A *segment* is a share of the table's items, which DynamoDB divides; the first goes on with the ids
-of the snapshots, by which what the table no longer knows is found (`instep.flow.recheck`). Where
-each is, its state says, and the workflow carries that. Nothing is sent while the inbox is full: it
+A *segment* is a share of the table's items, which DynamoDB divides, and then of the ids of the
+snapshots, by which what the table no longer knows is found (`instep.flow.recheck`). Where each is,
+its state says, and the workflow carries that. Nothing is sent while the inbox is full: it
 holds what the next round takes, while one is under way. Live changes are in the same rounds, and
 wait for no more than two such fillings.
 """
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from instep.aws.aws_errors import storage
@@ -25,7 +26,7 @@ from instep.flow.encoding import encode
 from instep.flow.inbox import Inbox
 from instep.flow.outgoing import Outgoing
 from instep.flow.pace import delay
-from instep.flow.recheck import Recheck, parts_for
+from instep.flow.recheck import IDS, Recheck, parts_for
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -38,15 +39,16 @@ collection that somebody holds, come back.
 """
 PIECE: Final = 750
 """Records that one piece sends, about: some four segments send at a time."""
-PARTS: Final = 60
-"""Parts of ids that one piece sends, of about 50: there is one segment to send them."""
+PARTS: Final = PIECE // IDS
+"""Parts of ids that one piece sends: as much work."""
 PAGE: Final = 750
 """Items that one call of Scan looks at; 1 MB if that is less."""
 SEEN: Final = 20_000
 """Items that one piece looks at, where few of them matter."""
-DELAYS: Final = (2, 2, 3, 5, 5, 10, 10, 20)
+DELAYS: Final = (2, 2, *[3] * 8, 5, 5, 10, 10, 20, 30, 60)
 """Seconds until a full inbox is looked at again, by the looks in a row; no less than rounds are
-apart, for until then nobody makes room.
+apart, for until then nobody makes room. Behind a fold there is some within half a minute; longer
+waits are for who waits for hours, as each look is a piece of the execution's history.
 """
 
 
@@ -63,7 +65,7 @@ class Segment:
     """Share `number` of `of`, and where it is.
 
     `cursor` is the key that the Scan goes on behind. Behind the last item, `parts` says in how many
-    parts the ids of each collection are rechecked, and `part` how many of all of them were sent.
+    parts its share of each collection's ids is rechecked, and `part` how many of all were sent.
     `seen` and `sent` count items and records so far, `waits` looks in a row at a full inbox.
     `bare` are collections that carried nothing when it began: they hold what the table said since.
     """
@@ -116,6 +118,8 @@ class Syncing:
 
         StorageUnavailable: the same piece may be tried again, however much of it was sent.
         """
+        if at.bare is None:
+            at = replace(at, bare=[name for name in collections if not self.embeddings(name)])
         depth = self.inbox.depth()
         if depth.visible > FULL or depth.in_flight > TAKEN:
             return Step(replace(at, waits=at.waits + 1), Then.WAIT, self._delay(at.waits))
@@ -128,8 +132,6 @@ class Syncing:
         return max(self.pace, delay(DELAYS, looks))
 
     def _scan(self, at: Segment, collections: Sequence[str], until: datetime) -> Step:
-        if at.bare is None and at.number == 0:
-            at = replace(at, bare=[name for name in collections if not self.embeddings(name)])
         seen, sent, cursor = 0, 0, at.cursor
         while True:
             page = self._page(at, cursor)
@@ -141,8 +143,8 @@ class Syncing:
         at = replace(at, cursor=cursor, seen=at.seen + seen, sent=at.sent + sent)
         if cursor is not None:
             return self._further(at, full=sent >= PIECE)
-        carried = [] if at.number else [name for name in collections if name not in (at.bare or ())]
-        parts = {name: parts_for(self.embeddings(name)) for name in carried}
+        carried = [name for name in collections if name not in (at.bare or ())]
+        parts = {name: parts_for(self.embeddings(name), at.of) for name in carried}
         return Step(replace(at, parts=parts), Then.PIECE if parts else Then.DONE)
 
     def _further(self, at: Segment, *, full: bool) -> Step:
@@ -151,11 +153,10 @@ class Syncing:
 
     def _recheck(self, at: Segment) -> Step:
         """Send the next parts, a message each: one is as much work as a message of records."""
-        parts = at.parts or {}
-        left = _parts(parts, at.part, PARTS)
+        left = list(islice(_parts(at), at.part, at.part + PARTS))
         self.inbox.send_all([Outgoing((encode(one.to_record()),), {}) for one in left])
         at = replace(at, part=at.part + len(left), sent=at.sent + len(left))
-        if at.part == sum(parts.values()):
+        if at.part == sum((at.parts or {}).values()):
             return Step(at, Then.DONE)
         return self._further(at, full=True)
 
@@ -193,14 +194,11 @@ def segments(of: int) -> list[Segment]:
     return [Segment(number, of) for number in range(of)]
 
 
-def _parts(parts: Mapping[str, int], first: int, most: int) -> list[Recheck]:
-    """Return at most so many parts of all collections, from the `first` on."""
-    return list(_from(parts, first, first + most))
+def _parts(at: Segment) -> Iterator[Recheck]:
+    """Yield the parts of a segment's share: of all ids those whose hash modulo `of` is its number.
 
-
-def _from(parts: Mapping[str, int], first: int, end: int) -> Iterator[Recheck]:
-    before = 0
-    for name, of in sorted(parts.items()):
-        for part in range(max(0, first - before), min(of, end - before)):
-            yield Recheck(name, part, of)
-        before += of
+    So shares make a whole, into however many parts each of the segments divides its own.
+    """
+    for name, parts in sorted((at.parts or {}).items()):
+        for part in range(parts):
+            yield Recheck(name, at.number + part * at.of, parts * at.of)

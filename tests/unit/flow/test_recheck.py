@@ -31,11 +31,11 @@ def test_parts_of_two_divisions_name_an_id_once(ids: set[str], one: int, other: 
     assert sorted(named_by(rechecks, ids)) == sorted(ids)
 
 
-@given(st.integers(0, 10**6))
-def test_a_part_is_no_more_than_a_messages_work(embeddings: int) -> None:
-    parts = parts_for(embeddings)
+@given(st.integers(0, 10**6), st.integers(1, 40))
+def test_a_part_is_no_more_than_a_messages_work(embeddings: int, shares: int) -> None:
+    parts = parts_for(embeddings, shares)
     assert parts >= 1
-    assert (parts - 1) * IDS < max(1, embeddings) <= parts * IDS or embeddings == 0
+    assert (parts - 1) * IDS * shares < max(1, embeddings) <= parts * IDS * shares or not embeddings
 
 
 def test_a_record_comes_back_as_it_went() -> None:

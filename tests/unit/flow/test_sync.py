@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from instep.clock import utc_now
 from instep.flow import sync
 from instep.flow.inbox import Inbox
-from instep.flow.recheck import Recheck
+from instep.flow.recheck import Recheck, named_by
 from instep.flow.sync import Segment, Step, Syncing, Then, segments
 from receipt_domain import DOMAIN
 from tests.support.aws import ENTITIES, Services
@@ -92,7 +92,8 @@ def test_every_item_of_interest_is_signalled_once(table: Cloud, of: int) -> None
     assert set(found.values()) == {1}
     assert sum(end.seen for end in ends) == len(WORDS) + len(OTHERS) + len(NOBODYS)
     rechecks = [Recheck.read(one) for _, one in records if "dynamodb" not in one]
-    assert rechecks == [Recheck("lines", 0, 1), Recheck("words", 0, 1)]
+    shares = [Recheck(name, at, of) for at in range(of) for name in ("lines", "words")]
+    assert rechecks == shares
 
 
 @pytest.mark.usefixtures("short")
@@ -122,12 +123,12 @@ def test_nothing_is_sent_while_the_inbox_is_full(
     for _ in range(3):
         made.inbox.send([{"live": "change"}])
     pauses, step = [], Step(Segment(0, 1), Then.PIECE)
-    for _ in range(10):
+    for _ in range(20):
         step = go_on(made, step.segment)
         pauses.append(step.pause)
         assert (step.then, step.segment.seen) == (Then.WAIT, 0)
     assert pauses == sorted(pauses)
-    assert pauses[-1] == 20
+    assert pauses[-1] == 60
     assert len(table.aws.messages(table.aws.inbox_url)) == 3, "in flight now, and still there"
     assert go_on(made, step.segment).then is Then.WAIT
     table.aws.sqs.purge_queue(QueueUrl=table.aws.inbox_url)
@@ -171,8 +172,27 @@ def test_ids_are_sent_a_message_a_part(aws: Services) -> None:
     while step.segment.parts is None:
         step = go_on(made, step.segment)
     step = go_on(made, step.segment)
-    assert len(aws.messages(aws.inbox_url)) == 60
-    assert (step.segment.part, step.then) == (60, Then.WAIT), "the inbox is full: no need to ask"
+    assert len(aws.messages(aws.inbox_url)) == 15
+    assert (step.segment.part, step.then) == (15, Then.WAIT), "the inbox is full: no need to ask"
+
+
+IDS_CARRIED = st.sets(st.text(min_size=1), max_size=60)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@given(ids=IDS_CARRIED, carried=st.lists(st.integers(1, 400), min_size=1, max_size=4))
+def test_whatever_each_segment_finds_carried_every_id_is_sent_once(
+    aws: Services, ids: set[str], carried: list[int]
+) -> None:
+    """They come to the ids at different times, and the collection grows meanwhile."""
+    rechecks = []
+    for at, embeddings in zip(segments(len(carried)), carried, strict=True):
+        made, step = syncing(aws, embeddings), Step(at, Then.PIECE)
+        while step.then is not Then.DONE:
+            step = go_on(made, step.segment, ("words",))
+            rechecks += [Recheck.read(one) for _, one in sent(aws)]
+    assert sorted(named_by(filter(None, rechecks), ids)) == sorted(ids)
+    assert len({str(one) for one in rechecks}) == len(rechecks)
 
 
 def test_what_carried_nothing_when_it_began_holds_nothing_that_the_table_does_not_know(
