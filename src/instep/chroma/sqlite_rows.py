@@ -25,12 +25,12 @@ _SPACE: Final = re.compile(r'"space"\s*:\s*"(\w+)"')
 _MAGIC: Final = b"SQLite format 3\0"
 _PAGE: Final = 4096
 _UPDATE: Final = 1  # chromadb's operation codes: ADD 0, UPDATE 1, UPSERT 2, DELETE 3
-_DELETE: Final = 3
-# Whether the index has yet to take a queued record; the code of a delete is to be bound.
-_WAITS: Final = (
+DELETE: Final = 3
+WAITS: Final = (
     "(vector IS NOT NULL OR operation = ?) AND seq_id > coalesce((SELECT m.seq_id FROM segments s"
     " JOIN max_seq_id m ON m.segment_id = s.id WHERE s.scope = 'VECTOR'), 0)"
 )
+"""Whether the index has yet to take a queued record; `DELETE` is to be bound."""
 
 
 class DatabaseRejected(ValueError):
@@ -149,9 +149,12 @@ def vector_segment(main: Path) -> str:
     return str(rows[0][0])
 
 
-def dimension(main: Path) -> int | None:
-    """Return how many floats a vector of the one collection has, None before the first."""
-    with connected(main, alone=True) as database:
+def dimension(main: Path, *, alone: bool = True) -> int | None:
+    """Return how many floats a vector of the one collection has, None before the first.
+
+    `alone` reads what the main file says, without what waits in a WAL.
+    """
+    with connected(main, alone=alone) as database:
         (found,) = database.execute("SELECT dimension FROM collections").fetchone()
     return None if found is None else int(found)
 
@@ -166,19 +169,19 @@ def queued(main: Path) -> tuple[frozenset[str], int]:
     """Return the ids whose vectors the index waits for, and how many deletes it waits for."""
     with connected(main, alone=True) as database:
         waiting = database.execute(
-            f"SELECT id, operation FROM embeddings_queue WHERE {_WAITS}",  # noqa: S608
-            (_DELETE,),
+            f"SELECT id, operation FROM embeddings_queue WHERE {WAITS}",  # noqa: S608
+            (DELETE,),
         ).fetchall()
-    ids = frozenset(id_ for id_, operation in waiting if operation != _DELETE)
-    return ids, sum(operation == _DELETE for _, operation in waiting)
+    ids = frozenset(id_ for id_, operation in waiting if operation != DELETE)
+    return ids, sum(operation == DELETE for _, operation in waiting)
 
 
 def waiting_vectors(database: sqlite3.Connection) -> Iterator[tuple[str, bytes]]:
     """Yield the ids whose vectors the index waits for, with the vector's bytes, oldest first."""
     yield from database.execute(
-        f"SELECT id, vector FROM embeddings_queue WHERE vector IS NOT NULL AND {_WAITS}"  # noqa: S608
+        f"SELECT id, vector FROM embeddings_queue WHERE vector IS NOT NULL AND {WAITS}"  # noqa: S608
         " ORDER BY seq_id",
-        (_DELETE,),
+        (DELETE,),
     )
 
 
@@ -189,10 +192,7 @@ def prune(main: Path) -> Standing:
     them until the index is persisted, and every open would read them all again. The rows it leaves
     in acquire_write at each open go too.
     """
-    with connected(main) as database:
-        database.execute("PRAGMA wal_autocheckpoint = 0")
-        database.execute("PRAGMA synchronous = OFF")  # no copy is trusted after a power failure
-        database.execute("BEGIN IMMEDIATE")
+    with writing(main) as database:
         database.execute(
             "DELETE FROM embeddings_queue WHERE vector IS NULL AND operation = ?"
             " AND seq_id < (SELECT max(seq_id) FROM embeddings_queue)"
@@ -201,7 +201,6 @@ def prune(main: Path) -> Standing:
             (_UPDATE,),
         )
         database.execute("DELETE FROM acquire_write WHERE id < (SELECT max(id) FROM acquire_write)")
-        database.execute("COMMIT")
         return _standing(database)
 
 
@@ -216,9 +215,9 @@ def _standing(database: sqlite3.Connection) -> Standing:
         return int(database.execute(query, values).fetchone()[0] or 0)
 
     pending = one(
-        f"SELECT count(*) FROM embeddings_queue WHERE {_WAITS}"  # noqa: S608
+        f"SELECT count(*) FROM embeddings_queue WHERE {WAITS}"  # noqa: S608
         " AND EXISTS (SELECT 1 FROM collections WHERE dimension IS NOT NULL)",  # else no index
-        _DELETE,
+        DELETE,
     )
     rows = [
         database.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()  # noqa: S608
@@ -234,6 +233,17 @@ def _standing(database: sqlite3.Connection) -> Standing:
         ),
         configuration=sha256(repr(rows).encode()).hexdigest()[:16],
     )
+
+
+@contextmanager
+def writing(main: Path) -> Iterator[sqlite3.Connection]:
+    """Connect for one transaction into the WAL, which is committed unless the block raises."""
+    with connected(main) as database:
+        database.execute("PRAGMA wal_autocheckpoint = 0")
+        database.execute("PRAGMA synchronous = OFF")  # no copy is trusted after a power failure
+        database.execute("BEGIN IMMEDIATE")
+        yield database
+        database.execute("COMMIT")
 
 
 @contextmanager

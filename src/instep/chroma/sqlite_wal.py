@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Event
 from typing import BinaryIO, Final
 
-from instep.chroma.sqlite_rows import migrations
+from instep.chroma.sqlite_rows import connected, migrations
 from instep.errors import SnapshotUnsupported
 
 PAGE: Final = 4096
@@ -75,10 +75,17 @@ def drop(main: Path) -> None:
 class Hold:
     """Keeps the WAL of a database from being checkpointed, by anyone, until released.
 
-    Take it right after the client has opened the database in WAL mode: its locks are open file
+    Taken once a connection has opened the database in WAL mode: its locks are open file
     description locks, so chromadb in this very process meets them too. Release it last: closing a
     descriptor earlier would drop the POSIX locks chromadb holds on the same file.
     """
+
+    @classmethod
+    def before(cls, main: Path) -> "Hold":
+        """Take it before the first client comes, of a database that nobody has open."""
+        with connected(main) as database:
+            database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return cls(main)
 
     def __init__(self, main: Path) -> None:
         self._descriptors: list[int] = []

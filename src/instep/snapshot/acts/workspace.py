@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from instep.chroma import sqlite_rows, sqlite_wal
+from instep.chroma import sqlite_rows, sqlite_wal, waiting
 from instep.chroma.collection import close_client, create_collection, open_client
 from instep.chroma.hnsw.stub import lay_stub
 from instep.chroma.sqlite_rows import SQLITE
@@ -66,7 +66,6 @@ def open_workspace(
             raise ConfigurationMissing(f"{store.collection} has no version yet")
         with _blaming(copy if manifest else None):
             check_writable(copy.main, store.collection)
-            _lay_stub(copy)
             workspace = Workspace(copy, begun, MadeBy(spec.identity, spec.embedder))
             try:
                 yield workspace
@@ -82,11 +81,12 @@ class Workspace:
         self._store = begun.store
         self._copy = copy
         self._manifest, self._made_by = begun.manifest, made_by
-        self.client: ClientAPI = open_client(copy.data)
+        self._hold = sqlite_wal.Hold.before(copy.main)
         try:
-            self._hold = sqlite_wal.Hold(copy.main)
+            self._hidden = _hide(copy)
+            self.client: ClientAPI = open_client(copy.data)
         except BaseException:
-            close_client(self.client)
+            self._hold.release()
             raise
         self._is_open = True
         self._staged = False
@@ -94,13 +94,14 @@ class Workspace:
     def renew(self) -> "ClientAPI":
         """Return a fresh client in place of this one, with all that was written so far.
 
-        Each write of chromadb's reads its log anew, from the last vector that the index holds on:
-        what a fresh client finds there is what the index waits for, and no more.
+        Each write of chromadb's reads its log anew, and a fresh client finds nothing there.
         """
         if not self._is_open:
             raise ValueError("this workspace is closed")
         self._close_client()
+        self._show()
         sqlite_rows.prune(self._copy.main)
+        self._hidden = _hide(self._copy)
         self.client = open_client(self._copy.data)
         self._is_open = True
         return self.client
@@ -154,6 +155,7 @@ class Workspace:
         if not self._is_open:
             raise ValueError("this workspace is closed: a workspace is staged once")
         self._close_client()
+        self._show()
         facts = Facts(**vars(sqlite_rows.prune(self._copy.main)))
         check_writable(self._copy.main, self._store.collection, alone=False)
         if not self._copy.state().files:
@@ -168,6 +170,10 @@ class Workspace:
         if parent is None:
             return PageHashes()
         return self._copy.hashes.of(self._copy.main, parent.digest, sqlite_wal.normal_page)
+
+    def _show(self) -> None:
+        if self._hidden is not None:
+            waiting.show(self._copy.main, self._hidden)
 
     def _close_client(self) -> None:
         if self._is_open:
@@ -223,11 +229,18 @@ def _start(copy: WarmCopy, collection: str, spec: CollectionSpec) -> None:
     copy.save(State(None, {SQLITE: copy.made_here(SQLITE)}))
 
 
-def _lay_stub(copy: WarmCopy) -> None:
-    """Give the client an index to build on; a collection without a vector gets chromadb's own."""
-    dimension = sqlite_rows.dimension(copy.main)
-    if dimension is not None:
-        lay_stub(copy.data / sqlite_rows.vector_segment(copy.main), dimension)
+def _hide(copy: WarmCopy) -> waiting.Hidden | None:
+    """Give the next client an index to build on, to which nothing is to be added of what is there.
+
+    A collection without a vector gets chromadb's own.
+    """
+    dimension = sqlite_rows.dimension(copy.main, alone=False)
+    if dimension is None:
+        return None
+    segment = copy.data / sqlite_rows.vector_segment(copy.main)
+    if not segment.exists():
+        lay_stub(segment, dimension)
+    return waiting.hide(copy.main)
 
 
 def _same_content(parent: Facts, now: Facts) -> bool:
