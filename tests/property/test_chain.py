@@ -54,6 +54,7 @@ ACTS: Final = st.one_of(
     st.tuples(st.just("label"), WRITERS, SOME, NUMBERS),
     st.tuples(st.just("retell"), WRITERS, SOME, NUMBERS),
     st.tuples(st.just("delete"), WRITERS, SOME),
+    st.tuples(st.just("add_in_slices"), WRITERS, SOME, NUMBERS),
     st.tuples(st.just("fold")),
     st.tuples(st.just("roll_back"), NUMBERS),
     st.tuples(st.just("read")),
@@ -84,6 +85,12 @@ class Life:
 
     def add(self, writer: str, ids: list[str], seed: int) -> None:
         self.write(writer, additions(ids, seed))
+
+    def add_in_slices(self, writer: str, ids: list[str], seed: int) -> None:
+        """A fresh client for each, and the last has to do with what the first brought."""
+        labels = {id_: Update({"label": seed}) for id_ in ids}
+        half = Changes(deletes=tuple(ids[::2]), updates=labels)
+        self.write(writer, additions(ids, seed), additions(ids[1:], seed + 1), half)
 
     def label(self, writer: str, ids: list[str], number: int) -> None:
         """Of an id that is not there, an update says nothing."""
@@ -132,13 +139,15 @@ class Life:
         assert bytes_of(directory) == self.made[version]
         assert seen_in(directory) == self.content[version]
 
-    def write(self, writer: str, changes: Changes) -> None:
+    def write(self, writer: str, *slices: Changes) -> None:
         """Publish the changes from a writer's own copy."""
         root = self.fresh() if writer == "new" else self.root / writer
         with open_workspace(self.store, root) as workspace:
-            apply(get_collection(workspace.client, NAME), changes)
+            for number, changes in enumerate(slices):
+                client = workspace.renew() if number else workspace.client
+                apply(get_collection(client, NAME), changes)
+                self.head = after(self.head, changes)
             staged = workspace.stage(writer, 0, None, {})
-        self.head = after(self.head, changes)
         if staged.changed:
             publish_unleased(self.store, staged)
             *_, head = self.made.values() or [{}]

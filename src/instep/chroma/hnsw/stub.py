@@ -34,7 +34,7 @@ def lay_stub(segment: Path, dimension: int) -> None:
     layout = Layout(1, 0, links + 4 * dimension + 8, links + 4 * dimension, links)
     empty = (-1, 0xFFFFFFFF)  # highest level, entry point
     degree = (_DEGREE, 2 * _DEGREE, _DEGREE, 1 / math.log(_DEGREE), _DEGREE)
-    segment.mkdir()
+    segment.mkdir(exist_ok=True)  # chromadb makes the folder long before it fills it
     header = FORMAT.pack(VERSION, 0, *astuple(layout), *empty, *degree)
     (segment / HEADER).write_bytes(header)
     for name in (ELEMENTS, LENGTHS, LINKS):

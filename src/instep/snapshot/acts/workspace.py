@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from instep.chroma import sqlite_rows, sqlite_wal, waiting
 from instep.chroma.collection import close_client, create_collection, open_client
+from instep.chroma.hnsw.layout import HEADER
 from instep.chroma.hnsw.stub import lay_stub
 from instep.chroma.sqlite_rows import SQLITE
 from instep.disk import on_disk
@@ -230,15 +231,15 @@ def _start(copy: WarmCopy, collection: str, spec: CollectionSpec) -> None:
 
 
 def _hide(copy: WarmCopy) -> waiting.Hidden | None:
-    """Give the next client an index to build on, to which nothing is to be added of what is there.
+    """Give the next client an index to build on, to which nothing is added of what is there.
 
-    A collection without a vector gets chromadb's own.
+    None while the collection has no vector, and so no width to lay a stub for.
     """
     dimension = sqlite_rows.dimension(copy.main, alone=False)
     if dimension is None:
         return None
     segment = copy.data / sqlite_rows.vector_segment(copy.main)
-    if not segment.exists():
+    if not (segment / HEADER).exists():
         lay_stub(segment, dimension)
     return waiting.hide(copy.main)
 
