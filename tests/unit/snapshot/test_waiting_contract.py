@@ -1,7 +1,7 @@
 """What waits for the vector index, hidden from chromadb: not read at each call, and not lost.
 
-That a writer's versions are the same is shown by tests/property/test_chain.py. Red here means that a
-new chromadb behaves otherwise.
+That a writer's versions are the same is shown by tests/property/test_chain.py. Red here means that
+a new chromadb behaves otherwise.
 """
 
 import sqlite3
