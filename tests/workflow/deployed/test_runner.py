@@ -164,7 +164,8 @@ def test_a_round_that_dies_is_followed_by_a_runner_that_takes_its_work_itself(
         app.trust_the_queue()
         ended = sorted((app.ended(arn) for arn in runs), key=lambda run: run.outcome.started)
         assert [run.outcome.succeeded for run in ended] == [False, True, True]
-        assert ended[1].calls("runner") == ["ParseBatch"]
+        first, *folds = ended[1].calls("runner")
+        assert (first, folds.count("FoldSnapshot")) == ("ParseBatch", 2), "one may be due"
         assert settled_by_itself(ended[2])
         assert len(new(app, before)) == 3, "nobody follows who ended well"
     assert labelled(app, receipt) == {1}
