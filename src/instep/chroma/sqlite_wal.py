@@ -80,13 +80,6 @@ class Hold:
     descriptor earlier would drop the POSIX locks chromadb holds on the same file.
     """
 
-    @classmethod
-    def before(cls, main: Path) -> "Hold":
-        """Take it before the first client comes, of a database that nobody has open."""
-        with connected(main) as database:
-            database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            return cls(main)
-
     def __init__(self, main: Path) -> None:
         self._descriptors: list[int] = []
         try:
@@ -103,6 +96,13 @@ class Hold:
         except OSError:
             self.release()
             raise
+
+    @classmethod
+    def before(cls, main: Path) -> "Hold":
+        """Take it of a database that nobody has open: the first client finds it held."""
+        with connected(main) as database:
+            database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return cls(main)
 
     @property
     def descriptors(self) -> frozenset[int]:

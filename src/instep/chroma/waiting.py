@@ -49,7 +49,8 @@ def hide(main: Path) -> Hidden:
         row = database.execute("SELECT config_json_str FROM embeddings_queue_config").fetchone()
         (last,) = database.execute("SELECT max(seq_id) FROM embeddings_queue").fetchone()
         hidden = Hidden(segment, indexed, row and row[0], last or 0, _waiting(database, last or 0))
-        _say(database, segment, last)
+        if last is not None:
+            _say(database, segment, last)
         said = json.loads(row[0]) if row else _KIND
         _configure(database, json.dumps({**said, _FLAG: False}))
     return hidden

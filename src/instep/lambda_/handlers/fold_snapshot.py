@@ -54,7 +54,7 @@ def handler(domain: Domain) -> Handler:
 def fold_head(store: SnapshotStore, request: FoldRequest, leases: LeaseTable) -> FoldAnswer:
     """Stage the head folded and publish that, if a fold is due.
 
-    None is after a fold whose answer was lost, or of most collections after a runner that died.
+    It is not after one whose answer was lost, nor of most collections when a runner has died.
     """
     head = store.head()
     manifest = store.manifest(head.version) if head else None

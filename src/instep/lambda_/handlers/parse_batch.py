@@ -36,8 +36,8 @@ SMALL: Final = 5000  # entries that an Express execution of five minutes gets th
 def handler(domain: Domain) -> Handler:
     """Return the function's entry point."""
     inbox, pace = parts.inbox(), settings.pace()
-    collections = sorted(domain.collections)
-    lookout = Lookout(inbox, parts.leases(), parts.runner(), parts.starter(), pace, collections)
+    names = sorted(domain.collections)
+    lookout = Lookout(inbox, parts.leases(), parts.runner(), parts.starter(), pace, names)
     parsing = Parsing(domain, inbox, parts.objects(), pace)
 
     @observed("parse_batch")
