@@ -1,6 +1,6 @@
 """What the vector index waits for, out of sight of a client that never searches.
 
-At each call chromadb reads its log anew from the last record that the index has on, vectors and
+With each write chromadb reads its log anew from the last record that the index has on, vectors and
 all: with 12,000 of 256 floats waiting an edit of five labels took 0.29 s, and 0.01 where none
 waited. So while a writer works its copy says that the index has them all; and that chromadb is to
 keep its log, which it otherwise rids of what the index has.

@@ -1,4 +1,4 @@
-"""What waits for the vector index, hidden from chromadb: not read at each call, and not lost.
+"""What waits for the vector index, hidden from chromadb: not read with each write, and not lost.
 
 That a writer's versions are the same is shown by tests/property/test_chain.py. Red here means that
 a new chromadb behaves otherwise.
@@ -42,7 +42,7 @@ def write(directory: Path, act: Act) -> None:
         act(collection)
 
 
-def test_chromadb_reads_at_each_call_what_waits_unless_it_is_hidden(waits: Path) -> None:
+def test_chromadb_reads_with_each_write_what_waits_unless_it_is_hidden(waits: Path) -> None:
     """One that cannot be read is how it is known."""
     main = waits / SQLITE
     execute(main, UNREADABLE)
