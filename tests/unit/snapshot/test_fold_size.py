@@ -39,6 +39,8 @@ def version(*, index: float, database: float, embeddings: int, waiting: int) -> 
         ({"index": 22.3, "database": 56.4, "embeddings": 60_300, "waiting": 300}, 161),
         ({"index": 0, "database": 56.4, "embeddings": 60_000, "waiting": 60_000}, 261),
         ({"index": 460, "database": 40, "embeddings": 70_500, "waiting": 500}, 807),
+        ({"index": 97, "database": 270, "embeddings": 200_300, "waiting": 300}, 473),
+        ({"index": 241, "database": 690, "embeddings": 500_300, "waiting": 300}, 1_027),
     ],
 )
 def test_the_estimate_is_above_what_was_measured_and_not_far(
@@ -80,8 +82,8 @@ class Holding:
     ("waiting", "memory", "due"),
     [
         (30_000, 10_240, FoldDue.AFTER),
-        (30_000, 1_100, FoldDue.NOW),  # with as many again it would not fit
-        (30_000, 1_000, FoldDue.NO),
+        (30_000, 1_200, FoldDue.NOW),  # with as many again it would not fit
+        (30_000, 1_100, FoldDue.NO),
     ],
 )
 def test_a_fold_is_not_put_off_until_it_would_be_too_large(

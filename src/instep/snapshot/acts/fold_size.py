@@ -16,7 +16,7 @@ from instep.snapshot.format.manifest import Manifest
 _MB: Final = 1 << 20
 _PROGRAM: Final = 240 * _MB  # Python, chromadb and what a function holds before anything is read
 _INDEX: Final = 1.5  # of its files: chromadb has them in memory, and room for them to grow
-_OF_AN_ID: Final = 700  # bytes of the maps, an embedding
+_OF_AN_ID: Final = 1_100  # bytes of the maps and of reading the labels, an embedding
 _OF_A_WAITING: Final = 4_000  # bytes of a log record on its way, beside its vector
 _VECTORS_OF_A_WAITING: Final = 4  # queued, read back, compared, and in the index
 
