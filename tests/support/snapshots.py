@@ -164,12 +164,17 @@ def names(number: int, start: int = 0) -> list[str]:
 
 def database(directory: Path, name: str) -> bytes:
     """The database of a collection of 20 that a plain client made in `directory`."""
+    fill(directory, 20, name)
+    return (directory / SQLITE).read_bytes()
+
+
+def fill(directory: Path, number: int, name: str = NAME) -> None:
+    """Make a collection of so many embeddings by a plain client, which is closed then."""
     client = open_client(directory)
     try:
-        adds(names(20))(create_collection(client, name))
+        adds(names(number))(create_collection(client, name))
     finally:
         close_client(client)
-    return (directory / SQLITE).read_bytes()
 
 
 def seen_in(directory: Path) -> dict[str, Seen]:

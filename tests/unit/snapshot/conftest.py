@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from instep.chroma import collection as engine
-from tests.support.snapshots import NAME, World, a_world, adds, names
+from tests.support.snapshots import World, a_world, fill
 
 
 @pytest.fixture
@@ -20,7 +19,5 @@ def world(tmp_path: Path) -> Iterator[World]:
 def directory(tmp_path: Path) -> Path:
     """A Chroma directory with 200 embeddings, closed."""
     made = tmp_path / "chroma"
-    client = engine.open_client(made)
-    adds(names(200))(engine.create_collection(client, NAME))
-    engine.close_client(client)
+    fill(made, 200)
     return made

@@ -16,7 +16,7 @@ from instep.chroma import waiting
 from instep.chroma.hnsw.stub import lay_stub
 from instep.chroma.sqlite_rows import SQLITE, queued, standing, vector_segment
 from instep.errors import SnapshotUnsupported
-from tests.support.snapshots import NAME, WIDTH, Act, adds, names, updates
+from tests.support.snapshots import NAME, WIDTH, Act, adds, fill, names, updates
 
 UNREADABLE: Final = "UPDATE embeddings_queue SET vector = x'00' WHERE seq_id = 3"
 
@@ -25,9 +25,7 @@ UNREADABLE: Final = "UPDATE embeddings_queue SET vector = x'00' WHERE seq_id = 3
 def waits(tmp_path: Path) -> Path:
     """A closed directory in which ten vectors wait, and the stub that a writer finds."""
     directory = tmp_path / "chroma"
-    client = engine.open_client(directory)
-    adds(names(10))(engine.create_collection(client, NAME))
-    engine.close_client(client)
+    fill(directory, 10)
     lay_stub(directory / vector_segment(directory / SQLITE), WIDTH)
     return directory
 
