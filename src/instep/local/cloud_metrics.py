@@ -2,15 +2,18 @@
 
 A function's own metrics are the EMF lines of its log; AWS/Lambda's are told by the platform's lines
 around them, AWS/States' by the executions' ends, AWS/SQS' by looking at the queues each time that
-one asks. A call is seen when it has ended, as its log is. Nothing here measures the stream's
-IteratorAge, what an event source mapping gives up, or a throttled call: they have no values.
+one asks. A call is seen when it has ended, as its log is. Of what no log holds (a throttled call,
+what becomes of a stream's records) the local cloud tells its CloudWatch itself.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from itertools import chain
+from math import floor
+from typing import Any, Final, Literal, TypeVar
 
 from instep.clock import Clock, utc_now
 from instep.local.alarms import Metric
@@ -25,6 +28,13 @@ _ENDS: Final = {
     "ExecutionsTimedOut": "TIMED_OUT",
     "ExecutionsAborted": "ABORTED",
 }
+_TOLD: Final = {
+    "Throttles",
+    "IteratorAge",
+    "OnFailureDestinationDeliveredEventCount",
+    "DroppedEventCount",
+}
+"""Of AWS/Lambda, what the local cloud tells itself (instep.local.gaps, and MiniStack)."""
 _A_MOMENT: Final = 1.0  # seconds: a look belongs to the period at whose end it was taken
 
 Seen = TypeVar("Seen")
@@ -41,15 +51,16 @@ class Call:
 
 @dataclass
 class CloudMetrics:
-    """A MetricSource of the stack's resources. Queues tell only how they are: how they were at each
-    look is remembered. `since`: what was before this instant (epoch seconds) is not counted.
+    """A MetricSource of the stack's resources. Queues, and a stream that is not got through, tell
+    only how they are: how they were at each look is remembered. `since`: what was before this
+    instant (epoch seconds) is not counted.
     """
 
     target: Target
     stack: str
     clock: Clock = utc_now
     since: float = 0.0
-    _queues: dict[Metric, list[tuple[float, float]]] = field(default_factory=dict)
+    _looks: dict[Metric, list[tuple[float, float]]] = field(default_factory=dict)
     _seen: dict[str, Any] = field(default_factory=dict)
 
     def look(self) -> None:
@@ -61,12 +72,27 @@ class CloudMetrics:
         began = max(began, self.since)
         match metric.namespace:
             case "AWS/SQS":
-                return self._of_queue(metric, began, ended)
+                return self._at_looks(metric, self._of_queue, began, ended)
             case "AWS/States":
                 return self._of_machine(metric, began, ended)
+            case "AWS/Lambda" if metric.name == "IteratorAge":
+                seen = self._at_looks(metric, self._unread, began, ended)
+                return chain(self._told(metric, began, ended), seen)
+            case "AWS/Lambda" if metric.name in _TOLD:
+                return self._told(metric, began, ended)
             case "AWS/Lambda":
                 return self._of_function(metric, began, ended)
         return self._own(metric, began, ended)
+
+    def _at_looks(
+        self, metric: Metric, see: Callable[[Metric], float | None], began: float, ended: float
+    ) -> Iterator[float]:
+        """Yield what was seen at the looks of a period; None is no value."""
+        looks = self._looks.setdefault(metric, [])
+        now = self._once(f"at {metric}", lambda: (self.clock().timestamp(), see(metric)))
+        if now[1] is not None and now not in looks[-1:]:
+            looks.append((now[0], now[1]))
+        return iter([value for at, value in looks if began <= at <= ended + _A_MOMENT])
 
     def _once(self, what: str, see: Callable[[], Seen]) -> Seen:
         """Return what this look has seen already, or sees now."""
@@ -77,18 +103,7 @@ class CloudMetrics:
 
     # -- queues
 
-    def _of_queue(self, metric: Metric, began: float, ended: float) -> Iterator[float]:
-        looks = self._queues.setdefault(metric, [])
-        now = self._once(str(metric), lambda: self._measured(metric))
-        if now not in looks[-1:]:
-            looks.append(now)
-        return iter([value for at, value in looks if began <= at <= ended + _A_MOMENT])
-
-    def _measured(self, metric: Metric) -> tuple[float, float]:
-        """Return the present instant, and the metric's value."""
-        return self.clock().timestamp(), self._value(metric)
-
-    def _value(self, metric: Metric) -> float:
+    def _of_queue(self, metric: Metric) -> float:
         sqs = self.target.client("sqs")
         url = sqs.get_queue_url(QueueName=dict(metric.dimensions)["QueueName"])["QueueUrl"]
         if metric.name == "ApproximateAgeOfOldestMessage":
@@ -124,6 +139,48 @@ class CloudMetrics:
         return [
             run for page in pages.paginate(stateMachineArn=machine) for run in page["executions"]
         ]
+
+    # -- what the local cloud tells itself
+
+    def _told(self, metric: Metric, began: float, ended: float) -> Iterator[float]:
+        for at, value in self._once(str(metric), lambda: self._points(metric)):
+            if began <= at <= ended:
+                yield value
+
+    def _points(self, metric: Metric) -> list[tuple[float, float]]:
+        """Return the greatest value of each second since, or their sum, with the second's end (it
+        has no finer ones), or this instant while that lasts.
+        """
+        statistic: Literal["Maximum", "Sum"] = "Maximum" if metric.name == "IteratorAge" else "Sum"
+        named = dict(metric.dimensions)
+        named.pop("Resource", None)  # an alias: here a call is told of its function alone
+        now = self.clock()
+        found = self.target.client("cloudwatch").get_metric_statistics(
+            Namespace=metric.namespace,
+            MetricName=metric.name,
+            Dimensions=[{"Name": name, "Value": value} for name, value in named.items()],
+            StartTime=datetime.fromtimestamp(floor(self.since), UTC),
+            EndTime=now,
+            Period=1,
+            Statistics=[statistic],
+        )
+        return [
+            (min(one["Timestamp"].timestamp() + 1, now.timestamp()), one[statistic])
+            for one in found["Datapoints"]
+        ]
+
+    def _unread(self, metric: Metric) -> float | None:
+        """Milliseconds that the batch is old by now which a function does not get through: it is
+        handed to it again and again. None: the last one was got through.
+        """
+        name = dict(metric.dimensions)["FunctionName"]
+        mappings = self.target.client("lambda").list_event_source_mappings(FunctionName=name)
+        results = [one.get("LastProcessingResult") for one in mappings["EventSourceMappings"]]
+        points = self._once(str(metric), lambda: self._points(metric))
+        if "FAILED" not in results or not points:
+            return None
+        handed, age = max(points)
+        return age + 1_000 * (self.clock().timestamp() - handed)
 
     # -- functions
 

@@ -18,6 +18,8 @@ from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 
+from instep.local.gaps import fill_gaps
+
 # What was read to write the patches below: another release is to be read again first.
 PATCHED_RELEASE = "1.5.33"
 GATHER_SECONDS = 0.1
@@ -225,6 +227,7 @@ def main() -> None:
         gather_stream_records()
         read_conditions_once()
         begin_scans_where_they_stopped()
+        fill_gaps()
     if options.queue_speed is not None:
         hurry_queues(options.queue_speed)
     import_module("ministack.app").main()  # reads its settings from the environment at import
