@@ -1,4 +1,5 @@
-"""What the functions hold in memory at the largest round there is: 2,000 messages of 50 records.
+"""What the functions hold in memory at the largest drain there is: 2,000 messages of 50 records, of
+which a round takes what it has room for.
 
 The real handlers, each call in a process of its own, over the local cloud. Every record feeds two
 collections; SettleBatch is measured for each end a round can have.

@@ -22,7 +22,7 @@ MESSAGES_PER_CALL: Final = 10
 
 _THREADS: Final = 4
 _BYTES: Final = (
-    40_000_000  # of bodies in memory, before the receives then under way: ten 1 MiB each
+    10_000_000  # of bodies: a round's; and of the receives then under way, ten of 1 MiB each
 )
 
 

@@ -21,7 +21,7 @@ from instep.lambda_.bulks import under_way
 from instep.lambda_.payloads import Next, ParseAnswer
 from instep.lambda_.telemetry import logger
 
-MESSAGES: Final = 2000  # of 50 records at most: a batch that one ApplyUpdates gets through
+MESSAGES: Final = 2000  # of 50 records at most; of them a round takes what it has room for
 LOOKS: Final = 50  # then another execution goes on: a history holds 25,000 events
 LONGEST: Final = timedelta(hours=1)
 
