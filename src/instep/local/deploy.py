@@ -93,7 +93,8 @@ def deploy(
 def synthesize(assembly: Path, context: Mapping[str, str], report: Report | None = None) -> Path:
     """Write the app's cloud assembly into `assembly` and return it. No AWS call is made.
 
-    An app without an app.py is what its cdk.json says: instep/cdk/app.py.
+    An app without an app.py is what its cdk.json says: instep/cdk/app.py. What is for the local
+    cloud is not held to CloudFormation's rules: that would be half of the work.
     """
     app = app_folder()
     program = ["app.py"] if (app / "app.py").is_file() else ["-m", "instep.cdk.app"]
@@ -102,6 +103,8 @@ def synthesize(assembly: Path, context: Mapping[str, str], report: Report | None
         "CDK_OUTDIR": str(assembly),
         "CDK_CONTEXT_JSON": json.dumps(context_of(app) | dict(context)),
     }
+    if context.get("localCloud") == "true":
+        environ["CDK_VALIDATION"] = "false"
     _run("synthesis", [sys.executable, *program], environ, app, report)
     return assembly
 
