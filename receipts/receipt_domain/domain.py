@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _RUN: Final = "COMPACTION_RUN"
-_WORK_OF_A_RUN: Final = 160  # signals that are as much: a run brings a receipt's vectors
+_WORK_OF_A_RUN: Final = 120  # signals that are as much: a run brings a receipt's vectors
 
 
 class ReceiptDomain:

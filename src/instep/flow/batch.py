@@ -1,7 +1,7 @@
 """A parsed batch: signals coalesced and grouped by collection.
 
 A signal says *that* something changed (docs/design.md, "Convergence"), so of several about one
-entity any will do. A batch may hold 20,000: messages are kept as text.
+entity any will do. A batch may hold 15,000: messages are kept as text.
 """
 
 import json

@@ -1,7 +1,7 @@
 """From records to a batch: unpack, parse one by one, set poison aside with its reason, coalesce.
 
 The rules are docs/domain.md, "Messages in the queue": one bad record never takes the rest with
-it, and a record that nothing needs is done with. A round may hold 20,000 records: they are
+it, and a record that nothing needs is done with. A round may hold 15,000 records: they are
 kept as compressed text, and what else a drain brought waits for the next round.
 """
 
@@ -19,7 +19,7 @@ from instep.flow.recheck import Recheck
 from instep.lambda_.telemetry import logger
 from instep.metrics import Metrics
 
-WORK_PER_ROUND: Final = 20_000  # records: ApplyUpdates gets through them in some ten seconds
+WORK_PER_ROUND: Final = 15_000  # records: ApplyUpdates gets through them in some ten seconds
 
 
 @dataclass(frozen=True)
