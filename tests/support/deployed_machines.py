@@ -92,11 +92,17 @@ class DeployedMachines:
         if not case:
             yield
             return
-        usual = json.dumps(self.machines["runner"])
         arn = _round_of(self.machines["runner"])
+        usual = json.dumps(self.machines["runner"])
+        with self.redefined(usual.replace(f'"{arn}"', f'"{arn}#{case}"')):
+            yield
+
+    @contextmanager
+    def redefined(self, definition: str) -> Iterator[None]:
+        """Give the runner another definition inside the block."""
+        usual = json.dumps(self.machines["runner"])
         client, machine = self.target.client("stepfunctions"), self.deployment.state_machine_arn
-        mocked = usual.replace(f'"{arn}"', f'"{arn}#{case}"')
-        client.update_state_machine(stateMachineArn=machine, definition=mocked)
+        client.update_state_machine(stateMachineArn=machine, definition=definition)
         try:
             yield
         finally:

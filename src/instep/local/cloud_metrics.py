@@ -28,12 +28,7 @@ _ENDS: Final = {
     "ExecutionsTimedOut": "TIMED_OUT",
     "ExecutionsAborted": "ABORTED",
 }
-_TOLD: Final = {
-    "Throttles",
-    "IteratorAge",
-    "OnFailureDestinationDeliveredEventCount",
-    "DroppedEventCount",
-}
+_TOLD: Final = {"Throttles", "OnFailureDestinationDeliveredEventCount", "DroppedEventCount"}
 """Of AWS/Lambda, what the local cloud tells itself (instep.local.gaps, and MiniStack)."""
 _A_MOMENT: Final = 1.0  # seconds: a look belongs to the period at whose end it was taken
 

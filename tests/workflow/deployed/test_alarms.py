@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from botocore.config import Config
 
+from benchmarks.function_logs import FunctionLogs
 from instep.aws.objects import Objects
 from instep.cli.redrive import starter_of
 from instep.cli.session import Session
@@ -208,15 +209,10 @@ def test_a_run_that_takes_longer_than_any_should_is_told_and_the_next_one_follow
     app: DeployedApp, watch: Watch
 ) -> None:
     edit(app, 5)
-    client, machine = app.target.client("stepfunctions"), app.deployment.state_machine_arn
-    usual = client.describe_state_machine(stateMachineArn=machine)["definition"]
-    short = json.dumps({**json.loads(usual), "TimeoutSeconds": 1})
-    client.update_state_machine(stateMachineArn=machine, definition=short)
-    try:
-        with app.proxy.failing(calls(function=app.function("ParseBatch")), Hold(), times=None):
-            run = app.run()
-    finally:
-        client.update_state_machine(stateMachineArn=machine, definition=usual)
+    short = json.dumps({**app.machines["runner"], "TimeoutSeconds": 1})
+    held = calls(function=app.function("ParseBatch"))
+    with app.redefined(short), app.proxy.failing(held, Hold(), times=None):
+        run = app.run()
     assert run.outcome.status == "TIMED_OUT"
     assert watch.speaking() == {"executions-timed-out"}
     app.follow(run)
@@ -249,14 +245,7 @@ def queueing(app: DeployedApp) -> Callable[[AwsCall], bool]:
 
 def outside_of_states(app: DeployedApp, service: str) -> str:
     """Return the deployed name of a function that no state calls."""
-    names = [
-        str(function["FunctionName"])
-        for page in app.target.client("lambda").get_paginator("list_functions").paginate()
-        for function in page["Functions"]
-        if function.get("Description") == f"Instep: {service}"
-        and function["FunctionName"].startswith(f"{STACK}-")
-    ]
-    return names[0]
+    return str(FunctionLogs(app.target, f"{STACK}-").functions[service]["FunctionName"])
 
 
 def test_records_that_lambda_gives_up_are_told_and_come_in_again_by_redrive(
