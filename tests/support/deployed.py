@@ -52,6 +52,16 @@ class DeployedApp(DeployedMachines):
         """Return the deployed name of the function that `state` calls."""
         return self.functions.name(state)
 
+    def outside_of_states(self, service: str) -> str:
+        """Return the deployed name of a function that no state calls."""
+        return str(self._logs.functions[service]["FunctionName"])
+
+    @cached_property
+    def _logs(self) -> FunctionLogs:
+        """Of this stack: other tests' are on the same cloud."""
+        stack = self.deployment.state_machine_arn.rpartition(":")[2].partition("-")[0]
+        return FunctionLogs(self.target, f"{stack}-")
+
     # -- the table, the queues, the locks
 
     def put(self, *items: Mapping[str, Any]) -> None:
@@ -84,9 +94,7 @@ class DeployedApp(DeployedMachines):
 
     def _ingested(self) -> int:
         """How many records of the stream ingest has queued so far."""
-        stack = self.deployment.state_machine_arn.rpartition(":")[2].partition("-")[0]
-        logs = FunctionLogs(self.target, f"{stack}-")  # other tests' stacks are on the same cloud
-        return metric_sums(logs.texts("ingest"))["StreamRecordsReceived"]
+        return metric_sums(self._logs.texts("ingest"))["StreamRecordsReceived"]
 
     def seed(self, receipt: Receipt) -> None:
         """Bring a receipt's embeddings into both snapshots, its own signals all consumed."""

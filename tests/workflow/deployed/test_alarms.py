@@ -1,34 +1,18 @@
-"""Each alarm is set off by the deployed app, and falls silent.
-
-The alarms are those of the deployed template; their metrics are what the functions printed and the
-services tell. The clock of who watches is put forward instead of waiting: what happened in these
-minutes is then as long ago as an alarm looks back.
+"""Each alarm is set off by the deployed app, and falls silent; the stream's own are in
+test_stream_alarms.py.
 """
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from datetime import datetime, timedelta
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.config import Config
 
-from benchmarks.function_logs import FunctionLogs
-from instep.aws.objects import Objects
-from instep.cli.redrive import starter_of
-from instep.cli.session import Session
-from instep.cli.standing import inbox_of
 from instep.clock import utc_now
-from instep.flow.failed_batches import FailedBatches
-from instep.flow.redriving import Wanted, redrive
-from instep.local.alarms import AlarmStates, read_alarms
-from instep.local.cloud_metrics import CloudMetrics
+from instep.local.alarms import read_alarms
 from instep.local.faults import Delay, Hold, Kill, calls
-from instep.local.wire import AwsCall
-from receipt_domain import DOMAIN
 from tests.support.cloud import eventually
 from tests.support.contention import COLLECTION
 from tests.support.deployed import DeployedApp
@@ -36,69 +20,16 @@ from tests.support.due import fold_due
 from tests.support.items import record
 from tests.support.receipts import Receipt
 from tests.support.trouble import REFUSED
+from tests.support.watch import Watch
 
-STACK = "Instep"
 RECEIPT = Receipt("alarms", words=13)
 FIVE_MINUTES = 300.0
-
-
-class Watch:
-    """Who watches the deployed app's alarms, with a clock that can be put forward."""
-
-    def __init__(self, app: DeployedApp, template: Path) -> None:
-        listed = app.target.client("cloudformation").describe_stack_resources(StackName=STACK)
-        physical = {
-            each["LogicalResourceId"]: each["PhysicalResourceId"]
-            for each in listed["StackResources"]
-        }
-        self._ahead = timedelta(0)
-        source = CloudMetrics(app.target, STACK, self.now, since=utc_now().timestamp())
-        declared = read_alarms(json.loads(template.read_text()), physical)
-        self._states = AlarmStates(declared, source, clock=self.now)
-
-    def now(self) -> datetime:
-        return utc_now() + self._ahead
-
-    def of(self, name: str, share: float) -> None:
-        """Hold this alarm to a share of its threshold."""
-        declared = self._states.alarms
-        lower = replace(declared[name], threshold=share * declared[name].threshold)
-        self._states = replace(self._states, alarms={**declared, name: lower})
-
-    def passes(self, minutes: float) -> None:
-        self._ahead += timedelta(minutes=minutes)
-
-    def is_at(self, instant: float) -> None:
-        self._ahead = timedelta(seconds=instant - utc_now().timestamp())
-
-    def speaking(self) -> set[str]:
-        return self._states.speaking()
 
 
 @pytest.fixture(scope="module", autouse=True)
 def seeded(deployed: DeployedApp) -> None:
     deployed.drained()
     deployed.seed(RECEIPT)
-
-
-@pytest.fixture
-def watch(app: DeployedApp, assembly: Path) -> Iterator[Watch]:
-    """Nobody has anything to tell, before and after."""
-    (template,) = assembly.glob("*.template.json")
-    made = Watch(app, template)
-    assert made.speaking() == set()
-    yield made
-    made.passes(61)
-    assert made.speaking() == set()
-
-
-def each_minute(watch: Watch, minutes: int) -> list[set[str]]:
-    """Say who speaks now, and a minute later, and so on."""
-    told = [watch.speaking()]
-    for _ in range(minutes):
-        watch.passes(1)
-        told.append(watch.speaking())
-    return told
 
 
 def edit(app: DeployedApp, word: int) -> None:
@@ -112,7 +43,7 @@ def ended_calls(app: DeployedApp, state: str) -> int:
 
 def test_every_alarm_of_the_template_is_told_of_here(assembly: Path) -> None:
     (template,) = assembly.glob("*.template.json")
-    here = Path(__file__).read_text()
+    here = "".join(file.read_text() for file in Path(__file__).parent.glob("test_*alarms.py"))
     declared = read_alarms(json.loads(template.read_text()), PhysicalIds())
     assert [name for name in declared if f'"{name}"' not in here] == []
 
@@ -188,7 +119,7 @@ def test_what_waits_for_nobody_is_told_until_somebody_takes_it(
     watch.passes(5)
     assert watch.speaking() == {"nothing-runs"}
     watch.is_at(sent(app) + 14 * 60)  # by the queue's own clock, which is fast here
-    told = each_minute(watch, 3)
+    told = watch.each_minute(3)
     assert told == [set()] * 3 + [{"inbox-oldest-message"}], "nobody looked ten minutes ago"
     assert app.run().outcome.succeeded
     watch.passes(6)
@@ -223,68 +154,50 @@ def test_a_run_that_takes_longer_than_any_should_is_told_and_the_next_one_follow
     assert watch.speaking() == set()
 
 
-def test_records_that_ingest_does_not_get_through_are_told_until_it_does(
+def test_a_run_whose_time_ends_while_it_holds_a_lease_loses_nothing_of_what_came_meanwhile(
     app: DeployedApp, watch: Watch
 ) -> None:
-    with app.proxy.failing(queueing(app), REFUSED, times=None) as rule:
-        app.put(RECEIPT.label(8, "TOTAL", "INVALID"))
-        eventually(lambda: rule.hits >= 2, "it is tried again")
-        assert "stream-behind" not in watch.speaking()
-        watch.passes(6)
-        told = each_minute(watch, 5)
-        assert ["stream-behind" in one for one in told] == [False] * 4 + [True] * 2
-    eventually(lambda: app.waiting() != (0, 0), "they come when it can be done")
+    edit(app, 8)
+    short = json.dumps({**app.machines["runner"], "TimeoutSeconds": 6})
+    held = calls(function=app.function("ApplyUpdates"))
+    with app.redefined(short), app.proxy.failing(held, Hold(), times=None) as rule:
+        arn = app.start()
+        eventually(lambda: rule.hits, "it applies what was there")
+        app.write(RECEIPT.label(9, "TOTAL", "VALID"))
+        run = app.ended(arn)
+    assert run.outcome.status == "TIMED_OUT"
+    assert "owner" in app.lock(COLLECTION)
+    assert watch.speaking() == {"executions-timed-out"}
+    app.free(COLLECTION)
+    app.follow(run)
+    app.trust_the_queue()
     assert app.run().outcome.succeeded
+    words = app.embeddings(COLLECTION, RECEIPT.prefix)
+    assert [words[RECEIPT.word_id(word)].get("valid_labels") for word in (8, 9)] == [",TOTAL,"] * 2
     watch.passes(6)
     assert watch.speaking() == set()
 
 
-def queueing(app: DeployedApp) -> Callable[[AwsCall], bool]:
-    return calls("SendMessageBatch", function=outside_of_states(app, "ingest"))
-
-
-def outside_of_states(app: DeployedApp, service: str) -> str:
-    """Return the deployed name of a function that no state calls."""
-    return str(FunctionLogs(app.target, f"{STACK}-").functions[service]["FunctionName"])
-
-
-def test_records_that_lambda_gives_up_are_told_and_come_in_again_by_redrive(
+def test_troubles_at_once_are_each_told_and_none_that_was_not(
     app: DeployedApp, watch: Watch
 ) -> None:
-    label = RECEIPT.label(9, "TOTAL", "INVALID")
-    failures = Objects(app.target.client("s3"), app.deployment.failures_bucket)
-    with of_age(app, seconds=1), app.proxy.failing(queueing(app), REFUSED, times=None):
-        app.put(label)
-        eventually(lambda: "records-given-up" in watch.speaking(), "they are given up")
-    session = Session(app.target, app.deployment)
-    source = FailedBatches(failures, DOMAIN)
-    done = redrive(source, inbox_of(session), starter_of(session, STACK), Wanted())
-    assert done.sent.total() == 1, done
-    assert app.run().outcome.succeeded
-    assert list(failures.list("")) == []
-    words = app.embeddings("words", RECEIPT.prefix)
-    assert words[RECEIPT.word_id(9)]["invalid_labels"] == ",TOTAL,"
-    edit(app, 10)  # and what comes next is got through
-    assert app.run().outcome.succeeded
+    edit(app, 10)
+    app.send("no record")
+    fold = calls(function=app.function("FoldSnapshot"))
+    sweep = calls(function=app.outside_of_states("sweep_versions"))
+    with (
+        fold_due(app, COLLECTION),
+        app.functions.configured("ApplyUpdates", memory=128),
+        app.proxy.failing(fold, REFUSED, times=None),
+        app.proxy.failing(sweep, REFUSED, times=None),
+    ):
+        assert app.run().outcome.succeeded
+        swept(app)
+    told = {"dlq-holds-messages", "fold-fails", "memory-nearly-used", "sweep-fails"}
+    assert watch.speaking() == told
+    assert len(app.rejected()) == 1
     watch.passes(6)
-    assert watch.speaking() == set()
-
-
-@contextmanager
-def of_age(app: DeployedApp, seconds: int) -> Iterator[None]:
-    """Have Lambda give up records of the stream after so long, for its twelve hours."""
-    client = app.target.client("lambda")
-    (mapping,) = (
-        one
-        for one in client.list_event_source_mappings()["EventSourceMappings"]
-        if f"function:{STACK}-" in one["FunctionArn"]
-    )
-    usual = mapping["MaximumRecordAgeInSeconds"]
-    client.update_event_source_mapping(UUID=mapping["UUID"], MaximumRecordAgeInSeconds=seconds)
-    try:
-        yield
-    finally:
-        client.update_event_source_mapping(UUID=mapping["UUID"], MaximumRecordAgeInSeconds=usual)
+    assert watch.speaking() == {"fold-fails", "sweep-fails"}
 
 
 def test_calls_that_lambda_refuses_are_told_when_it_goes_on(app: DeployedApp, watch: Watch) -> None:
@@ -366,10 +279,16 @@ def test_a_function_that_needs_most_of_its_memory_is_told_of(
 
 
 def test_a_sweep_that_fails_is_told_for_an_hour(app: DeployedApp, watch: Watch) -> None:
-    client, sweep = app.target.client("lambda"), outside_of_states(app, "sweep_versions")
-    with app.proxy.failing(calls(function=sweep), REFUSED, times=None):
-        answer = client.invoke(FunctionName=sweep, Payload=json.dumps({"collection": "words"}))
-    assert "FunctionError" in answer
+    every = calls(function=app.outside_of_states("sweep_versions"))
+    with app.proxy.failing(every, REFUSED, times=None):
+        assert "FunctionError" in swept(app)
     assert watch.speaking() == {"sweep-fails"}
     watch.passes(30)
     assert watch.speaking() == {"sweep-fails"}
+
+
+def swept(app: DeployedApp) -> dict[str, Any]:
+    """Return Lambda's answer to a sweep."""
+    function, payload = app.outside_of_states("sweep_versions"), {"collection": COLLECTION}
+    client = app.target.client("lambda")
+    return dict(client.invoke(FunctionName=function, Payload=json.dumps(payload)))
