@@ -1,19 +1,23 @@
 """How long a write takes to be readable, at rates from 1 to 100 edits a second, paced and not.
 
 100 receipts of 100 words; labels are edited at a steady rate, and each second one probe more is
-written and looked for in the head. `r0` is roundSeconds 0, `rD` is what the app deploys by default.
+written and looked for in the head. At last a receipt of 100 words more comes each second, with its
+vectors, its run, and a probe on its first word. `r0` is roundSeconds 0, `rD` is what the app
+deploys by default.
 """
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from time import monotonic
 
 from benchmarks.items import label
 from benchmarks.live import LiveApp, live_app
 from benchmarks.measure import Figures
-from benchmarks.pacing import paced, steady
+from benchmarks.newcomers import Newcomers
+from benchmarks.pacing import Achieved, paced, steady
 from benchmarks.papers import A_RECEIPT, Papers
 from benchmarks.probes import Probe, Sightings, watching
 from benchmarks.report import Report, Target, at_least, at_most
@@ -29,6 +33,7 @@ RECEIPTS = 100
 SETTINGS: Mapping[str, Mapping[str, str]] = {"r0": {"roundSeconds": "0"}, "rD": {}}
 
 LOST_AFTER = 90.0  # seconds in which nothing ran, and a probe still was not there
+_RUNS = "runs"  # in the place of a rate: receipts that come
 _SHOWN_RATE = 10  # the rate of the summary
 _SCATTER = 7919  # a prime: successive edits fall on words far apart, and on each in turn
 
@@ -90,27 +95,42 @@ def measure(
     with open_snapshot(app.session.objects, "words") as snapshot:
         for rate in rates:
             name = f"{setting}_{rate}"
-            figures |= _at_rate(app, edits, snapshot, name, (rate, seconds), numbers)
+
+            def edited(sightings: Sightings, rate: int = rate, name: str = name) -> Achieved:
+                with ThreadPoolExecutor(1) as pool:
+                    probing = pool.submit(write_probes, app, edits, sightings, seconds, numbers)
+                    achieved = paced(steady(rate, seconds), edit_of(app, edits, name))
+                probing.result()
+                return achieved
+
+            figures |= _watched(app, snapshot, name, seconds, edited)
+        came = partial(_come, app, Newcomers.of(app, seconds), seconds)
+        figures |= _watched(app, snapshot, f"{setting}_{_RUNS}", seconds, came)
     return figures
 
 
-def _at_rate(
+def _come(app: LiveApp, newcomers: Newcomers, seconds: int, sightings: Sightings) -> Achieved:
+    probes = Edits(newcomers.papers)
+
+    def one(number: int) -> None:
+        probe = probes.probe(number)
+        sightings.expect(probe)
+        newcomers.come(app, number, probe.item)
+
+    return paced(steady(1, seconds), one)
+
+
+def _watched(
     app: LiveApp,
-    edits: Edits,
     snapshot: Snapshot,
     name: str,
-    pace: tuple[int, int],
-    numbers: "count[int]",
+    seconds: int,
+    write: Callable[[Sightings], Achieved],
 ) -> Figures:
-    rate, seconds = pace
+    """Return what a reader saw of what `write` wrote, and what the app did for it."""
     sightings, since = Sightings(), utc_now()
     with watching(snapshot, sightings):
-        probing = threading.Thread(
-            target=write_probes, args=(app, edits, sightings, seconds, numbers)
-        )
-        probing.start()
-        achieved = paced(steady(rate, seconds), edit_of(app, edits, name))
-        probing.join()
+        achieved = write(sightings)
         left = app.rest(LOST_AFTER, lambda: sightings.all_seen)
     rounds = read_rounds(app.logs, since.timestamp())
     figures = sightings.figures(name) | {

@@ -1,5 +1,6 @@
 """A person at the command line beside an app's traffic: whatever may be typed at any time, typed
-again and again, and none of it may end by anything but yes or no.
+again and again, and none of it may end by anything but yes or no. Behind a rollback that is `sync`,
+until all is in step again.
 """
 
 import subprocess
@@ -27,6 +28,8 @@ class Operator:
     def __init__(self, app: LiveApp) -> None:
         self._app = app
         self._next = self._commands()
+        self._answer = int(Exit.DONE)
+        self._is_behind = False  # of the table, by a rollback
         self.typed = 0
         self.failed: list[str] = []
 
@@ -35,7 +38,7 @@ class Operator:
         return every(_EVERY, self.type_next, "operator")
 
     def type_next(self) -> None:
-        """Type one command and wait for its end."""
+        """Type one command and wait for its end; a sync that was ended is typed again."""
         command = next(self._next)
         done = subprocess.run(  # noqa: S603 - our own command line
             [sys.executable, "-c", _MAIN, *command],
@@ -46,6 +49,7 @@ class Operator:
             check=False,
         )
         self.typed += 1
+        self._answer = done.returncode
         if done.returncode not in _ANSWERS:
             self.failed.append(f"{' '.join(command)}: {done.returncode}, {done.stderr.strip()}")
 
@@ -62,11 +66,24 @@ class Operator:
             yield ["verify"]
             yield ["redrive"]
             yield ["diff", _COLLECTION, name, _newest(store)]
+            yield from self._there_and_back(name)
             yield ["run"]
             yield ["redrive", "--from-failures"]
             yield ["sweep"]
             yield ["tag", _COLLECTION, "--delete", name]
             yield ["history", _COLLECTION]
+
+    def _there_and_back(self, version: str) -> Iterator[Sequence[str]]:
+        self._is_behind = True
+        yield ["rollback", _COLLECTION, version]
+        while self._is_behind:
+            yield ["sync", _COLLECTION]
+            self._is_behind = self._answer != Exit.DONE
+
+    def finish(self) -> None:
+        """Bring back what a rollback has taken, if nobody has yet."""
+        while self._is_behind:
+            self.type_next()
 
 
 def _newest(store: SnapshotStore) -> str:

@@ -55,10 +55,14 @@ class Papers:
     def items(self) -> Iterator[Item]:
         """Yield the RECEIPT, RECEIPT_LINE and RECEIPT_WORD items."""
         for number in range(self.receipts):
-            yield item(self.receipt(number), "", "RECEIPT")
-            words = self.ids[number * A_RECEIPT : (number + 1) * A_RECEIPT]
-            yield from (item(line, "", "RECEIPT_LINE") for line in map(_line, words[::A_LINE]))
-            yield from (item(word, "", "RECEIPT_WORD") for word in words)
+            yield from self.items_of(number)
+
+    def items_of(self, number: int) -> Iterator[Item]:
+        """Yield those of the `number`-th receipt."""
+        yield item(self.receipt(number), "", "RECEIPT")
+        words = self.ids[number * A_RECEIPT : (number + 1) * A_RECEIPT]
+        yield from (item(line, "", "RECEIPT_LINE") for line in map(_line, words[::A_LINE]))
+        yield from (item(word, "", "RECEIPT_WORD") for word in words)
 
     def upload(
         self, objects: Objects, collections: Sequence[str], receipts: int = A_DELTA

@@ -1,26 +1,29 @@
-"""A long afternoon of trouble: traffic that swells and bursts while executions are aborted, calls
-fail, functions die, leases are stolen and somebody types commands. Nothing may be lost, and nothing
-may lie unattended.
+"""A long afternoon of trouble: traffic that swells and bursts, and receipts that come, while
+executions are aborted, calls fail, functions die, leases are stolen and somebody types commands, a
+rollback among them. Nothing may be lost, and nothing may lie unattended.
 
 `stranded_max_s` is the longest time that any message stood in the inbox (to be had, in flight or
 delayed) while no execution ran; `stranded_visible_max_s` counts those to be had alone. `lost` is
-what differs after a start by hand, if one was needed; `in_step` says that none was.
+what differs after a start by hand, if one was needed; `in_step` says that none was. `missing` are
+embeddings that came with their receipts and are not there.
 `commands_failed` counts what was typed and ended neither by yes nor by no.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
-from threading import Thread
 from time import monotonic
 
 from benchmarks.beside import every
 from benchmarks.freshness import LOST_AFTER, Edits, edit_of, write_probes
 from benchmarks.live import LiveApp, live_app
 from benchmarks.measure import Figures
+from benchmarks.newcomers import Newcomers
 from benchmarks.operator import Operator
-from benchmarks.pacing import paced
+from benchmarks.pacing import Achieved, paced
 from benchmarks.papers import Papers
 from benchmarks.probes import Sightings, watching
 from benchmarks.report import Report, at_least, at_most
@@ -38,11 +41,13 @@ SEED = 15
 TARGETS = {
     "stranded_max_s": at_most(60),
     "lost": at_most(0),
+    "missing": at_most(0),
     "in_step": at_least(1),
     "commands_failed": at_most(0),
 }
 
 _LOOK_SECONDS = 0.5
+_COME_SECONDS = 5.0  # from one new receipt to the next
 
 
 class Stranding:
@@ -73,7 +78,9 @@ def run(
     with FaultProxy() as proxy, live_app(stage.scratch / "soak", context, proxy) as app:
         app.seed(papers)
         seconds = minutes * 60
-        figures = measure(app, proxy, Edits(papers), traffic(seed, seconds), plan(seed, seconds))
+        newcomers = Newcomers.of(app, round(seconds / _COME_SECONDS))
+        due, troubles = traffic(seed, seconds), plan(seed, seconds)
+        figures = measure(app, proxy, Edits(papers), newcomers, due, troubles)
     return Report(
         "soak",
         f"{minutes:g} minutes on {papers.words:,} words, 1 to 20 edits a second and bursts of up "
@@ -87,39 +94,46 @@ def measure(
     app: LiveApp,
     proxy: FaultProxy,
     edits: Edits,
+    newcomers: Newcomers,
     due: Sequence[float],
     troubles: Sequence[Trouble],
 ) -> Figures:
-    """Return the figures of an app that carries the papers, edited when `due` amid the troubles."""
+    """Return the figures of an app that carries the papers, edited when `due` amid the troubles,
+    while the newcomers come.
+    """
     sightings, any_left, to_be_had, since = Sightings(), Stranding(), Stranding(), utc_now()
     trouble, operator = Troublemaker(app, proxy), Operator(app)
     with (
         open_snapshot(app.session.objects, "words") as snapshot,
         watching(snapshot, sightings),
         _sampling(app, any_left, to_be_had),
+        ThreadPoolExecutor(2) as pool,
     ):
-        probing = Thread(target=write_probes, args=(app, edits, sightings, due[-1], count()))
-        probing.start()
+        probing = pool.submit(write_probes, app, edits, sightings, due[-1], count())
+        coming = pool.submit(_come, app, newcomers)
         with trouble.at_work(troubles), operator.at_work():
             achieved = paced(due, edit_of(app, edits, "soak"))
-        probing.join()
+        came, _ = coming.result(), probing.result()
+        operator.finish()
         left = app.rest(LOST_AFTER, lambda: sightings.all_seen)
     ended = Counter(execution["status"].lower() for execution in app.executions(since))
     for failed in operator.failed:
         remarks.print(failed, markup=False)
     rounds = read_rounds(app.logs, since.timestamp())
     probed = sightings.figures("probe")
-    behind = app.differences()
+    behind = app.differences() + newcomers.missing(app)
     if behind:
         app.nudge()  # what comes back by hand was stranded, not lost
     return {
         "stranded_max_s": round(any_left.longest, 1),
         "stranded_visible_max_s": round(to_be_had.longest, 1),
         "lost": app.differences() if behind else 0,
+        "missing": newcomers.missing(app),
         "in_step": int(not behind),
         "left_in_inbox": left,
         **probed,
         "edits": achieved.count,
+        "receipts": came.count,
         "rounds": len(rounds),
         "second_runner_rounds": beside_another(rounds),
         "commands": operator.typed,
@@ -127,6 +141,11 @@ def measure(
         **{f"trouble_{kind}": trouble.done[kind] for kind in KINDS},
         **{f"executions_{status}": number for status, number in sorted(ended.items())},
     }
+
+
+def _come(app: LiveApp, newcomers: Newcomers) -> Achieved:
+    due = [number * _COME_SECONDS for number in range(newcomers.papers.receipts)]
+    return paced(due, partial(newcomers.come, app))
 
 
 @contextmanager

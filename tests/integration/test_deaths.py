@@ -1,5 +1,5 @@
 """ParseBatch and SettleBatch may die at any AWS call, before it is sent or after it was applied:
-nothing is lost, and the next run goes on.
+nothing is lost, and the next run goes on. So it is where a round takes one message of several.
 """
 
 import json
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from instep.errors import StorageUnavailable
+from instep.lambda_ import intake
 from tests.support.aws import ENTITIES, services
 from tests.support.deaths import Moment, ProcessDied, dying
 from tests.support.items import record
@@ -84,10 +85,17 @@ def nothing_is_lost(pipeline: Pipeline) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.invariant(1)
 @pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize("prepare", [parse, settle])
+@pytest.mark.parametrize(
+    ("prepare", "work"), [(parse, intake.WORK_PER_ROUND), (parse, 1), (settle, 1)]
+)
 def test_death_at_any_call_loses_nothing(
-    prepare: Callable[[Pipeline], Callable[[], Payload]], moment: Moment, tmp_path: Path
+    prepare: Callable[[Pipeline], Callable[[], Payload]],
+    work: int,
+    moment: Moment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(intake, "WORK_PER_ROUND", work)
     died_at: list[str] = []
     for at in count():
         with fresh(tmp_path / str(at)) as pipeline:

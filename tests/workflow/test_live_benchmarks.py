@@ -7,6 +7,7 @@ import pytest
 from benchmarks import cost, freshness, soak
 from benchmarks.freshness import Edits
 from benchmarks.live import LiveApp
+from benchmarks.newcomers import Newcomers
 from benchmarks.operator import Operator
 from benchmarks.papers import Papers
 from benchmarks.per_call import Calls
@@ -52,6 +53,7 @@ def test_probes_are_seen_and_rounds_counted(live: Live) -> None:
     assert 0 < figures["r0_5_p50_s"] <= figures["r0_5_max_s"]
     assert figures["r0_5_executions"] >= 1
     assert figures["r0_5_rounds"] >= 1
+    assert figures["r0_runs_never_visible"] == 0
     assert app.differences() == 0
 
 
@@ -77,11 +79,13 @@ def test_trouble_is_counted_and_what_it_left_is_said(live: Live) -> None:
     ingest = app.logs.functions["ingest"]["FunctionName"]
     dice = next(n / 100 for n in range(100) if victim_of(app, n / 100) == ingest)
     troubles = [Trouble(0.0, "call_unavailable", 3.0, dice)]
-    figures = soak.measure(app, proxy, Edits(PAPERS), [n / 10 for n in range(30)], troubles)
+    newcomers, due = Newcomers.of(app, 1, seed=4), [n / 10 for n in range(30)]
+    figures = soak.measure(app, proxy, Edits(PAPERS), newcomers, due, troubles)
     assert soak.TARGETS.keys() <= figures.keys()
     assert (figures["edits"], figures["probe_probes"]) == (30, 2)
     assert figures["trouble_call_unavailable"] > 0
-    assert (figures["lost"], figures["in_step"]) == (0, 1)
+    assert figures["receipts"] == 1
+    assert (figures["lost"], figures["missing"], figures["in_step"]) == (0, 0, 1)
 
 
 def test_commands_are_typed_one_after_the_other_and_answered(live: Live) -> None:

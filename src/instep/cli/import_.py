@@ -58,7 +58,7 @@ def import_(
     hostile, and only its vectors and records are read. The vector index is built anew here, which
     takes 3.3 ms a vector of 1,536 floats (a minute for 20,000) and as much memory as they do. The
     space of the collection is kept, other settings are chromadb's own. What it holds may be older
-    than the table: `instep verify` lists what differs, a change of each item brings it.
+    than the table: `instep verify` lists what differs, `instep sync` brings it.
     """
     session = open_session(aws=aws, stack=stack)
     ask(f"Publish what is imported as the head of {collection}?", yes=yes or not aws)

@@ -34,7 +34,7 @@ def rollback(
     """Publish an older version's content as a new version on the head: nothing is lost by it.
 
     Waits for nobody: a run that is under way applies its changes again, on the new head. What the
-    table said since that version is missing then, until its items change or are sent again.
+    table said since that version is missing then, until `instep sync` has run or its items change.
     """
     session = open_session(aws=aws, stack=stack)
     ask(f"Have readers of {collection} see {version} again?", yes=yes or not aws)
@@ -53,7 +53,7 @@ def show(collection: str, done: RolledBack) -> None:
     answers.print(f"the head is now {done.version}; it was {done.replaced}")
     answers.print(
         f"What changed in the table since then is missing: [bold]instep verify {collection}[/] "
-        f"lists it, and a change of each item brings it."
+        f"lists it, [bold]instep sync {collection}[/] brings it."
     )
     answers.print(f"To undo: [bold]instep rollback {collection} {done.replaced}[/]")
 

@@ -3,7 +3,7 @@
 The way back is forward: a new version on the head, whose files are the old one's, so that the
 versions stay one chain and HEAD never repeats its bytes. A compaction that runs meanwhile gets
 SnapshotConflict and applies again on the new head. What the table has said since then is not in
-the content: a change of each item brings it.
+the content: a sync brings it, or a change of each item.
 """
 
 from contextlib import suppress
