@@ -1,6 +1,6 @@
 """A person at the command line beside an app's traffic: whatever may be typed at any time, typed
-again and again, and none of it may end by anything but yes or no. Behind a rollback that is `sync`,
-until all is in step again.
+again and again, and none of it may end by anything but yes or no. A rollback is followed by `sync`,
+and by another in each turn until one came to its end.
 """
 
 import subprocess
@@ -38,7 +38,7 @@ class Operator:
         return every(_EVERY, self.type_next, "operator")
 
     def type_next(self) -> None:
-        """Type one command and wait for its end; a sync that was ended is typed again."""
+        """Type one command and wait for its end."""
         command = next(self._next)
         done = subprocess.run(  # noqa: S603 - our own command line
             [sys.executable, "-c", _MAIN, *command],
@@ -74,14 +74,14 @@ class Operator:
             yield ["history", _COLLECTION]
 
     def _there_and_back(self, version: str) -> Iterator[Sequence[str]]:
-        self._is_behind = True
-        yield ["rollback", _COLLECTION, version]
-        while self._is_behind:
-            yield ["sync", _COLLECTION]
-            self._is_behind = self._answer != Exit.DONE
+        if not self._is_behind:
+            self._is_behind = True
+            yield ["rollback", _COLLECTION, version]
+        yield ["sync", _COLLECTION]
+        self._is_behind = self._answer != Exit.DONE
 
     def finish(self) -> None:
-        """Bring back what a rollback has taken, if nobody has yet."""
+        """Bring back what a rollback has taken, if no sync came to its end yet."""
         while self._is_behind:
             self.type_next()
 
