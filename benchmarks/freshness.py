@@ -95,21 +95,32 @@ def measure(
     with open_snapshot(app.session.objects, "words") as snapshot:
         for rate in rates:
             name = f"{setting}_{rate}"
-
-            def edited(sightings: Sightings, rate: int = rate, name: str = name) -> Achieved:
-                with ThreadPoolExecutor(1) as pool:
-                    probing = pool.submit(write_probes, app, edits, sightings, seconds, numbers)
-                    achieved = paced(steady(rate, seconds), edit_of(app, edits, name))
-                probing.result()
-                return achieved
-
-            figures |= _watched(app, snapshot, name, seconds, edited)
-        came = partial(_come, app, Newcomers.of(app, seconds), seconds)
-        figures |= _watched(app, snapshot, f"{setting}_{_RUNS}", seconds, came)
+            write = partial(_edit, app, edits, name, (rate, seconds), numbers)
+            figures |= _watched(app, snapshot, name, seconds, write)
+        come = partial(_come, app, Newcomers.of(app, seconds))
+        figures |= _watched(app, snapshot, f"{setting}_{_RUNS}", seconds, come)
     return figures
 
 
-def _come(app: LiveApp, newcomers: Newcomers, seconds: int, sightings: Sightings) -> Achieved:
+def _edit(
+    app: LiveApp,
+    edits: Edits,
+    name: str,
+    pace: tuple[int, int],
+    numbers: "count[int]",
+    sightings: Sightings,
+) -> Achieved:
+    """Edit at a rate for so many seconds, a probe each second."""
+    rate, seconds = pace
+    with ThreadPoolExecutor(1) as pool:
+        probing = pool.submit(write_probes, app, edits, sightings, seconds, numbers)
+        achieved = paced(steady(rate, seconds), edit_of(app, edits, name))
+    probing.result()
+    return achieved
+
+
+def _come(app: LiveApp, newcomers: Newcomers, sightings: Sightings) -> Achieved:
+    """Have a newcomer come each second, with a probe."""
     probes = Edits(newcomers.papers)
 
     def one(number: int) -> None:
@@ -117,7 +128,7 @@ def _come(app: LiveApp, newcomers: Newcomers, seconds: int, sightings: Sightings
         sightings.expect(probe)
         newcomers.come(app, number, probe.item)
 
-    return paced(steady(1, seconds), one)
+    return paced(steady(1, newcomers.papers.receipts), one)
 
 
 def _watched(
