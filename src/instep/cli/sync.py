@@ -173,16 +173,14 @@ def through(session: Session, chosen: list[str], timeout: float, update: Progres
     if not is_new:
         remarks.print(f"{arn.rpartition(':')[2]} runs already: following it", markup=False)
     followed = follow_sync(session, arn, timeout, update)
-    is_through = (
-        drained(session, chosen, ends - monotonic(), update) and followed.status == "SUCCEEDED"
-    )
+    ended_well = followed.status == "SUCCEEDED"  # else it has to be started again: wait for nothing
+    is_through = ended_well and drained(session, chosen, ends - monotonic(), update)
     if is_through and is_new:  # one that began before may have begun with another mapping
         take_over_successors(session, chosen)
     seconds = monotonic() - began
     reading, missing = read_everything(session, chosen, update), Missing()
     missing.found_at_first(reading)
-    if (
-        not missing.nothing and not reading.unreadable
-    ):  # of live changes some are always on their way
+    if ended_well and not missing.nothing and not reading.unreadable:
+        # of live changes some are always on their way
         reading = wait_for_the_rest(session, chosen, missing, _PATIENCE, update) or reading
     return Result(reading, missing, followed, written_since(session, before), seconds)

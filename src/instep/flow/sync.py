@@ -31,6 +31,11 @@ from instep.flow.recheck import IDS, Recheck, parts_for
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+APART: Final = 2
+"""Seconds between two rounds for which FULL, TAKEN and PIECE are so many. Where rounds are further
+apart they are more alike: live changes gather for longer, a round has more time, and a table takes
+no longer.
+"""
 FULL: Final = 10
 """Messages that wait in the inbox, of 50 records each, beyond which a piece waits for a round."""
 TAKEN: Final = 120
@@ -38,17 +43,16 @@ TAKEN: Final = 120
 collection that somebody holds, come back.
 """
 PIECE: Final = 750
-"""Records that one piece sends, about: some four segments send at a time."""
-PARTS: Final = PIECE // IDS
-"""Parts of ids that one piece sends: as much work."""
+"""Records that one piece sends, about; of ids as much work. A round finds one or two of them."""
 PAGE: Final = 750
 """Items that one call of Scan looks at; 1 MB if that is less."""
 SEEN: Final = 20_000
 """Items that one piece looks at, where few of them matter."""
 DELAYS: Final = (2, 2, *[3] * 8, 5, 5, 10, 10, 20, 30, 60)
-"""Seconds until a full inbox is looked at again, by the looks in a row; no less than rounds are
-apart, for until then nobody makes room. Behind a fold there is some within half a minute; longer
-waits are for who waits for hours, as each look is a piece of the execution's history.
+"""Seconds until a full inbox is looked at again, by the looks in a row: soon, for there is room
+where a round has just begun, and beside live changes not for long. Behind a fold there is some
+within half a minute; longer waits are for who waits for hours, as each look is a piece of the
+execution's history.
 """
 
 
@@ -121,39 +125,41 @@ class Syncing:
         if at.bare is None:
             at = replace(at, bare=[name for name in collections if not self.embeddings(name)])
         depth = self.inbox.depth()
-        if depth.visible > FULL or depth.in_flight > TAKEN:
-            return Step(replace(at, waits=at.waits + 1), Then.WAIT, self._delay(at.waits))
+        if depth.visible > self._more * FULL or depth.in_flight > self._more * TAKEN:
+            return Step(replace(at, waits=at.waits + 1), Then.WAIT, delay(DELAYS, at.waits))
         at = replace(at, waits=0)
         if at.parts is None:
             return self._scan(at, collections, until)
         return self._recheck(at)
 
-    def _delay(self, looks: int) -> int:
-        return max(self.pace, delay(DELAYS, looks))
+    @property
+    def _more(self) -> float:
+        return max(1, self.pace / APART)
 
     def _scan(self, at: Segment, collections: Sequence[str], until: datetime) -> Step:
-        seen, sent, cursor = 0, 0, at.cursor
+        seen, sent, cursor, piece = 0, 0, at.cursor, self._more * PIECE
         while True:
             page = self._page(at, cursor)
             seen += page["ScannedCount"]
             sent += self._send(page["Items"], collections)
             cursor = page.get("LastEvaluatedKey")
-            if cursor is None or sent >= PIECE or seen >= SEEN or self.clock() >= until:
+            if cursor is None or sent >= piece or seen >= SEEN or self.clock() >= until:
                 break
         at = replace(at, cursor=cursor, seen=at.seen + seen, sent=at.sent + sent)
         if cursor is not None:
-            return self._further(at, full=sent >= PIECE)
+            return self._further(at, full=sent >= piece)
         carried = [name for name in collections if name not in (at.bare or ())]
         parts = {name: parts_for(self.embeddings(name), at.of) for name in carried}
         return Step(replace(at, parts=parts), Then.PIECE if parts else Then.DONE)
 
     def _further(self, at: Segment, *, full: bool) -> Step:
-        """Go on; behind a whole piece the inbox is full, so there is no need to ask at once."""
-        return Step(at, Then.WAIT, self._delay(0)) if full else Step(at, Then.PIECE)
+        """Go on; behind a whole piece the inbox is full until a round begins: no need to ask."""
+        return Step(at, Then.WAIT, max(self.pace, DELAYS[0])) if full else Step(at, Then.PIECE)
 
     def _recheck(self, at: Segment) -> Step:
         """Send the next parts, a message each: one is as much work as a message of records."""
-        left = list(islice(_parts(at), at.part, at.part + PARTS))
+        parts = max(1, round(self._more * PIECE / IDS))
+        left = list(islice(_parts(at), at.part, at.part + parts))
         self.inbox.send_all([Outgoing((encode(one.to_record()),), {}) for one in left])
         at = replace(at, part=at.part + len(left), sent=at.sent + len(left))
         if at.part == sum((at.parts or {}).values()):

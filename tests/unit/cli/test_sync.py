@@ -71,6 +71,20 @@ def test_what_differs_in_the_end_is_status_1(cli: Cli, heads: dict[str, Any]) ->
     assert "still to be: 0 added, 0 changed, 1 removed" in result.stdout
 
 
+def test_one_that_was_stopped_says_so_and_what_is_left_and_waits_for_nothing(
+    cli: Cli, heads: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli.publish("words", {**heads["words"], f"{WORD_ID}9": {"text": "surplus"}})
+    stopped = syncing.Followed("arn:of:it", status="ABORTED")
+    monkeypatch.setattr(command, "follow_sync", lambda *_: stopped)
+    for waits in ("drained", "wait_for_the_rest"):
+        monkeypatch.setattr(command, waits, lambda *_, waits=waits: pytest.fail(waits))
+    result = cli.run("sync")
+    assert result.exit_code == 1
+    assert "the sync aborted" in result.stderr
+    assert "still to be: 0 added, 0 changed, 1 removed" in result.stdout
+
+
 def test_a_table_that_goes_on_changing_is_in_step_however_long_a_reading_takes(
     cli: Cli, heads: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

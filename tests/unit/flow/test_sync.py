@@ -217,3 +217,17 @@ def test_behind_a_whole_piece_a_round_is_waited_for(table: Cloud) -> None:
     made = Syncing(DOMAIN, table.aws.dynamodb, ENTITIES, inbox, lambda _: 0, pace=10)
     step = go_on(made, Segment(0, 1))
     assert (step.then, step.pause, step.segment.waits) == (Then.WAIT, 10, 0)
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize(("pace", "more"), [(0, 1), (2, 1), (5, 2.5), (60, 30)])
+def test_where_rounds_are_further_apart_a_piece_is_larger_alike(
+    table: Cloud, pace: int, more: float
+) -> None:
+    inbox = Inbox(table.aws.sqs, table.aws.inbox_url, table.aws.dlq_url)
+    table.delete(*NOBODYS)
+    whole = [*WORDS, *OTHERS]
+    made = Syncing(DOMAIN, table.aws.dynamodb, ENTITIES, inbox, lambda _: 0, pace=pace)
+    step = go_on(made, Segment(0, 1))
+    least = min(len(whole), more * sync.PIECE)
+    assert least <= step.segment.sent <= least + sync.PAGE
