@@ -31,7 +31,7 @@ from instep.flow.recheck import IDS, Recheck, parts_for
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-APART: Final = 2
+APART: Final = 4
 """Seconds between two rounds for which FULL, TAKEN and PIECE are so many. Where rounds are further
 apart they are more alike: live changes gather for longer, a round has more time, and a table takes
 no longer.

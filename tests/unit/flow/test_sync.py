@@ -219,8 +219,29 @@ def test_behind_a_whole_piece_a_round_is_waited_for(table: Cloud) -> None:
     assert (step.then, step.pause, step.segment.waits) == (Then.WAIT, 10, 0)
 
 
+def test_beside_live_changes_of_ten_seconds_there_is_room(
+    table: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change a message, as ingest sends them at a steady rate."""
+    monkeypatch.setattr(sync, "FULL", 10)
+    inbox = Inbox(table.aws.sqs, table.aws.inbox_url, table.aws.dlq_url)
+    for _ in range(20):
+        inbox.send([{"live": "change"}])
+    often, seldom = (
+        Syncing(DOMAIN, table.aws.dynamodb, ENTITIES, inbox, lambda _: 0, pace=pace)
+        for pace in (2, 10)
+    )
+    waits = go_on(often, Segment(0, 1))
+    assert (waits.then, waits.pause, waits.segment.seen) == (Then.WAIT, sync.DELAYS[0], 0)
+    assert go_on(seldom, Segment(0, 1)).segment.seen == len(WORDS) + len(OTHERS) + len(NOBODYS)
+    for _ in range(20):
+        inbox.send([{"live": "change"}])
+    full = go_on(seldom, Segment(0, 1))
+    assert (full.then, full.pause) == (Then.WAIT, sync.DELAYS[0]), "a round may begin any moment"
+
+
 @pytest.mark.usefixtures("short")
-@pytest.mark.parametrize(("pace", "more"), [(0, 1), (2, 1), (5, 2.5), (60, 30)])
+@pytest.mark.parametrize(("pace", "more"), [(0, 1), (4, 1), (10, 2.5), (60, 15)])
 def test_where_rounds_are_further_apart_a_piece_is_larger_alike(
     table: Cloud, pace: int, more: float
 ) -> None:
