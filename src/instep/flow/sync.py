@@ -31,10 +31,9 @@ from instep.flow.recheck import IDS, Recheck, parts_for
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-APART: Final = 4
-"""Seconds between two rounds for which FULL, TAKEN and PIECE are so many. Where rounds are further
-apart they are more alike: live changes gather for longer, a round has more time, and a table takes
-no longer.
+APART: Final = 2
+"""Seconds between two rounds for which FULL and TAKEN are so many. Where rounds are further apart
+they are more alike: live changes gather for longer, and several pieces fit into a round.
 """
 FULL: Final = 10
 """Messages that wait in the inbox, of 50 records each, beyond which a piece waits for a round."""
@@ -43,7 +42,9 @@ TAKEN: Final = 120
 collection that somebody holds, come back.
 """
 PIECE: Final = 750
-"""Records that one piece sends, about; of ids as much work. A round finds one or two of them."""
+"""Records that one piece sends, about: some four segments send at a time."""
+PARTS: Final = PIECE // IDS
+"""Parts of ids that one piece sends: as much work."""
 PAGE: Final = 750
 """Items that one call of Scan looks at; 1 MB if that is less."""
 SEEN: Final = 20_000
@@ -137,29 +138,28 @@ class Syncing:
         return max(1, self.pace / APART)
 
     def _scan(self, at: Segment, collections: Sequence[str], until: datetime) -> Step:
-        seen, sent, cursor, piece = 0, 0, at.cursor, self._more * PIECE
+        seen, sent, cursor = 0, 0, at.cursor
         while True:
             page = self._page(at, cursor)
             seen += page["ScannedCount"]
             sent += self._send(page["Items"], collections)
             cursor = page.get("LastEvaluatedKey")
-            if cursor is None or sent >= piece or seen >= SEEN or self.clock() >= until:
+            if cursor is None or sent >= PIECE or seen >= SEEN or self.clock() >= until:
                 break
         at = replace(at, cursor=cursor, seen=at.seen + seen, sent=at.sent + sent)
         if cursor is not None:
-            return self._further(at, full=sent >= piece)
+            return self._further(at, full=sent >= PIECE)
         carried = [name for name in collections if name not in (at.bare or ())]
         parts = {name: parts_for(self.embeddings(name), at.of) for name in carried}
         return Step(replace(at, parts=parts), Then.PIECE if parts else Then.DONE)
 
     def _further(self, at: Segment, *, full: bool) -> Step:
-        """Go on; behind a whole piece the inbox is full until a round begins: no need to ask."""
-        return Step(at, Then.WAIT, max(self.pace, DELAYS[0])) if full else Step(at, Then.PIECE)
+        """Go on; behind a whole piece others have their turn, or the inbox is full."""
+        return Step(at, Then.WAIT, DELAYS[0]) if full else Step(at, Then.PIECE)
 
     def _recheck(self, at: Segment) -> Step:
         """Send the next parts, a message each: one is as much work as a message of records."""
-        parts = max(1, round(self._more * PIECE / IDS))
-        left = list(islice(_parts(at), at.part, at.part + parts))
+        left = list(islice(_parts(at), at.part, at.part + PARTS))
         self.inbox.send_all([Outgoing((encode(one.to_record()),), {}) for one in left])
         at = replace(at, part=at.part + len(left), sent=at.sent + len(left))
         if at.part == sum((at.parts or {}).values()):
