@@ -3,9 +3,9 @@ executions are aborted, calls fail, functions die, leases are stolen and somebod
 rollback among them. Nothing may be lost, and nothing may lie unattended.
 
 `stranded_max_s` is the longest time that any message stood in the inbox (to be had, in flight or
-delayed) while no execution ran; `stranded_visible_max_s` counts those to be had alone. `lost` is
-what differs after a start by hand, if one was needed; `in_step` says that none was. `missing` are
-embeddings that came with their receipts and are not there.
+delayed) while no execution ran that drains it; `stranded_visible_max_s` counts those to be had
+alone. `lost` is what differs after a start by hand, if one was needed; `in_step` says that none
+was. `missing` are embeddings that came with their receipts and are not there.
 `commands_failed` counts what was typed and ended neither by yes nor by no.
 """
 
@@ -31,6 +31,7 @@ from benchmarks.rounds import beside_another, read_rounds
 from benchmarks.stage import Stage
 from benchmarks.troubles import KINDS, Trouble, Troublemaker, plan, traffic
 from instep.cli.output import remarks
+from instep.cli.syncing import PREFIX
 from instep.clock import utc_now
 from instep.local.fault_proxy import FaultProxy
 from instep.snapshot.copy.reader import open_snapshot
@@ -148,12 +149,17 @@ def _come(app: LiveApp, newcomers: Newcomers) -> Achieved:
     return paced(due, partial(newcomers.come, app))
 
 
+def _drains(execution: str) -> bool:
+    """Whether an execution (its ARN) takes what the inbox holds: a sync only adds to it."""
+    return not execution.rpartition(":")[2].startswith(PREFIX)
+
+
 @contextmanager
 def _sampling(app: LiveApp, any_left: Stranding, to_be_had: Stranding) -> Iterator[None]:
     """Sample inbox and executions twice a second, until the block ends."""
 
     def sample() -> None:
-        (visible, waiting), running = app.waiting(), len(app.running())
+        (visible, waiting), running = app.waiting(), sum(map(_drains, app.running()))
         any_left.sample(monotonic(), waiting, running)
         to_be_had.sample(monotonic(), visible, running)
 
