@@ -50,10 +50,10 @@ PAGE: Final = 750
 SEEN: Final = 20_000
 """Items that one piece looks at, where few of them matter."""
 DELAYS: Final = (2, 2, *[3] * 8, 5, 5, 10, 10, 20, 30, 60)
-"""Seconds until a full inbox is looked at again, by the looks in a row: soon, for there is room
-where a round has just begun, and beside live changes not for long. Behind a fold there is some
-within half a minute; longer waits are for who waits for hours, as each look is a piece of the
-execution's history.
+"""Seconds until a full inbox is looked at again, by the looks in a row; no less than half the time
+that rounds are apart: there is room where one has just begun, and beside live changes not for long.
+Behind a fold there is some within half a minute; longer waits are for who waits for hours, as each
+look is a piece of the execution's history.
 """
 
 
@@ -127,7 +127,8 @@ class Syncing:
             at = replace(at, bare=[name for name in collections if not self.embeddings(name)])
         depth = self.inbox.depth()
         if depth.visible > self._more * FULL or depth.in_flight > self._more * TAKEN:
-            return Step(replace(at, waits=at.waits + 1), Then.WAIT, delay(DELAYS, at.waits))
+            pause = max(self.pace // 2, delay(DELAYS, at.waits))
+            return Step(replace(at, waits=at.waits + 1), Then.WAIT, pause)
         at = replace(at, waits=0)
         if at.parts is None:
             return self._scan(at, collections, until)
