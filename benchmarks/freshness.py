@@ -199,7 +199,7 @@ def targets_of(rates: Sequence[int]) -> dict[str, Target]:
         "second_runner_rounds": at_most(0),
         "in_step": at_least(1),
     }
-    for rate in rates:
+    for rate in (*rates, _RUNS):
         targets |= {
             f"r0_{rate}_p95_s": at_most(2.5),
             f"r0_{rate}_max_s": at_most(6),
