@@ -1,6 +1,7 @@
-"""Something done beside a block, in a thread of its own."""
+"""Something done beside a block, in a thread of its own; what it raises is raised behind it."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from threading import Event, Thread
 
@@ -39,3 +40,13 @@ def every(seconds: float, act: Callable[[], object], name: str) -> AbstractConte
             act()
 
     return beside(work, name)
+
+
+@contextmanager
+def alongside(*works: Callable[[], object]) -> Iterator[None]:
+    """Do each to its end, which the block's waits for."""
+    with ThreadPoolExecutor(len(works)) as pool:
+        doing = [pool.submit(work) for work in works]
+        yield
+    for one in doing:
+        one.result()

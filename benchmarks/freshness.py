@@ -6,20 +6,18 @@ vectors, its run, and a probe on its first word. `r0` is roundSeconds 0, `rD` is
 deploys by default.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
-from time import monotonic
 
-from benchmarks.items import label
+from benchmarks.beside import alongside
 from benchmarks.live import LiveApp, live_app
 from benchmarks.measure import Figures
 from benchmarks.newcomers import Newcomers
 from benchmarks.pacing import Achieved, paced, steady
-from benchmarks.papers import A_RECEIPT, Papers
-from benchmarks.probes import Probe, Sightings, watching
+from benchmarks.papers import Papers
+from benchmarks.probed_edits import Edits
+from benchmarks.probes import Sightings, watching
 from benchmarks.report import Report, Target, at_least, at_most
 from benchmarks.rounds import beside_another, read_rounds
 from benchmarks.stage import Stage
@@ -35,26 +33,6 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {"r0": {"roundSeconds": "0"}, "rD": 
 LOST_AFTER = 90.0  # seconds in which nothing ran, and a probe still was not there
 _RUNS = "runs"  # in the place of a rate: receipts that come
 _SHOWN_RATE = 10  # the rate of the summary
-_SCATTER = 7919  # a prime: successive edits fall on words far apart, and on each in turn
-
-
-@dataclass(frozen=True)
-class Edits:
-    """Which word the next edit or the next probe falls on: the first of a receipt is a probe's."""
-
-    papers: Papers
-
-    def word(self, number: int) -> str:
-        """Return the word of the `number`-th edit."""
-        receipt, offset = divmod(
-            number * _SCATTER % (self.papers.receipts * (A_RECEIPT - 1)), A_RECEIPT - 1
-        )
-        return self.papers.ids[receipt * A_RECEIPT + 1 + offset]
-
-    def probe(self, number: int) -> Probe:
-        """Return the `number`-th probe, written now."""
-        word = self.papers.ids[number % self.papers.receipts * A_RECEIPT]
-        return Probe(number, word, monotonic())
 
 
 def default_pace() -> float:
@@ -107,16 +85,13 @@ def _edit(
     edits: Edits,
     name: str,
     pace: tuple[int, int],
-    numbers: "count[int]",
+    numbers: Iterator[int],
     sightings: Sightings,
 ) -> Achieved:
     """Edit at a rate for so many seconds, a probe each second."""
     rate, seconds = pace
-    with ThreadPoolExecutor(1) as pool:
-        probing = pool.submit(write_probes, app, edits, sightings, seconds, numbers)
-        achieved = paced(steady(rate, seconds), edit_of(app, edits, name))
-    probing.result()
-    return achieved
+    with alongside(partial(edits.write_probes, app, sightings, seconds, numbers)):
+        return edits.write(app, steady(rate, seconds), name)
 
 
 def _come(app: LiveApp, newcomers: Newcomers, sightings: Sightings) -> Achieved:
@@ -154,24 +129,6 @@ def _watched(
     if left:
         app.nudge()  # or the next rate would begin with it
     return figures
-
-
-def write_probes(
-    app: LiveApp, edits: Edits, sightings: Sightings, seconds: float, numbers: "count[int]"
-) -> None:
-    """Write a probe a second for so many seconds, numbered on over all rates."""
-
-    def write(_: int) -> None:
-        probe = edits.probe(next(numbers))
-        sightings.expect(probe)
-        app.put(probe.item)
-
-    paced(steady(1, seconds), write)
-
-
-def edit_of(app: LiveApp, edits: Edits, name: str) -> Callable[[int], None]:
-    """Return what writes the `number`-th edit: a value no other edit has."""
-    return lambda number: app.put(label(edits.word(number), f"edit-{name}-{number}"))
 
 
 def summary(figures: Figures, *, in_step: bool) -> Figures:

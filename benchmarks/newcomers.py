@@ -31,7 +31,7 @@ class Newcomers:
         app.put(self.runs[number])
 
     def missing(self, app: LiveApp) -> int:
-        """Return how many embeddings the heads do not carry, once all have come."""
+        """Return how many embeddings a head lacks, over all heads, once all have come."""
         carried = app.embeddings()
         wanted = {name: self.before[name] + self.papers.embeddings(name) for name in carried}
-        return sum(wanted[name] - carried[name] for name in carried)
+        return sum(max(0, wanted[name] - carried[name]) for name in carried)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import count
+from time import monotonic
 
 from benchmarks.beside import every
 from benchmarks.live import LiveApp
@@ -16,6 +17,7 @@ from instep.cli.output import Exit
 from instep.snapshot.copy.store import SnapshotStore
 
 _EVERY = 5.0  # seconds from one command's end to the next
+_LAST_TURNS = 20  # more commands than a turn has, in which nothing disturbs them any more
 _COLLECTION = "words"
 _POISON = "no record"  # what `redrive` then finds in the DLQ
 _ANSWERS = {Exit.DONE, Exit.NO, Exit.IN_DLQ}
@@ -23,14 +25,17 @@ _MAIN = "from instep.cli.start import main; main()"
 
 
 class Operator:
-    """Types one command after the other; `failed` are those that ended otherwise, with why."""
+    """Types one command after the other; `failed` are those that ended otherwise, with why.
+
+    `happened`: when each was typed (monotonic seconds).
+    """
 
     def __init__(self, app: LiveApp) -> None:
         self._app = app
         self._next = self._commands()
         self._answer = int(Exit.DONE)
         self._is_behind = False  # of the table, by a rollback
-        self.typed = 0
+        self.happened: list[tuple[float, str]] = []
         self.failed: list[str] = []
 
     def at_work(self) -> AbstractContextManager[None]:
@@ -40,6 +45,7 @@ class Operator:
     def type_next(self) -> None:
         """Type one command and wait for its end."""
         command = next(self._next)
+        self.happened.append((monotonic(), " ".join(command)))
         done = subprocess.run(  # noqa: S603 - our own command line
             [sys.executable, "-c", _MAIN, *command],
             cwd=app_folder(),
@@ -48,7 +54,6 @@ class Operator:
             text=True,
             check=False,
         )
-        self.typed += 1
         self._answer = done.returncode
         if done.returncode not in _ANSWERS:
             self.failed.append(f"{' '.join(command)}: {done.returncode}, {done.stderr.strip()}")
@@ -82,7 +87,9 @@ class Operator:
 
     def finish(self) -> None:
         """Bring back what a rollback has taken, if no sync came to its end yet."""
-        while self._is_behind:
+        for _ in range(_LAST_TURNS):
+            if not self._is_behind:
+                return
             self.type_next()
 
 

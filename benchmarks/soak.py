@@ -6,25 +6,27 @@ rollback among them. Nothing may be lost, and nothing may lie unattended.
 delayed) while no execution ran that drains it; `stranded_visible_max_s` counts those to be had
 alone. `lost` is what differs after a start by hand, if one was needed; `in_step` says that none
 was. `missing` are embeddings that came with their receipts and are not there.
-`commands_failed` counts what was typed and ended neither by yes nor by no.
+`commands_failed` counts what was typed and ended neither by yes nor by no. The remark says what
+happened while the slowest probe was waited for.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
+from operator import itemgetter
 from time import monotonic
 
-from benchmarks.beside import every
-from benchmarks.freshness import LOST_AFTER, Edits, edit_of, write_probes
+from benchmarks.beside import alongside, every
+from benchmarks.freshness import LOST_AFTER
 from benchmarks.live import LiveApp, live_app
 from benchmarks.measure import Figures
 from benchmarks.newcomers import Newcomers
 from benchmarks.operator import Operator
 from benchmarks.pacing import Achieved, paced
 from benchmarks.papers import Papers
+from benchmarks.probed_edits import Edits
 from benchmarks.probes import Sightings, watching
 from benchmarks.report import Report, at_least, at_most
 from benchmarks.rounds import beside_another, read_rounds
@@ -49,6 +51,7 @@ TARGETS = {
 
 _LOOK_SECONDS = 0.5
 _COME_SECONDS = 5.0  # from one new receipt to the next
+_BEFORE_SECONDS = 30.0  # a trouble may outlast its moment so long: a stolen lease does
 
 
 class Stranding:
@@ -81,13 +84,14 @@ def run(
         seconds = minutes * 60
         newcomers = Newcomers.of(app, round(seconds / _COME_SECONDS))
         due, troubles = traffic(seed, seconds), plan(seed, seconds)
-        figures = measure(app, proxy, Edits(papers), newcomers, due, troubles)
+        figures, slowest = measure(app, proxy, Edits(papers), newcomers, due, troubles)
     return Report(
         "soak",
         f"{minutes:g} minutes on {papers.words:,} words, 1 to 20 edits a second and bursts of up "
         f"to 300; trouble by seed {seed}",
         figures,
         TARGETS,
+        remark=slowest,
     )
 
 
@@ -98,9 +102,9 @@ def measure(
     newcomers: Newcomers,
     due: Sequence[float],
     troubles: Sequence[Trouble],
-) -> Figures:
+) -> tuple[Figures, str]:
     """Return the figures of an app that carries the papers, edited when `due` amid the troubles,
-    while the newcomers come.
+    while the newcomers come, and a line about the slowest probe.
     """
     sightings, any_left, to_be_had, since = Sightings(), Stranding(), Stranding(), utc_now()
     trouble, operator = Troublemaker(app, proxy), Operator(app)
@@ -108,13 +112,16 @@ def measure(
         open_snapshot(app.session.objects, "words") as snapshot,
         watching(snapshot, sightings),
         _sampling(app, any_left, to_be_had),
-        ThreadPoolExecutor(2) as pool,
     ):
-        probing = pool.submit(write_probes, app, edits, sightings, due[-1], count())
-        coming = pool.submit(_come, app, newcomers)
-        with trouble.at_work(troubles), operator.at_work():
-            achieved = paced(due, edit_of(app, edits, "soak"))
-        came, _ = coming.result(), probing.result()
+        with (
+            alongside(
+                partial(edits.write_probes, app, sightings, due[-1], count()),
+                partial(_come, app, newcomers),
+            ),
+            trouble.at_work(troubles),
+            operator.at_work(),
+        ):
+            achieved = edits.write(app, due, "soak")
         operator.finish()
         left = app.rest(LOST_AFTER, lambda: sightings.all_seen)
     ended = Counter(execution["status"].lower() for execution in app.executions(since))
@@ -134,19 +141,30 @@ def measure(
         "left_in_inbox": left,
         **probed,
         "edits": achieved.count,
-        "receipts": came.count,
+        "receipts": newcomers.papers.receipts,
         "rounds": len(rounds),
         "second_runner_rounds": beside_another(rounds),
-        "commands": operator.typed,
+        "commands": len(operator.happened),
         "commands_failed": len(operator.failed),
         **{f"trouble_{kind}": trouble.done[kind] for kind in KINDS},
         **{f"executions_{status}": number for status, number in sorted(ended.items())},
-    }
+    }, _slowest(sightings, [*trouble.happened, *operator.happened])
 
 
 def _come(app: LiveApp, newcomers: Newcomers) -> Achieved:
     due = [number * _COME_SECONDS for number in range(newcomers.papers.receipts)]
     return paced(due, partial(newcomers.come, app))
+
+
+def _slowest(sightings: Sightings, happened: Iterable[tuple[float, str]]) -> str:
+    """Return how long the slowest probe took, and what happened then, at seconds from its write."""
+    written, waited = max(sightings.waits, key=itemgetter(1), default=(0.0, 0.0))
+    amid = sorted(
+        (at - written, what) for at, what in happened if -_BEFORE_SECONDS <= at - written <= waited
+    )
+    return f"slowest probe: {waited:.0f} s, amid " + (
+        ", ".join(f"{what} at {at:.0f} s" for at, what in amid) or "nothing"
+    )
 
 
 def _drains(execution: str) -> bool:

@@ -73,11 +73,15 @@ def traffic(seed: int, seconds: float) -> list[float]:
 
 
 class Troublemaker:
-    """Does a plan's troubles to an app whose functions' calls go through the proxy."""
+    """Does a plan's troubles to an app whose functions' calls go through the proxy.
+
+    `done` counts them by kind; `happened`: when each began (monotonic seconds).
+    """
 
     def __init__(self, app: LiveApp, proxy: FaultProxy) -> None:
         self._app, self._proxy = app, proxy
         self.done: Counter[str] = Counter()
+        self.happened: list[tuple[float, str]] = []
 
     def at_work(self, troubles: Iterable[Trouble]) -> AbstractContextManager[None]:
         """Do each trouble when it is due, until the block ends."""
@@ -109,23 +113,31 @@ class Troublemaker:
                     executionArn=running[int(trouble.dice * len(running))], error="Bench.Aborted"
                 )
                 self.done[ABORTED] += 1
+                self._note(ABORTED)
 
     def _steal(self, trouble: Trouble) -> None:
-        steal(self._app, COLLECTIONS[int(trouble.dice * len(COLLECTIONS))], trouble.lasts)
+        collection = COLLECTIONS[int(trouble.dice * len(COLLECTIONS))]
+        steal(self._app, collection, trouble.lasts)
         self.done[STOLEN] += 1
+        self._note(f"{STOLEN} of {collection}")
 
     def _fail(self, trouble: Trouble, ended: Event) -> None:
         """Let some calls of one function fail for a while; counted are the calls struck."""
         victim = victim_of(self._app, trouble.dice)
+        deployed = self._app.logs.functions[victim]["FunctionName"]
         random = Random(trouble.dice)  # noqa: S311
         fault, times = FAULTS[trouble.kind]
+        self._note(f"{trouble.kind} in {victim}")
 
         def matches(call: AwsCall) -> bool:
-            return call.function == victim and random.random() < _STRUCK
+            return call.function == deployed and random.random() < _STRUCK
 
         with self._proxy.failing(matches, fault, times) as rule:
             ended.wait(trouble.lasts)
         self.done[trouble.kind] += rule.hits
+
+    def _note(self, what: str) -> None:
+        self.happened.append((monotonic(), what))
 
 
 def steal(app: LiveApp, collection: str, seconds: float) -> None:
@@ -146,8 +158,6 @@ def steal(app: LiveApp, collection: str, seconds: float) -> None:
 
 
 def victim_of(app: LiveApp, dice: float) -> str:
-    """Return the deployed name of the function that the dice point at."""
-    functions = app.logs.functions
-    names = sorted(functions.keys() - {_AT_NIGHT})
-    deployed: str = functions[names[int(dice * len(names))]]["FunctionName"]
-    return deployed
+    """Return the function that the dice point at, as `app.logs` knows it."""
+    names = sorted(app.logs.functions.keys() - {_AT_NIGHT})
+    return names[int(dice * len(names))]

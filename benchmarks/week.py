@@ -7,19 +7,19 @@ leases keep their real seconds. Before Monday come ordinary days, on which nothi
 is counted as in `cost`, and theirs held against what `instep cost` says (`week_cost`).
 """
 
+from functools import partial
 from itertools import count
 from threading import Event as Ended
-from threading import Thread
 from time import monotonic
 
-from benchmarks.beside import every
+from benchmarks.beside import alongside, every
 from benchmarks.deployed_stack import DeployedStack
-from benchmarks.freshness import LOST_AFTER, Edits, edit_of, write_probes
+from benchmarks.freshness import LOST_AFTER
 from benchmarks.live import LiveApp, live_app
 from benchmarks.measure import Figures
 from benchmarks.meter import Meter
-from benchmarks.pacing import paced
 from benchmarks.papers import Papers
+from benchmarks.probed_edits import Edits
 from benchmarks.probes import Sightings, watching
 from benchmarks.report import Report, at_least, at_most
 from benchmarks.rounds import read_rounds
@@ -98,17 +98,15 @@ def _measure(week: Week, meter: Meter, days: int) -> tuple[Figures, str]:
     sightings, teller, numbers = Sightings(), Teller(app), count()
     with open_snapshot(app.session.objects, "words") as snapshot, watching(snapshot, sightings):
         began, instant = monotonic(), utc_now().timestamp()
-        probing = Thread(target=write_probes, args=(app, edits, sightings, due[-1], numbers))
-        editing = Thread(target=paced, args=(due, edit_of(app, edits, "week")))
         with every(_LOOK_SECONDS, teller.listen, "teller"):
-            probing.start()
-            editing.start()
             monday = began + ORDINARY * DAY
-            happened = [
-                _happen(week, event, monday, teller) for event in EVENTS if event.day < days
-            ]
-            for thread in (probing, editing):
-                thread.join()
+            with alongside(
+                partial(edits.write_probes, app, sightings, due[-1], numbers),
+                partial(edits.write, app, due, "week"),
+            ):
+                happened = [
+                    _happen(week, event, monday, teller) for event in EVENTS if event.day < days
+                ]
             ended = utc_now().timestamp()
             left = app.rest(LOST_AFTER, lambda: sightings.all_seen)
     behind = app.differences()

@@ -4,9 +4,9 @@ from time import monotonic
 
 import pytest
 
-from benchmarks.freshness import Edits
 from benchmarks.measure import percentile
 from benchmarks.papers import Papers
+from benchmarks.probed_edits import Edits
 from benchmarks.probes import Probe, Sightings
 from benchmarks.soak import Stranding
 
