@@ -5,11 +5,12 @@ import json
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from benchmarks.function_settings import reconfigured
 from instep.local.fault_proxy import FaultProxy
 from instep.local.launcher import LocalCloud
 from instep.local.runtime import BOOTSTRAP
@@ -78,7 +79,6 @@ class HandMadeFunction:
         name: str,
         source: str,
         *,
-        timeout: int = 10,
         layers: str = "",
     ) -> "HandMadeFunction":
         """Deploy `source`, which defines `handle(event, context)`, with our bootstrap."""
@@ -88,10 +88,14 @@ class HandMadeFunction:
             Handler="handler.handle",
             Role="arn:aws:iam::000000000000:role/hand-made",
             Code={"ZipFile": _asset(source)},
-            Timeout=timeout,
+            Timeout=60,
             Environment={"Variables": {"INSTEP_LAYERS": layers}},
         )
         return cls(target, name)
+
+    def within(self, seconds: int) -> AbstractContextManager[None]:
+        """Give it no more time than this inside the block."""
+        return reconfigured(self.target, self.name, {}, Timeout=seconds)
 
     def call(self, **event: object) -> Answer:
         """Invoke it and wait for the answer."""

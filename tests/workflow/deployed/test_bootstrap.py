@@ -38,7 +38,7 @@ def handle(event, context):
 def echo(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HandMadeFunction]:
     layer = tmp_path_factory.mktemp("layer")
     (layer / "only_in_the_layer.py").write_text("")
-    yield HandMadeFunction.deploy(target, "echo", SOURCE, timeout=1, layers=str(layer))
+    yield HandMadeFunction.deploy(target, "echo", SOURCE, layers=str(layer))
     target.client("lambda").delete_function(FunctionName="echo")
 
 
@@ -49,7 +49,8 @@ def test_an_exception_keeps_its_bare_class_name(echo: HandMadeFunction) -> None:
 
 
 def test_a_timeout_and_a_crash_have_the_names_of_aws(echo: HandMadeFunction) -> None:
-    assert echo.call(do="hang").error == "Sandbox.Timedout"
+    with echo.within(1):
+        assert echo.call(do="hang").error == "Sandbox.Timedout"
     assert echo.call(do="exit").error == "Runtime.ExitError"
     assert echo.call().error is None  # and the next call gets a process of its own
 

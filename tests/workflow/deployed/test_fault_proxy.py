@@ -42,7 +42,7 @@ def writer(target: Target) -> Iterator[HandMadeFunction]:
     target.client("s3").create_bucket(Bucket="faults")
     packages = str(Path(boto3.__file__).parents[1])
     assert Path(botocore.__file__).parents[1] == Path(packages)
-    yield HandMadeFunction.deploy(target, "writer", SOURCE, timeout=3, layers=packages)
+    yield HandMadeFunction.deploy(target, "writer", SOURCE, layers=packages)
     target.client("lambda").delete_function(FunctionName="writer")
 
 
@@ -104,7 +104,7 @@ def test_after_a_lost_answer_boto3_reports_a_loss_though_it_won(
 def test_a_held_call_runs_into_the_functions_timeout(
     writer: HandMadeFunction, proxy: FaultProxy
 ) -> None:
-    with proxy.failing(PUT, Hold()):
+    with proxy.failing(PUT, Hold()), writer.within(3):
         assert writer.call(call="put", key="held").error == "Sandbox.Timedout"
 
 
