@@ -268,8 +268,11 @@ class DeployedApp(DeployedMachines):
                 )
 
     def emptied(self) -> None:
-        """Drain what an earlier test left, if it left anything: with no trigger on, nobody does."""
-        if self.waiting() != (0, 0):
+        """Drain what an earlier test left, if it left anything: with no trigger on, nobody does.
+
+        A start that ingest announced and nobody heard is waited for half a minute, too.
+        """
+        if self.waiting() != (0, 0) or self.runner().is_starting:
             self.run()
         self.drained()
         self.rejected()
