@@ -1,9 +1,12 @@
 """Something done beside a block, in a thread of its own; what it raises is raised behind it."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from threading import Event, Thread
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -43,10 +46,10 @@ def every(seconds: float, act: Callable[[], object], name: str) -> AbstractConte
 
 
 @contextmanager
-def alongside(*works: Callable[[], object]) -> Iterator[None]:
-    """Do each to its end, which the block's waits for."""
+def alongside(*works: Callable[[], T]) -> Iterator[list[Future[T]]]:
+    """Do each to its end, which the block's waits for; behind it the results are there."""
     with ThreadPoolExecutor(len(works)) as pool:
         doing = [pool.submit(work) for work in works]
-        yield
+        yield doing
     for one in doing:
         one.result()

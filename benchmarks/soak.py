@@ -117,7 +117,7 @@ def measure(
             alongside(
                 partial(edits.write_probes, app, sightings, due[-1], count()),
                 partial(_come, app, newcomers),
-            ),
+            ) as (_, coming),
             trouble.at_work(troubles),
             operator.at_work(),
         ):
@@ -141,7 +141,7 @@ def measure(
         "left_in_inbox": left,
         **probed,
         "edits": achieved.count,
-        "receipts": newcomers.papers.receipts,
+        "receipts": coming.result().count,
         "rounds": len(rounds),
         "second_runner_rounds": beside_another(rounds),
         "commands": len(operator.happened),
