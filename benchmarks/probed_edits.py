@@ -35,7 +35,7 @@ class Edits:
 
     def write(self, app: LiveApp, due: Iterable[float], name: str) -> Achieved:
         """Edit when due (seconds from now); another `name` gives other values."""
-        return paced(due, lambda number: app.put(label(self.word(number), f"{name}-{number}")))
+        return paced(due, lambda number: app.put(label(self.word(number), f"edit-{name}-{number}")))
 
     def write_probes(
         self, app: LiveApp, sightings: Sightings, seconds: float, numbers: Iterator[int]
